@@ -1,0 +1,1 @@
+"""The launcher: turns one delivery of an event into at most one pipeline run."""

@@ -1,0 +1,60 @@
+"""One HTTP request to one API, with everything that could surprise turned off."""
+
+from __future__ import annotations
+
+import threading
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+
+from .credentials import AccessTokens
+
+TIMEOUTS = (5, 45)  # seconds to connect and to wait; the hosted proxy gives up after 30
+
+
+class Api:
+    """Sends requests to one origin, and the token to that origin only.
+
+    No redirects: KFP's proxies redirect to a login page, and a redirected POST would carry the token along.
+    No retries: a request is sent once, so the caller knows what may have happened. No cookies: the login page
+    sets some. No proxies or netrc from the surroundings. A 401 renews the token and sends again, once: what was
+    refused was not executed.
+    """
+
+    def __init__(self, origin: str, tokens: AccessTokens | None) -> None:
+        self._origin = origin
+        self._tokens = tokens
+        self._local = threading.local()
+
+    def send(self, method: str, path: str, **options: Any) -> requests.Response:
+        """Sends one request; ``path`` starts with a slash.
+
+        Raises:
+            TokenUnavailableError: the request was not sent.
+            requests.RequestException: as requests does.
+        """
+        if not self._tokens:
+            return self._send(method, path, None, options)
+        token = self._tokens.get()
+        response = self._send(method, path, token, options)
+        if response.status_code == requests.codes.unauthorized:
+            response.close()
+            response = self._send(method, path, self._tokens.get(refused=token), options)
+        return response
+
+    def _send(self, method: str, path: str, token: str | None, options: dict[str, Any]) -> requests.Response:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        session: requests.Session = self._session()
+        return session.request(
+            method, self._origin + path, headers=headers, timeout=TIMEOUTS, allow_redirects=False, **options
+        )
+
+    def _session(self) -> requests.Session:
+        """The thread's own session: requests does not promise that one can be shared."""
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+            self._local.session.trust_env = False
+            self._local.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        found: requests.Session = self._local.session
+        return found

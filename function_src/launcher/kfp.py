@@ -1,0 +1,177 @@
+"""Starts runs at a KFP endpoint by its REST API, v2beta1.
+
+The server honours a ``run_id`` that the client chooses, but not atomically: it starts the workflow first and
+inserts the row second, so a second POST of one id starts a second workflow and then fails with 500
+(apiserver/resource/resource_manager.go, CreateRun). Hence the three kinds of failure below: the caller must know
+whether a run can have started, and ask for it by id before it ever sends another POST.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from requests import codes
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+
+from .credentials import TokenUnavailableError
+from .http import Api
+
+API = "/apis/v2beta1"
+ALREADY_EXISTS = 6  # gRPC codes, as the server puts them into the body's "code"
+NOT_FOUND = 5
+LONGEST_MESSAGE = 500
+
+
+class RefusedError(Exception):
+    """The endpoint says that the request is wrong; it will be wrong for ever."""
+
+
+class UnavailableError(Exception):
+    """The endpoint did not serve the request; certainly nothing was started."""
+
+
+class UnknownError(Exception):
+    """No telling whether the run was started."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run is started with. ``name`` holds only letters, digits, dots, dashes and underscores: the server
+    unescapes filters twice, so other characters could not be searched for."""
+
+    id: str
+    name: str
+    description: str
+    pipeline_spec: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+
+
+class Endpoint:
+    """One KFP endpoint and the experiment that runs go into."""
+
+    def __init__(self, api: Api, host: str, experiment: str) -> None:
+        self._api = api
+        self._host = host
+        self._experiment = experiment
+        self._experiment_id: str | None = None
+        self._lock = threading.Lock()
+
+    def run_url(self, run_id: str) -> str:
+        """The run's page in the KFP UI."""
+        return f"{self._host}/#/runs/details/{run_id}"
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether the run exists.
+
+        Raises:
+            UnavailableError: the endpoint does not say.
+        """
+        status, body = self._call("GET", f"/runs/{run_id}")
+        if status == codes.not_found and body and body.get("code") == NOT_FOUND:
+            return False
+        if status == codes.ok and body and body.get("run_id") == run_id:
+            return True
+        raise UnavailableError(_explain(status, body))
+
+    def start(self, run: Run) -> str:
+        """Starts a run with one POST and returns the id that the server gave it: ours, if it honours ids.
+
+        Raises:
+            RefusedError: the parameters or the pipeline are wrong.
+            UnavailableError: nothing was started.
+            UnknownError: the run may have been started; ask :meth:`has_run`.
+        """
+        request = {
+            "run_id": run.id,
+            "display_name": run.name,
+            "description": run.description,
+            "experiment_id": self._find_experiment(),
+            "pipeline_spec": run.pipeline_spec,
+            "runtime_config": {"parameters": run.parameters},
+        }
+        try:
+            status, body = self._call("POST", "/runs", json=request)
+        except _BrokenConnectionError as error:
+            raise UnknownError(str(error)) from None
+        code = body.get("code") if body else None
+        if status == codes.ok and body and isinstance(body.get("run_id"), str):
+            return str(body["run_id"])
+        # Without JSON it is not the server that speaks but a proxy, and what that says can be mended.
+        if body and (status == codes.bad_request or (status == codes.conflict and code != ALREADY_EXISTS)):
+            raise RefusedError(_explain(status, body))
+        if status == codes.not_found:
+            self._experiment_id = None
+        if 300 <= status < 400 or status in (400, 401, 403, 404, 429):
+            raise UnavailableError(_explain(status, body))
+        raise UnknownError(_explain(status, body))
+
+    def _find_experiment(self) -> str:
+        """Finds the experiment or creates it; once per process, not once per event."""
+        with self._lock:
+            if self._experiment_id is None:
+                self._experiment_id = self._list_experiment() or self._create_experiment()
+            return self._experiment_id
+
+    def _list_experiment(self) -> str | None:
+        predicate = {"operation": "EQUALS", "key": "display_name", "string_value": self._experiment}
+        query = json.dumps({"predicates": [predicate]}, separators=(",", ":"))
+        status, body = self._call("GET", "/experiments", params={"filter": query})
+        if status != codes.ok or body is None:
+            raise UnavailableError(_explain(status, body))
+        experiments: list[dict[str, str]] = body.get("experiments") or [{}]
+        return experiments[0].get("experiment_id")
+
+    def _create_experiment(self) -> str:
+        status, body = self._call("POST", "/experiments", json={"display_name": self._experiment})
+        if status == codes.conflict:  # another instance was quicker
+            found = self._list_experiment()
+        else:
+            found = body.get("experiment_id") if body and status == codes.ok else None
+        if not found:
+            raise UnavailableError(_explain(status, body))
+        return found
+
+    def _call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any] | None]:
+        """Returns the status and the body, None if that is no JSON object (a proxy's page, say)."""
+        try:
+            response = self._api.send(method, API + path, **options)
+        except TokenUnavailableError as error:
+            raise UnavailableError(str(error)) from None
+        except requests.RequestException as error:
+            kind = UnavailableError if _never_sent(error) else _BrokenConnectionError
+            raise kind(f"{type(error).__name__} at {self._host}") from None
+        try:
+            body = response.json()
+        except (ValueError, RecursionError):
+            body = None
+        return response.status_code, body if isinstance(body, dict) else None
+
+
+class _BrokenConnectionError(UnavailableError):
+    """The connection broke after the request may have left."""
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError | ConnectTimeoutError)
+
+
+def _explain(status: int, body: Mapping[str, Any] | None) -> str:
+    """What the endpoint's answer means and, where it is known, what would mend it."""
+    if body is not None:
+        message = str(body.get("message") or body.get("error") or "no message")[:LONGEST_MESSAGE]
+        return f"the endpoint answered {status}: {message}"
+    if status == codes.unauthorized:
+        return "the endpoint answered 401: it does not accept the token of the function's identity"
+    if status == codes.forbidden:
+        return "the endpoint answered 403: the function's identity has no access to it (see target.access)"
+    if status == codes.not_found:
+        return "the endpoint answered 404 with no JSON: the host serves no KFP API v2beta1"
+    if status == codes.ok or 300 <= status < 400:
+        return f"the endpoint answered {status} with a page and no JSON: it wants a login"
+    return f"the endpoint answered {status} with no JSON"

@@ -1,0 +1,159 @@
+"""From a delivery to an outcome: the one place that decides what becomes of an event."""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from . import logs
+from .credentials import AccessTokens, TokenUnavailableError
+from .event import BadDeliveryError, Event, read_event
+from .http import Api
+from .kfp import Endpoint, RefusedError, Run, UnavailableError, UnknownError
+from .package import Package
+from .parameters import UnmappableError, needs_content, run_parameters
+from .settings import Trigger
+from .storage import Objects, ObjectUnusableError, StorageUnavailableError
+
+RUN_IDS = uuid.UUID("8f0f2ed5-9a3f-5b0c-a2c4-8d1d6c1f7a5e")  # never change it: the same event would run again
+LONGEST_RUN_NAME = 128
+
+
+class Outcome(StrEnum):
+    """What became of a delivery. All but ``retry`` are final: the event will not be delivered again."""
+
+    LAUNCHED = "launched"
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+    RETRY = "retry"
+
+
+# The event itself is wrong, and would be at every later delivery.
+WRONG_FOR_EVER = (BadDeliveryError, ObjectUnusableError, UnmappableError, RefusedError)
+# Something else is wrong, for now: a redelivery may succeed, and a person may mend it meanwhile.
+WRONG_FOR_NOW = (StorageUnavailableError, TokenUnavailableError, UnavailableError, UnknownError)
+
+
+@dataclass
+class Delivery:
+    """What is known of a delivery so far, and in the end its outcome."""
+
+    outcome: Outcome = Outcome.RETRY
+    event: Event | None = None
+    run_id: str | None = None
+    run_url: str | None = None
+    reason: str | None = None
+    stack: str | None = None
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that tells Pub/Sub: 200, finished with it; 503, deliver it again."""
+        return 503 if self.outcome is Outcome.RETRY else 200
+
+
+class Launcher:
+    """Handles deliveries for one trigger. Safe to use from several threads."""
+
+    def __init__(self, trigger: Trigger, package: Package) -> None:
+        tokens = AccessTokens()
+        target = trigger.target
+        self._trigger = trigger
+        self._package = package
+        self._objects = Objects(tokens)
+        self._endpoint = Endpoint(
+            Api(target.host, tokens if target.credentials == "access-token" else None), target.host, target.experiment
+        )
+
+    def handle(self, headers: Mapping[str, str], body: bytes) -> Delivery:
+        """Brings one delivery to its outcome and logs it. Never raises."""
+        delivery = Delivery()
+        try:
+            self._launch(delivery, headers, body)
+        except WRONG_FOR_EVER as error:
+            delivery.outcome, delivery.reason = Outcome.REJECTED, str(error)
+        except WRONG_FOR_NOW as error:
+            delivery.outcome, delivery.reason = Outcome.RETRY, str(error)
+        except Exception as error:  # noqa: BLE001 a defect of ours must not lose the event: it dead-letters instead
+            delivery.outcome, delivery.reason = Outcome.RETRY, f"internal error: {type(error).__name__}"
+            delivery.stack = traceback.format_exc()
+        self._log(delivery, headers)
+        return delivery
+
+    def _launch(self, delivery: Delivery, headers: Mapping[str, str], body: bytes) -> None:
+        event = delivery.event = read_event(self._trigger.id, headers, body)
+        self._check_source(event)
+        parameters = run_parameters(self._trigger.parameters, self._package.inputs, self._document(event))
+        run = self._run(event, parameters)
+        delivery.run_id, delivery.run_url = run.id, self._endpoint.run_url(run.id)
+        if self._endpoint.has_run(run.id):
+            delivery.outcome = Outcome.DUPLICATE
+        else:
+            self._start(delivery, run)
+
+    def _check_source(self, event: Event) -> None:
+        """Refuses objects of other buckets: who may publish to the topic must not choose what is read and run."""
+        bucket, prefix = self._trigger.bucket, self._trigger.prefix
+        if event.object["bucket"] != bucket or not event.object["name"].startswith(prefix):
+            raise BadDeliveryError(
+                f"{event.object['uri']} is not in gs://{bucket}/{prefix}, where this trigger looks"
+            )
+
+    def _document(self, event: Event) -> Mapping[str, Any]:
+        if not needs_content(self._trigger.parameters):
+            return event.document
+        found = event.object
+        limit = self._trigger.content_limit
+        return {**event.document, **self._objects.content(found["bucket"], found["name"], found["generation"], limit)}
+
+    def _run(self, event: Event, parameters: Mapping[str, Any]) -> Run:
+        key = event.document["event"]["key"]
+        file_name = event.object["name"].rsplit("/", 1)[-1]
+        return Run(
+            id=str(uuid.uuid5(RUN_IDS, key)),
+            name=re.sub(r"[^A-Za-z0-9._-]+", "-", f"{self._package.name}-{file_name}-{key[:8]}")[-LONGEST_RUN_NAME:],
+            description=f"trigger={self._trigger.id} event={event.subject} key={key} package={self._package.digest}",
+            pipeline_spec=self._package.spec,
+            parameters=parameters,
+        )
+
+    def _start(self, delivery: Delivery, run: Run) -> None:
+        try:
+            started = self._endpoint.start(run)
+        except UnknownError:
+            # Never a second POST on a doubt: it would start a second workflow.
+            if not self._endpoint.has_run(run.id):
+                raise
+            started = run.id
+        delivery.outcome = Outcome.LAUNCHED
+        if started != run.id:
+            delivery.run_id, delivery.run_url = started, self._endpoint.run_url(started)
+            delivery.reason = f"the endpoint ignored the run id {run.id}: it cannot tell duplicates apart"
+
+    def _log(self, delivery: Delivery, headers: Mapping[str, str]) -> None:
+        event = delivery.event
+        subject = event.subject if event else "a delivery"
+        message = f"{delivery.outcome}: {subject}" + (f": {delivery.reason}" if delivery.reason else "")
+        logs.write(
+            delivery.outcome,
+            message,
+            self._trigger.id.split("/")[0],
+            headers,
+            trigger=self._trigger.id,
+            event=event.subject if event else None,
+            key=event.document["event"]["key"] if event else None,
+            message_id=event.document["message"].get("id") if event else None,
+            run_id=delivery.run_id,
+            run_url=delivery.run_url,
+            package=self._package.digest,
+            reason=delivery.reason,
+            stack_trace=delivery.stack,
+            seconds=round(time.monotonic() - delivery.started, 3),
+        )

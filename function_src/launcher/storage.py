@@ -1,0 +1,81 @@
+"""Reads the trigger file's content from Cloud Storage, by the JSON API.
+
+Not google-cloud-storage: it costs 0.26 s and 17 MiB of every cold start, and one GET is all there is to do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import requests
+
+from .credentials import AccessTokens
+from .http import Api
+
+ORIGIN = "https://storage.googleapis.com"
+CHUNK = 64 * 1024
+
+
+class ObjectUnusableError(ValueError):
+    """The object is gone, too large or not text, and that will not change: a generation is immutable."""
+
+
+class StorageUnavailableError(Exception):
+    """Cloud Storage did not answer as it should; the object may be there all the same."""
+
+
+class Objects:
+    """Cloud Storage objects. Honours STORAGE_EMULATOR_HOST, as Google's own clients do."""
+
+    def __init__(self, tokens: AccessTokens) -> None:
+        self._api = Api(os.environ.get("STORAGE_EMULATOR_HOST", ORIGIN).rstrip("/"), tokens)
+
+    def content(self, bucket: str, name: str, generation: str, limit: int) -> dict[str, Any]:
+        """Returns ``content`` (JSON if it parses, else text) and ``lines`` of one generation of an object.
+
+        Raises:
+            ObjectUnusableError: that generation is gone, holds more than ``limit`` bytes, or is not UTF-8.
+            StorageUnavailableError: anything else went wrong.
+        """
+        path = f"/storage/v1/b/{quote(bucket, safe='')}/o/{quote(name, safe='')}"
+        try:
+            with self._api.send(
+                "GET", path, params={"alt": "media", "generation": generation}, stream=True
+            ) as response:
+                if response.status_code == requests.codes.not_found:
+                    raise ObjectUnusableError("the object is gone")
+                if response.status_code != requests.codes.ok:
+                    raise StorageUnavailableError(
+                        f"Cloud Storage answered {response.status_code} when the object was read"
+                    )
+                return _parse(_read(response, limit))
+        except requests.RequestException as error:
+            raise StorageUnavailableError(f"{type(error).__name__} when the object was read") from None
+
+
+def _read(response: requests.Response, limit: int) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(CHUNK):
+        body += chunk
+        if len(body) > limit:
+            raise ObjectUnusableError(f"the object holds more than content_limit, {limit} bytes")
+    return bytes(body)
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ObjectUnusableError("the object is not UTF-8 text") from None
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        content = text
+    return {"content": content, "lines": text.splitlines()}
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is Python's, not JSON's")

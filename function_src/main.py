@@ -1,0 +1,31 @@
+"""The Cloud Function's entry point: ``launch``, called for every delivery.
+
+Settings and package are read when the process starts, so that wrong ones fail the deployment and not the events.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import flask
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from launcher.launch import Launcher
+from launcher.package import read_package
+from launcher.settings import read_trigger
+
+LAUNCHER = Launcher(read_trigger(), read_package(Path(__file__).with_name("pipeline.json").read_bytes()))
+
+
+def launch(request: flask.Request) -> tuple[str, int]:
+    """Answers 200 when the launcher is finished with the delivery, 503 to have it delivered again.
+
+    Never 4xx: to Pub/Sub that is one more redelivery, for hours, of what will never be right.
+    """
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        body = b""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    delivery = LAUNCHER.handle(headers, body)
+    return delivery.outcome, delivery.status
