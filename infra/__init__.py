@@ -1,0 +1,1 @@
+"""The Pulumi program: what exists in the cloud."""

@@ -1,0 +1,28 @@
+"""The entry point of `pulumi up`: settings, one foundation, one component per trigger, exports."""
+
+import sys
+from pathlib import Path
+
+import pulumi
+
+# Pulumi runs this directory as a script, so that the project's root is not on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from infra.errors import ConfigurationError
+from infra.foundation import Foundation
+from infra.propagation import retry_until_propagated
+from infra.settings import read_settings
+from infra.trigger import PipelineTrigger, check_triggers
+
+try:
+    settings = read_settings(pulumi.get_stack(), pulumi.runtime.get_config_env())
+    triggers = check_triggers(settings)
+except ConfigurationError as error:
+    raise pulumi.RunError(str(error)) from None
+
+retry_until_propagated()
+foundation = Foundation(settings)
+for trigger in triggers:
+    for name, value in PipelineTrigger(trigger, foundation).exports.items():
+        pulumi.export(name, value)
+pulumi.export("ledger-bucket", foundation.ledger.name)

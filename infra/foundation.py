@@ -1,0 +1,143 @@
+"""What every trigger of a stack stands on: services, service agents, buckets, the build identity. Once per stack."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pulumi
+import pulumi_gcp as gcp
+
+from infra import grants
+from infra.grants import Grant, Principal
+from infra.settings import StackSettings
+
+SERVICES = (
+    "artifactregistry",
+    "cloudbuild",
+    "cloudfunctions",
+    "cloudresourcemanager",
+    "iam",
+    "logging",
+    "pubsub",
+    "run",
+    "storage",
+)
+LONGEST_ACCOUNT_ID = 30
+
+
+class Foundation(pulumi.ComponentResource):
+    """Services are left enabled on destroy: other things in the project may use them by then.
+
+    The sources bucket and the ledger stay in the stack's region; neither is emptied on destroy, so a destroy
+    stops before it deletes a ledger that still says which event started which run.
+    """
+
+    def __init__(self, settings: StackSettings) -> None:
+        super().__init__("event-triggered-pipelines:index:Foundation", "foundation")
+        self._child = pulumi.ResourceOptions(parent=self)
+        self.settings = settings
+        self.labels = {"stack": settings.stack}
+        self.services = [
+            gcp.projects.Service(
+                name,
+                project=settings.project,
+                service=f"{name}.googleapis.com",
+                disable_on_destroy=False,
+                opts=self._child,
+            )
+            for name in SERVICES
+        ]
+        self._after_services = pulumi.ResourceOptions(parent=self, depends_on=self.services)
+        self.storage_agent = self._storage_agent()
+        self.pubsub_agent = self._pubsub_agent()
+        self.sources = self._bucket("launcher-sources")
+        self.ledger = self._bucket("launch-ledger")
+        self.build_account, self.repository, self.ready_to_build = self._build()
+        self.register_outputs({})
+
+    def account(self, name: str, description: str, parent: pulumi.Resource) -> gcp.serviceaccount.Account:
+        """Makes a service account called ``stack-name``, shortened with a hash where that is too long."""
+        account_id = f"{self.settings.stack}-{name}"
+        if len(account_id) > LONGEST_ACCOUNT_ID:
+            account_id = f"{account_id[:23].rstrip('-')}-{hashlib.sha256(account_id.encode()).hexdigest()[:6]}"
+        return gcp.serviceaccount.Account(
+            name,
+            account_id=account_id,
+            display_name=f"{self.settings.stack} {name}",
+            description=description,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=self.services),
+        )
+
+    def _storage_agent(self) -> Principal:
+        """Cloud Storage's agent. Asking for it is what makes it exist, so its address is not computed."""
+        agent = gcp.storage.get_project_service_account_output(
+            project=self.settings.project, opts=pulumi.InvokeOutputOptions(parent=self, depends_on=self.services)
+        )
+        return grants.account("storage-agent", agent.email_address)
+
+    def _pubsub_agent(self) -> Principal:
+        """Pub/Sub's agent, made to exist: enabling the API does not, and waiting never helps (pulumi-gcp#1290)."""
+        agent = gcp.projects.ServiceIdentity(
+            "pubsub-agent",
+            project=self.settings.project,
+            service="pubsub.googleapis.com",
+            opts=self._after_services,
+        )
+        return grants.account("pubsub-agent", agent.email)
+
+    def _bucket(self, name: str) -> gcp.storage.Bucket:
+        return gcp.storage.Bucket(
+            name,
+            location=self.settings.region,
+            uniform_bucket_level_access=True,
+            public_access_prevention="enforced",
+            labels=self.labels,
+            opts=self._after_services,
+        )
+
+    def _build(self) -> tuple[gcp.serviceaccount.Account, gcp.artifactregistry.Repository, list[pulumi.Resource]]:
+        """The identity that builds functions. The default one has no roles in new organisations, and builds fail.
+
+        Its own repository keeps the right to push images to that repository. Sources are copied by Cloud
+        Functions into a bucket that exists only after the first deployment, hence a condition on its name.
+        """
+        build = self.account("build", "Builds the launchers' images; runs nothing", self)
+        repository = gcp.artifactregistry.Repository(
+            "launchers",
+            repository_id=f"{self.settings.stack}-launchers",
+            location=self.settings.region,
+            format="DOCKER",
+            description="Images of the launchers, built by Cloud Functions",
+            labels=self.labels,
+            opts=self._after_services,
+        )
+        principal = grants.account("build", build.email)
+        project = grants.on_project(self.settings.project)
+        given: list[pulumi.Resource] = [
+            Grant(
+                "roles/logging.logWriter",
+                on=project,
+                to=principal,
+                reason="Cloud Build writes the build's log; logs have no narrower resource",
+                parent=self,
+            ),
+            Grant(
+                "roles/artifactregistry.writer",
+                on=grants.on_repository("launchers", repository),
+                to=principal,
+                reason="Cloud Build pushes the launchers' images",
+                parent=self,
+            ),
+            Grant(
+                "roles/storage.objectViewer",
+                on=project,
+                to=principal,
+                reason="Cloud Build reads the copy of the source that Cloud Functions makes in its own bucket",
+                condition={
+                    "title": "Sources of Cloud Functions",
+                    "expression": 'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-")',
+                },
+                parent=self,
+            ),
+        ]
+        return build, repository, given

@@ -1,0 +1,111 @@
+"""The one place that gives permissions. Every grant says who, what, on what, and why.
+
+Only ``IAMMember``-style resources: a Binding or a Policy is authoritative and removes members that other people
+added (pulumi/pulumi#13799 lost a production project's that way). Each is named from resource, role and principal,
+so that adding one never renames another, and a change reads as one grant removed and one added.
+
+A grant is a component, so that its reason stands in the plan, in `pulumi preview --diff` and in the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_gcp as gcp
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who: a name for people, and the IAM member (``serviceAccount:...``)."""
+
+    name: str
+    member: pulumi.Input[str]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """On what: a name for people, the resource that grants on such a thing, and that resource's arguments."""
+
+    name: str
+    resource: type[pulumi.CustomResource]
+    args: Mapping[str, Any] = field(hash=False)
+
+
+def account(name: str, email: pulumi.Input[str]) -> Principal:
+    """A service account as a principal."""
+    return Principal(name, pulumi.Output.concat("serviceAccount:", email))
+
+
+def on_project(project: str) -> Scope:
+    """A whole project: only where Google Cloud offers nothing narrower."""
+    return Scope("project", gcp.projects.IAMMember, {"project": project})
+
+
+def on_bucket(name: str, bucket: gcp.storage.Bucket) -> Scope:
+    """One bucket."""
+    return Scope(name, gcp.storage.BucketIAMMember, {"bucket": bucket.name})
+
+
+def on_topic(name: str, topic: gcp.pubsub.Topic) -> Scope:
+    """One Pub/Sub topic."""
+    return Scope(name, gcp.pubsub.TopicIAMMember, {"topic": topic.name})
+
+
+def on_subscription(name: str, subscription: gcp.pubsub.Subscription) -> Scope:
+    """One Pub/Sub subscription."""
+    return Scope(name, gcp.pubsub.SubscriptionIAMMember, {"subscription": subscription.name})
+
+
+def on_repository(name: str, repository: gcp.artifactregistry.Repository) -> Scope:
+    """One Artifact Registry repository."""
+    args = {"repository": repository.name, "location": repository.location}
+    return Scope(name, gcp.artifactregistry.RepositoryIamMember, args)
+
+
+def on_function(name: str, function: gcp.cloudfunctionsv2.Function) -> Scope:
+    """The Cloud Run service under a gen2 function: it is the service that checks who may call (pulumi#4946)."""
+    args = {"name": function.name, "location": function.location}
+    return Scope(name, gcp.cloudrunv2.ServiceIamMember, args)
+
+
+def on_service_account(name: str, account_id: pulumi.Input[str]) -> Scope:
+    """One service account, as the thing that is accessed; ``projects/P/serviceAccounts/EMAIL``."""
+    return Scope(name, gcp.serviceaccount.IAMMember, {"service_account_id": account_id})
+
+
+def on_backend_service(name: str, project: str, backend_service: str) -> Scope:
+    """One backend service behind Identity-Aware Proxy."""
+    args = {"project": project, "web_backend_service": backend_service}
+    return Scope(name, gcp.iap.WebBackendServiceIamMember, args)
+
+
+class Grant(pulumi.ComponentResource):
+    """One permission: ``to`` may do what ``role`` allows, on ``on``, because of ``reason``.
+
+    ``condition`` narrows it: ``title`` and a CEL ``expression``.
+    """
+
+    def __init__(
+        self,
+        role: str,
+        *,
+        on: Scope,
+        to: Principal,
+        reason: str,
+        parent: pulumi.Resource,
+        condition: Mapping[str, str] | None = None,
+    ) -> None:
+        name = f"{on.name}/{role.removeprefix('roles/')}/{to.name}"
+        facts = {"principal": to.name, "role": role, "resource": on.name, "reason": reason}
+        super().__init__(
+            "event-triggered-pipelines:iam:Grant",
+            name,
+            facts | ({"condition": condition["expression"]} if condition else {}),
+            pulumi.ResourceOptions(parent=parent),
+        )
+        args = {**on.args, "role": role, "member": to.member} | ({"condition": dict(condition)} if condition else {})
+        on.resource(name, opts=pulumi.ResourceOptions(parent=self), **args)
+        self.register_outputs({})

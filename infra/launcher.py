@@ -1,0 +1,89 @@
+"""The launcher: a private Cloud Function, its identity and the archive that it is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_gcp as gcp
+
+from infra import grants
+from infra.foundation import Foundation
+from infra.packaging import Archive
+from infra.settings import TriggerSettings
+
+
+class Launcher(pulumi.ComponentResource):
+    """A gen2 function that Pub/Sub alone may call, from inside Google's network alone.
+
+    Runtime and build identity are named outright: gen2 would take the Compute Engine default account for both,
+    and a grant to the App Engine account would then be decoration (functions/docs/securing/function-identity).
+    """
+
+    def __init__(
+        self,
+        trigger: TriggerSettings,
+        archive: Archive,
+        configuration: Mapping[str, Any],
+        foundation: Foundation,
+        labels: dict[str, str],
+        parent: pulumi.Resource,
+    ) -> None:
+        name = f"{trigger.name}-launcher"
+        super().__init__(
+            "event-triggered-pipelines:index:Launcher", name, None, pulumi.ResourceOptions(parent=parent)
+        )
+        self.email = self._identity(trigger, foundation)
+        self.principal = grants.account(name, self.email)
+        source = gcp.storage.BucketObject(
+            f"{name}-source",
+            bucket=foundation.sources.name,
+            name=f"{trigger.name}/{archive.name}",
+            source=_asset(archive),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.function = gcp.cloudfunctionsv2.Function(
+            name,
+            location=foundation.settings.region,
+            description=f"Launcher of trigger {trigger.name}: starts one run of {trigger.pipeline} per event",
+            build_config=gcp.cloudfunctionsv2.FunctionBuildConfigArgs(
+                runtime=trigger.function.runtime,
+                entry_point="launch",
+                service_account=foundation.build_account.name,
+                docker_repository=foundation.repository.id,
+                source=gcp.cloudfunctionsv2.FunctionBuildConfigSourceArgs(
+                    storage_source=gcp.cloudfunctionsv2.FunctionBuildConfigSourceStorageSourceArgs(
+                        bucket=foundation.sources.name, object=source.name
+                    )
+                ),
+            ),
+            service_config=gcp.cloudfunctionsv2.FunctionServiceConfigArgs(
+                service_account_email=self.email,
+                ingress_settings="ALLOW_INTERNAL_ONLY",
+                available_memory=trigger.function.memory,
+                available_cpu=trigger.function.cpu,
+                timeout_seconds=trigger.function.timeout_seconds,
+                max_instance_request_concurrency=trigger.function.concurrency,
+                max_instance_count=trigger.function.max_instances,
+                environment_variables={"TRIGGER": pulumi.Output.json_dumps(configuration, sort_keys=True)},
+            ),
+            labels=labels,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*foundation.services, *foundation.ready_to_build]),
+        )
+        self.register_outputs({})
+
+    def _identity(self, trigger: TriggerSettings, foundation: Foundation) -> pulumi.Output[str]:
+        if trigger.identity == "dedicated":
+            description = f"Starts the runs of trigger {trigger.name}"
+            return foundation.account(f"{trigger.name}-launcher", description, self).email
+        given = foundation.settings.app_engine_account if trigger.identity == "app-engine" else trigger.identity
+        return pulumi.Output.from_input(given)
+
+
+def _asset(archive: Archive) -> pulumi.AssetArchive:
+    """The archive, file by file: the engine zips it with fixed times, and compares it by content alone."""
+    files: dict[str, pulumi.Asset | pulumi.Archive] = {
+        name: pulumi.FileAsset(str(path)) for name, path in archive.files.items()
+    }
+    return pulumi.AssetArchive({**files, "pipeline.json": pulumi.StringAsset(archive.package)})

@@ -1,0 +1,124 @@
+"""What Google Cloud and KFP accept as names, places and hosts: one function each, saying what to write instead.
+
+Pure functions that return their argument or raise ValueError("problem; fix").
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+HOSTED_SUFFIX = ".pipelines.googleusercontent.com"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+REGION = r"[a-z]+-[a-z]+[0-9]{1,2}"
+# Multi-regions and predefined dual-regions: docs.cloud.google.com/storage/docs/locations
+LOCATIONS = frozenset({"us", "eu", "asia", "nam4", "eur4", "eur5", "eur7", "eur8", "asia1"})
+LONGEST_TRIGGER_NAME = 30
+LONGEST_PREFIX = 1024  # bytes of UTF-8, as for object names
+
+
+def stack_name(value: str) -> str:
+    """A stack's name becomes a label and part of service account ids."""
+    return _match(value, r"[a-z][a-z0-9-]{0,29}", "use up to 30 lower-case letters, digits and dashes, as in dev")
+
+
+def trigger_name(value: str) -> str:
+    """A trigger's name starts the names of its resources."""
+    pattern = rf"[a-z]([a-z0-9-]{{0,{LONGEST_TRIGGER_NAME - 2}}}[a-z0-9])?"
+    return _match(value, pattern, "use up to 30 lower-case letters, digits and dashes, as in new-orders")
+
+
+def project_id(value: str) -> str:
+    """A project id, domain-scoped or not; the display name and the number are no ids."""
+    return _match(value, r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", "use the project's id: gcloud projects list")
+
+
+def region_name(value: str) -> str:
+    """A region, not a zone and not a multi-region: functions live in one region."""
+    return _match(value, REGION, "use a region such as us-central1: gcloud functions regions list")
+
+
+def bucket_location(value: str) -> str:
+    """A bucket's location: a region, a multi-region or a predefined dual-region, in either case."""
+    if re.fullmatch(REGION, value.lower()) or value.lower() in LOCATIONS:
+        return value.lower()
+    raise ValueError(
+        f"is {value!r}, which is no bucket location; use a region such as us-central1, or US, EU or ASIA"
+    )
+
+
+def object_prefix(value: str) -> str:
+    """The start of object names. It is taken literally: no wildcards, no leading slash."""
+    if value.startswith(("/", "gs://")):
+        raise ValueError(f"is {value!r}; object names start without a slash and without gs://BUCKET/: use incoming/")
+    if wildcard := re.search(r"[*?\[\]]", value):
+        raise ValueError(f"is {value!r}; a prefix is taken literally, so take {wildcard[0]!r} out")
+    if re.search(r"[\x00-\x1f\x7f]", value) or len(value.encode()) > LONGEST_PREFIX:
+        raise ValueError(f"is {value[:20]!r}...; use at most {LONGEST_PREFIX} bytes and no control characters")
+    return value
+
+
+def experiment_name(value: str) -> str:
+    """An experiment's name. The KFP server unescapes list filters twice, so it must survive that."""
+    return _match(
+        value, r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "use up to 128 letters, digits, dots, dashes, underscores"
+    )
+
+
+def service_account(value: str) -> str:
+    """A service account's e-mail address."""
+    pattern = r"[a-z0-9._-]+@([a-z0-9-]+\.)*gserviceaccount\.com"
+    return _match(
+        value, pattern, "use a service account's e-mail address, as in name@project.iam.gserviceaccount.com"
+    )
+
+
+def identity(value: str) -> str:
+    """Whose account the launcher runs as."""
+    if value in ("app-engine", "dedicated"):
+        return value
+    try:
+        return service_account(value)
+    except ValueError:
+        raise ValueError(f"is {value!r}; use app-engine, dedicated, or a service account's e-mail address") from None
+
+
+def python_runtime(value: str) -> str:
+    """A Python runtime of gen2 functions; older ones are no longer deployed (functions/docs/runtime-support)."""
+    return _match(value, r"python3(1[1-9]|[2-9][0-9])", "use python311 or newer, as in python313")
+
+
+def memory_size(value: str) -> str:
+    """Memory of an instance."""
+    return _match(value, r"[1-9][0-9]*(Mi|Gi)", "use an amount such as 512Mi or 1Gi")
+
+
+def cpu_count(value: str) -> str:
+    """Processors of an instance, as text: a whole one, or a fraction below it."""
+    return _match(value, r"[12468]|0\.[0-9]+", 'use "1", "2", "4", "6", "8" or a fraction such as "0.5", in quotes')
+
+
+def endpoint_host(value: str) -> str:
+    """An endpoint's origin, https://HOST. Strict, because a token is sent there."""
+    url = urlsplit(value)
+    host = url.hostname or ""
+    if url.scheme != "https" and host not in LOOPBACK:
+        raise ValueError(f"is {value!r}; start it with https://: a token must not travel in the clear")
+    if not host or url.username is not None:
+        raise ValueError(f"is {value!r}; write https://HOST")
+    if url.path not in ("", "/") or url.query or url.fragment:
+        raise ValueError(f"is {value!r}; leave out what follows the host: {url.scheme}://{url.netloc}")
+    if "googleusercontent" in host and not is_hosted(value):
+        raise ValueError(f"is {value!r}, which only looks like a hosted endpoint; those end in {HOSTED_SUFFIX}")
+    return value.rstrip("/")
+
+
+def is_hosted(host: str) -> bool:
+    """Whether the endpoint is behind Google's inverting proxy, which wants an access token."""
+    return (urlsplit(host).hostname or "").endswith(HOSTED_SUFFIX)
+
+
+def _match(value: str, pattern: str, fix: str) -> str:
+    if not re.fullmatch(pattern, value):
+        raise ValueError(f"is {value!r}; {fix}")
+    return value

@@ -1,0 +1,85 @@
+"""Where events come from. A source is made first, and told last where to send its events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_gcp as gcp
+
+from infra import grants
+from infra.foundation import Foundation
+from infra.grants import Grant
+from infra.settings import GcsSource
+
+SECONDS_A_DAY = 86_400
+
+
+class TriggerBucket(pulumi.ComponentResource):
+    """A bucket whose new objects are events.
+
+    Its notifications go to a topic of ours. A function's own Cloud Storage trigger would filter by bucket only,
+    keep a failed event for 24 hours and then drop it, with no dead letter (terraform-provider-google#25069).
+    The bucket is never emptied by a destroy: the files in it are the user's.
+    """
+
+    def __init__(
+        self, trigger: str, source: GcsSource, foundation: Foundation, labels: dict[str, str], parent: pulumi.Resource
+    ) -> None:
+        name = f"{trigger}-bucket"
+        super().__init__(
+            "event-triggered-pipelines:index:TriggerBucket", name, None, pulumi.ResourceOptions(parent=parent)
+        )
+        self._name = name
+        self._trigger = trigger
+        self._prefix = source.prefix
+        self._foundation = foundation
+        self.bucket = gcp.storage.Bucket(
+            name,
+            location=source.location or foundation.settings.region,
+            uniform_bucket_level_access=True,
+            public_access_prevention="enforced",
+            soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(
+                retention_duration_seconds=source.soft_delete_days * SECONDS_A_DAY
+            ),
+            labels=labels,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=foundation.services),
+        )
+        self.register_outputs({})
+
+    @property
+    def settings(self) -> dict[str, pulumi.Input[str]]:
+        """What the launcher must know of its source."""
+        return {"kind": "gcs", "bucket": self.bucket.name, "prefix": self._prefix}
+
+    def let_read(self, launcher: grants.Principal) -> Grant:
+        """Lets the launcher read files, for triggers that map a file's content."""
+        return Grant(
+            "roles/storage.objectViewer",
+            on=grants.on_bucket(self._name, self.bucket),
+            to=launcher,
+            reason="The trigger maps the content of its files to run parameters",
+            parent=self,
+        )
+
+    def notify(self, topic: gcp.pubsub.Topic, after: Sequence[pulumi.Resource]) -> None:
+        """Sends events to the topic, once everything that handles them stands (``after``).
+
+        Not before: a topic without a subscription loses what is published to it, silently.
+        """
+        may_publish = Grant(
+            "roles/pubsub.publisher",
+            on=grants.on_topic(f"{self._trigger}-events", topic),
+            to=self._foundation.storage_agent,
+            reason="Cloud Storage announces new objects on the trigger's topic",
+            parent=self,
+        )
+        gcp.storage.Notification(
+            f"{self._trigger}-new-objects",
+            bucket=self.bucket.name,
+            topic=topic.id,
+            payload_format="JSON_API_V1",
+            event_types=["OBJECT_FINALIZE"],
+            object_name_prefix=self._prefix or None,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_publish, *after]),
+        )

@@ -1,0 +1,80 @@
+"""One trigger: a source, the delivery of its events, the launcher, and the way into the target."""
+
+from __future__ import annotations
+
+import pulumi
+
+from infra.contract import check_parameters
+from infra.delivery import Delivery
+from infra.errors import ConfigurationError
+from infra.foundation import Foundation
+from infra.launcher import Launcher
+from infra.packaging import Archive, compile_pipeline, launcher_archive
+from infra.settings import TRIGGERS, StackSettings, TriggerSettings, in_stack_file
+from infra.sources import TriggerBucket
+from infra.targets import grant_access, target_settings
+
+
+class CheckedTrigger:
+    """A trigger whose pipeline compiled and whose mapping fits it."""
+
+    def __init__(self, where: str, settings: TriggerSettings) -> None:
+        self.settings = settings
+        try:
+            self.package, text = compile_pipeline(settings.pipeline)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{where}.pipeline: {error}") from None
+        self.archive: Archive = launcher_archive(text)
+        self.reads_content = check_parameters(f"{where}.parameters", settings.parameters, self.package.inputs)
+
+
+def check_triggers(settings: StackSettings) -> list[CheckedTrigger]:
+    """Compiles and checks every trigger before the first resource is made.
+
+    Raises:
+        ConfigurationError: the problems of all triggers together.
+    """
+    checked, problems = [], []
+    for number, trigger in enumerate(settings.triggers):
+        try:
+            checked.append(CheckedTrigger(f"{TRIGGERS}[{number}]", trigger))
+        except ConfigurationError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigurationError(in_stack_file(settings.stack, "\n".join(problems).splitlines()))
+    return checked
+
+
+class PipelineTrigger(pulumi.ComponentResource):
+    """Composes one trigger in the order in which events will pass it, and opens the tap last."""
+
+    def __init__(self, trigger: CheckedTrigger, foundation: Foundation) -> None:
+        settings = trigger.settings
+        name, stack = settings.name, foundation.settings
+        super().__init__("event-triggered-pipelines:index:PipelineTrigger", name)
+        labels = foundation.labels | {"trigger": name}
+
+        source = TriggerBucket(name, settings.source, foundation, labels, self)
+        configuration = {
+            "id": f"{stack.project}/{stack.stack}/{name}",
+            "source": source.settings,
+            "parameters": settings.parameters,
+            "content_limit": settings.content_limit,
+            "target": target_settings(settings.target),
+        }
+        launcher = Launcher(settings, trigger.archive, configuration, foundation, labels, self)
+        access = grant_access(name, settings.target, launcher.principal, foundation, self)
+        if trigger.reads_content:
+            access.append(source.let_read(launcher.principal))
+        delivery = Delivery(name, settings.delivery, launcher.function, foundation, labels, self)
+        source.notify(delivery.topic, after=[launcher, delivery, *access])
+
+        self.exports: dict[str, pulumi.Input[str]] = {
+            f"{name}-bucket": source.bucket.name,
+            f"{name}-topic": delivery.topic.name,
+            f"{name}-function-uri": delivery.endpoint,
+            f"{name}-dead-letter-subscription": delivery.dead_letters.name,
+            f"{name}-launcher-identity": launcher.email,
+            f"{name}-package-digest": trigger.package.digest,
+        }
+        self.register_outputs({})
