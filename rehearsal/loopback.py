@@ -11,14 +11,15 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
 
 HOST = "127.0.0.1"
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Loopback:
@@ -43,10 +44,20 @@ class Loopback:
         """Runs a coroutine on the loop from another thread and returns its result."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls a stand-in's plain function on the loop from another thread and returns its result."""
+
+        async def on_the_loop() -> T:
+            return function(*args, **kwargs)
+
+        return self.run(on_the_loop())
+
     def serve(self, app: ASGIApp) -> str:
         """Serves an ASGI app on a free port and returns its URL, without a slash at the end."""
         # The kernel chooses the port and the socket is handed over open, so nobody can take it in between.
         listener = socket.create_server((HOST, 0))
+        # asyncio sets it only on sockets that say they are TCP; without it a kept-alive request takes 40 ms.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.run(self._start(app, listener))
         return f"http://{HOST}:{listener.getsockname()[1]}"
 

@@ -1,0 +1,202 @@
+"""The environment that a plan describes, standing on this machine: stand-ins, and the launchers themselves.
+
+Everything is read from the plan, as Google Cloud would be given it; only addresses are changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rehearsal.function import Function, install, unpack
+from rehearsal.kfp import KfpEndpoint
+from rehearsal.kfp_runs import RunChange
+from rehearsal.loopback import Loopback
+from rehearsal.metadata import MetadataServer, Tokens
+from rehearsal.program import ROOT, Plan, Resource
+from rehearsal.pubsub import Attempt, PubSub, Subscription
+from rehearsal.runs import RunExecutor
+from rehearsal.storage import Storage
+
+TIME_SCALE = 1 / 50  # a backoff of 10 s becomes 0.2 s, the ack deadline of 600 s becomes 12 s
+CACHE = ROOT / ".cache"
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One structured line that a trigger's launcher printed."""
+
+    trigger: str
+    entry: Mapping[str, Any]
+
+
+Happening = Attempt | LogLine | RunChange
+
+
+@dataclass(frozen=True)
+class RunningTrigger:
+    """One trigger of the plan, running. ``settings`` are the launcher's own, TRIGGER."""
+
+    name: str
+    settings: Mapping[str, Any]
+    function: Function
+    subscription: Subscription
+    endpoint: KfpEndpoint
+
+    @property
+    def bucket(self) -> str:
+        """The trigger bucket."""
+        return str(self.settings["source"]["bucket"])
+
+    @property
+    def prefix(self) -> str:
+        """How the names of objects start that launch."""
+        return str(self.settings["source"]["prefix"])
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether a parameter depends on what stands in the file."""
+        return any(word in json.dumps(self.settings["parameters"]) for word in ("content", "lines"))
+
+
+class Environment:
+    """A context manager. ``happenings`` is a queue of all that happens; ``say`` hears what is being set up."""
+
+    def __init__(self, plan: Plan, say: Callable[[str], None] = lambda _: None) -> None:
+        self._plan = plan
+        self._say = say
+        self._tokens = Tokens()
+        self._exits = contextlib.ExitStack()
+        self._endpoints: dict[str, KfpEndpoint] = {}
+        self._endpoint_urls: dict[str, str] = {}
+        self.happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
+        self.loopback = Loopback()
+        self.pubsub: PubSub
+        self.storage: Storage
+        self.storage_url: str
+        self.triggers: list[RunningTrigger] = []
+
+    def __enter__(self) -> Environment:
+        try:
+            self._start()
+        except BaseException:
+            self._exits.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._say("Stopping")
+        self._exits.close()
+
+    def upload(self, bucket: str, name: str, body: bytes) -> str:
+        """Writes an object and returns its subject, ``gs://bucket/name#generation``."""
+        if bucket not in self.storage.buckets:
+            self.loopback.call(self.storage.create_bucket, bucket)
+        written = self.loopback.call(self.storage.write, bucket, name, body)
+        return f"gs://{bucket}/{name}#{written['generation']}"
+
+    def _start(self) -> None:
+        self._say("Starting the stand-ins")
+        self._exits.enter_context(self.loopback)
+        self.pubsub = self.loopback.call(PubSub, TIME_SCALE, self.happenings.put)
+        self._exits.callback(lambda: self.loopback.run(self.pubsub.close()))
+        self.storage = Storage(self._publish)
+        self.storage_url = self.loopback.serve(self.storage.app)
+        for bucket in self._plan.of_type(":Bucket"):
+            self.storage.create_bucket(bucket.outputs["name"], bucket.inputs["location"])
+        for topic in self._plan.of_type(":Topic"):
+            self.pubsub.create_topic(topic.id)
+        functions = {
+            function.outputs["serviceConfig"]["uri"]: function for function in self._plan.of_type(":Function")
+        }
+        for planned in self._plan.of_type(":Subscription"):
+            function = functions.get(planned.inputs.get("pushConfig", {}).get("pushEndpoint"))
+            if function:
+                self.triggers.append(self._start_trigger(function, planned))
+            else:
+                self.pubsub.subscribe(_subscription(planned))
+        for notification in self._plan.of_type(":Notification"):
+            self.storage.add_notification(
+                notification.inputs["bucket"],
+                notification.inputs["topic"],
+                prefix=notification.inputs.get("objectNamePrefix", ""),
+                event_types=notification.inputs["eventTypes"],
+                payload_format=notification.inputs["payloadFormat"],
+            )
+
+    def _start_trigger(self, planned: Resource, subscription: Resource) -> RunningTrigger:
+        name = planned.inputs["labels"]["trigger"]
+        service = planned.inputs["serviceConfig"]
+        settings = json.loads(service["environmentVariables"]["TRIGGER"])
+        endpoint, url = self._endpoint(settings["target"]["host"])
+        settings["target"]["host"] = url
+        metadata = MetadataServer(service["serviceAccountEmail"], self._plan.project, tokens=self._tokens)
+        metadata_host = self.loopback.serve(metadata.app).removeprefix("http://")
+
+        source = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}-launcher-")))
+        unpack(self._archive(planned), ROOT / "infra", source)
+        self._say(f"Installing what the launcher of {name} requires (the first time only)")
+        python = install(source, CACHE)
+        self._say(f"Starting the launcher of {name}")
+        function = Function(
+            python,
+            source,
+            {
+                "TRIGGER": json.dumps(settings),
+                "STORAGE_EMULATOR_HOST": self.storage_url,
+                "GCE_METADATA_HOST": metadata_host,
+                "GCE_METADATA_IP": metadata_host,
+            },
+            lambda entry: self.happenings.put(LogLine(name, entry)),
+        )
+        self._exits.callback(function.stop)
+        push = _subscription(subscription, push_endpoint=function.url)
+        self.pubsub.subscribe(push)
+        return RunningTrigger(name, settings, function, push, endpoint)
+
+    def _publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> None:
+        self.pubsub.publish(topic, data, attributes)
+
+    def _archive(self, function: Resource) -> Any:
+        wanted = function.inputs["buildConfig"]["source"]["storageSource"]["object"]
+        (found,) = [item for item in self._plan.of_type(":BucketObject") if item.inputs["name"] == wanted]
+        return found.inputs["source"]
+
+    def _endpoint(self, host: str) -> tuple[KfpEndpoint, str]:
+        """The stand-in for an endpoint; triggers with one host share one."""
+        if host not in self._endpoints:
+            endpoint = KfpEndpoint(self._tokens.principal, RunExecutor(self.storage_url))
+            endpoint.listeners.append(self.happenings.put)
+            self._endpoints[host], self._endpoint_urls[host] = endpoint, self.loopback.serve(endpoint.app)
+        return self._endpoints[host], self._endpoint_urls[host]
+
+
+def _subscription(planned: Resource, push_endpoint: str | None = None) -> Subscription:
+    inputs = planned.inputs
+    retry, dead_letter = inputs.get("retryPolicy", {}), inputs.get("deadLetterPolicy", {})
+    seconds: Callable[[str], float] = partial(_seconds, retry)
+    return Subscription(
+        name=planned.id,
+        topic=inputs["topic"],
+        push_endpoint=push_endpoint,
+        ack_deadline=inputs["ackDeadlineSeconds"],
+        minimum_backoff=seconds("minimumBackoff"),
+        maximum_backoff=seconds("maximumBackoff"),
+        dead_letter_topic=dead_letter.get("deadLetterTopic"),
+        max_delivery_attempts=dead_letter.get("maxDeliveryAttempts", 5),
+    )
+
+
+def _seconds(policy: Mapping[str, str], key: str) -> float:
+    """``"10s"`` as 10.0; Pub/Sub's own defaults where the policy is silent."""
+    return float(policy.get(key, {"minimumBackoff": "10s", "maximumBackoff": "600s"}[key]).removesuffix("s"))

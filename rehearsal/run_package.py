@@ -1,0 +1,132 @@
+"""The program of a run's process: executes one pipeline package with kfp.local.
+
+It takes ``{"package", "parameters", "directory"}`` from stdin and writes one JSON line per finished task to stdout:
+``{"task", "outputs"}`` or, for one that failed, ``{"task", "log"}``. The exit code says how the run ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from google.protobuf import json_format  # type: ignore[import-untyped]
+from kfp import local
+from kfp.local import importer_handler, pipeline_orchestrator, status
+from kfp.local.orchestrator import task_executor
+from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
+
+COLOUR = re.compile(r"\x1b\[\d+m")
+STORAGE_TIMEOUT_SECONDS = 60
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def main() -> None:
+    """Runs the package on stdin. Whatever is printed on the way is a task's log; only reports reach stdout."""
+    request = json.load(sys.stdin)
+    os.chdir(request["directory"])
+    stdout = sys.stdout
+
+    def report(line: dict[str, Any]) -> None:
+        stdout.write(json.dumps(line, default=_artifact) + "\n")
+        stdout.flush()
+
+    with contextlib.redirect_stdout(io.StringIO()) as log:
+        report_tasks(report, log)
+        if storage := os.environ.get("STORAGE_EMULATOR_HOST"):
+            import_from(storage)
+        local.init(local.SubprocessRunner(use_venv=False), pipeline_root=request["directory"], raise_on_error=True)
+        package = without_omitted(request["package"], request["parameters"])
+        # Not by components.load_component_from_text: it takes a pipeline that is called like one of its components
+        # for that component alone, and runs nothing else of it (kfp 2.17.0, ComponentSpec.from_ir_dicts).
+        spec = json_format.ParseDict(package, PipelineSpec())
+        pipeline_orchestrator.run_local_pipeline(spec, request["parameters"])
+
+
+def report_tasks(report: Report, log: io.StringIO) -> None:
+    """Wraps the one function by which kfp.local executes a task: it has no callback, and its errors name no cause."""
+    execute = task_executor.execute_single_task
+
+    def reporting(**task: Any) -> tuple[dict[str, Any], status.Status]:
+        # Inside a loop this is "for-loop-1-iteration-0/task": the same task runs once per item.
+        name = "/".join([*task["pipeline_resource_name"].split("/")[1:], task["task_name"]])
+        start = log.tell()
+        try:
+            outputs, state = execute(**task)
+        except Exception as error:
+            report({"task": name, "log": f"{_since(log, start)}{type(error).__name__}: {error}"})
+            raise
+        if state == status.Status.SUCCESS:
+            report({"task": name, "outputs": outputs})
+        else:
+            report({"task": name, "log": _since(log, start)})
+        return outputs, state
+
+    task_executor.execute_single_task = reporting
+
+
+def import_from(storage: str) -> None:
+    """Makes ``dsl.importer`` fetch ``gs://`` objects, as the launcher of a cluster does; kfp.local reads local files.
+
+    The component then sees a local URI, because kfp.local passes an artifact on by nothing else.
+    """
+    get_uri = importer_handler.get_importer_uri
+
+    def local_uri(**importer: Any) -> str:
+        uri: str = get_uri(**importer)
+        return str(_download(uri, storage)) if uri.startswith("gs://") else uri
+
+    importer_handler.get_importer_uri = local_uri
+
+
+def without_omitted(package: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    """The package without the optional inputs that got no value: kfp.local cannot represent "no value".
+
+    The tasks of the pipeline then fall back on their own defaults, as on a cluster. An input that is handed on into a
+    loop, a condition or a nested pipeline is beyond this: kfp.local fails on it.
+    """
+    package = copy.deepcopy(package)
+    inputs = package["root"].get("inputDefinitions", {}).get("parameters", {})
+    optional = {name for name, spec in inputs.items() if spec.get("isOptional") and "defaultValue" not in spec}
+    omitted = optional - parameters.keys()
+    for name in omitted:
+        del inputs[name]
+    for task in package["root"]["dag"]["tasks"].values():
+        sources = task.get("inputs", {}).get("parameters", {})
+        for name in [name for name, source in sources.items() if source.get("componentInputParameter") in omitted]:
+            del sources[name]
+    return package
+
+
+def _artifact(artifact: Any) -> dict[str, Any]:
+    return {"uri": artifact.uri, "metadata": artifact.metadata}
+
+
+def _since(log: io.StringIO, start: int) -> str:
+    return COLOUR.sub("", log.getvalue()[start:])
+
+
+def _download(uri: str, storage: str) -> Path:
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    url = f"{storage}/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
+    response = requests.get(url, params={"alt": "media"}, timeout=STORAGE_TIMEOUT_SECONDS)
+    if not response.ok:
+        raise FileNotFoundError(f"cannot import {uri}: {storage} answered {response.status_code} {response.reason}")
+    path = Path(tempfile.mkdtemp(), Path(name).name)
+    path.write_bytes(response.content)
+    return path
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Executes runs, each in a process of its own: kfp.local keeps its state in globals and offers no way to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+PROGRAM = "rehearsal.run_package"
+ROOT = Path(__file__).resolve().parent.parent
+MAX_REPORT_BYTES = 32 * 1024 * 1024
+TAIL_LINES = 20
+
+Outputs = dict[str, Any]
+"""What a task put out, by name. An artifact is ``{"uri": ..., "metadata": ...}``."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an execution ended: SUCCEEDED or FAILED. ``log`` is the whole log of what failed, ``error`` its tail."""
+
+    state: str
+    error: str = ""
+    log: str = ""
+
+
+class RunExecutor:
+    """Runs pipeline packages with kfp.local and reports every task's outputs when it has finished.
+
+    Components run in the environment of the rehearsal itself, so what one of them pip-installs stays there.
+    ``storage`` is the URL of a Cloud Storage to import ``gs://`` artifacts from.
+    """
+
+    def __init__(self, storage: str | None = None) -> None:
+        # A lightweight component looks for pip on the PATH, and an environment that is not activated has none there.
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        self._environment = os.environ | {"PATH": path} | ({"STORAGE_EMULATOR_HOST": storage} if storage else {})
+
+    async def run(
+        self, package: Mapping[str, Any], parameters: Mapping[str, Any], on_task: Callable[[str, Outputs], None]
+    ) -> Outcome:
+        """Executes a package to its end. ``on_task`` gets each task's name and outputs as it finishes.
+
+        Cancelling this kills the process and all that it started; either way nothing of the run stays on the disk.
+        """
+        # A process that was just killed may still be letting go of its files when they are removed.
+        directory = tempfile.TemporaryDirectory(prefix="kfp-run-", ignore_cleanup_errors=True)
+        with directory as place, tempfile.TemporaryFile() as stderr:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", PROGRAM),
+                # From here the program is found without being installed; it goes to the run's directory by itself. A
+                # PYTHONPATH would do too, but would reach the components.
+                cwd=ROOT,
+                env=self._environment | {"TMPDIR": place},
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=stderr,
+                start_new_session=True,
+                limit=MAX_REPORT_BYTES,
+            )
+            try:
+                stdin = cast("asyncio.StreamWriter", process.stdin)
+                stdin.write(json.dumps({"package": package, "parameters": parameters, "directory": place}).encode())
+                stdin.close()
+                return await _outcome(process, stderr, on_task)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+
+
+async def _outcome(process: Process, stderr: IO[bytes], on_task: Callable[[str, Outputs], None]) -> Outcome:
+    failures = []
+    async for line in cast("asyncio.StreamReader", process.stdout):
+        report = json.loads(line)
+        if "log" in report:
+            failures.append(report)
+        else:
+            on_task(report["task"], report["outputs"])
+    if (code := await process.wait()) == 0:
+        return Outcome("SUCCEEDED")
+    if failures:
+        task, log = failures[0]["task"], failures[0]["log"]
+        return Outcome("FAILED", f"Task {task} failed:\n{_tail(log)}", log)
+    stderr.seek(0)
+    log = stderr.read().decode(errors="replace")
+    return Outcome("FAILED", f"The run failed outside its tasks (exit code {code}):\n{_tail(log)}", log)
+
+
+def _tail(log: str) -> str:
+    return "\n".join(log.splitlines()[-TAIL_LINES:])

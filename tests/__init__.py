@@ -1,0 +1,1 @@
+"""The tests. Each is named after the promise that it proves."""
