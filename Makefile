@@ -1,0 +1,58 @@
+# The verbs of this project; `make` alone lists them. Everything is installed into .venv, from pinned requirements.
+PYTHON ?= python3
+STACK ?= dev
+FILE ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+LOCK := .cache/lock
+
+.DEFAULT_GOAL := help
+.PHONY: help rehearse test check up preview destroy lock golden clean
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+rehearse: $(READY) ## Stand the environment up on this machine and watch an event start a run [STACK=dev FILE=...]
+	@$(BIN)/pipeline-trigger rehearse --stack "$(STACK)" $(if $(FILE),--file "$(FILE)")
+
+test: check ## Check style and types, and run every test
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy infra ops pipelines rehearsal tests
+	cd function_src && ../$(BIN)/mypy --config-file ../pyproject.toml main.py
+
+up: $(READY) ## Stand the environment up on Google Cloud [STACK=dev]
+	@$(BIN)/pipeline-trigger up --stack "$(STACK)"
+
+preview: $(READY) ## Show what `make up` would change [STACK=dev]
+	@$(BIN)/pipeline-trigger preview --stack "$(STACK)"
+
+destroy: $(READY) ## Take the environment down [STACK=dev]
+	@$(BIN)/pipeline-trigger destroy --stack "$(STACK)"
+
+golden: $(READY) ## Write the golden plans anew, after a change that means to change them
+	@$(BIN)/python -m tests.plans
+
+lock: ## Compile the requirements.in files into pinned requirements with hashes
+	@test -x $(LOCK)/bin/uv || ($(PYTHON) -m venv $(LOCK) && $(LOCK)/bin/pip install --quiet uv)
+	@for name in infra/requirements function_src/requirements requirements-dev; do \
+	  $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit 1; \
+	done
+
+clean: ## Remove everything that was installed or cached
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+
+$(READY): requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  (echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12" && exit 1)
+	@echo "Installing into $(VENV) (about a minute, the first time only)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,5 @@
+"""`python -m ops` is `pipeline-trigger`."""
+
+from ops.cli import main
+
+main()

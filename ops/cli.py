@@ -1,0 +1,68 @@
+"""The `pipeline-trigger` command. Each verb lives in a module of its own; here are only its arguments."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from infra.errors import ConfigurationError
+from ops.errors import OperationError
+
+app = typer.Typer(
+    help="Starts pipeline runs from events: rehearse an environment here, or stand it up on Google Cloud.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Stack = Annotated[str, typer.Option(help="A stack's name (dev is Pulumi.dev.yaml) or the path of a stack file.")]
+
+
+@app.command()
+def rehearse(
+    stack: Stack = "dev",
+    file: Annotated[Path | None, typer.Option(help="A local file to drop into the trigger bucket.")] = None,
+) -> None:
+    """Stand the environment up on this machine and watch an event start a run. Needs no cloud account."""
+    from ops.rehearse import rehearse_stack  # imports kfp and Pulumi, which the other verbs can do without
+
+    sys.exit(rehearse_stack(stack, file, Console()))
+
+
+@app.command()
+def up(stack: Stack = "dev") -> None:
+    """Stand the environment up on Google Cloud, after showing what will change."""
+    _deploy("up", stack)
+
+
+@app.command()
+def preview(stack: Stack = "dev") -> None:
+    """Show what `up` would change on Google Cloud, and change nothing."""
+    _deploy("preview", stack)
+
+
+@app.command()
+def destroy(stack: Stack = "dev") -> None:
+    """Take the environment down. Buckets that hold files stop it; services stay enabled."""
+    _deploy("destroy", stack)
+
+
+def _deploy(verb: str, stack: str) -> None:
+    from ops.deploy import run_pulumi
+
+    sys.exit(run_pulumi(verb, stack))
+
+
+def main() -> None:
+    """Runs the command. What a person can mend is one message and no traceback."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that nothing is left running
+    try:
+        app()
+    except (ConfigurationError, OperationError) as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print("[red]error:[/]", escape(str(error)))
+        sys.exit(1)

@@ -1,0 +1,104 @@
+"""`make up` says what is missing and the command that mends it, and else runs the Pulumi CLI."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from infra.errors import ConfigurationError
+from ops import deploy
+from ops.errors import OperationError
+from rehearsal.program import ROOT
+
+FAKE_CLI = """#!/bin/sh
+case "$1" in
+  version) echo v{version} ;;
+  whoami) {whoami} ;;
+  *) echo "$PWD: pulumi $*" >> {log} ;;
+esac
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "calls"
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with nothing on it: an empty directory for programs, no credentials."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    for name in (*deploy.CREDENTIALS, "GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    return programs
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> str:
+    """A stack file with a project and an endpoint of one's own."""
+    text = (ROOT / "Pulumi.dev.yaml").read_text()
+    for sample in deploy.SAMPLES:
+        text = text.replace(sample, "my-own-project")
+    path = tmp_path / "Pulumi.mine.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def install_cli(machine: Path, log: Path, version: str = "3.272.0", whoami: str = "echo me") -> None:
+    program = machine / "pulumi"
+    program.write_text(FAKE_CLI.format(version=version, whoami=whoami, log=log))
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+
+def missing(stack: str) -> str:
+    with pytest.raises(OperationError) as refused:
+        deploy.run_pulumi("up", stack)
+    return str(refused.value)
+
+
+def test_all_that_is_missing_is_said_at_once_with_what_mends_it(machine: Path) -> None:
+    assert missing("dev").splitlines() == [
+        "`pulumi up` of stack dev needs this first:",
+        "- the Pulumi CLI is not installed: curl -fsSL https://get.pulumi.com | sh",
+        "- there are no Google Cloud credentials: gcloud auth application-default login",
+        "- Pulumi.dev.yaml still has the sample gcp:project, acme-ml-dev: put in yours",
+        "- Pulumi.dev.yaml still has the sample target.host, 1234abcd-dot-us-central1: put in yours",
+    ]
+
+
+def test_an_old_cli(machine: Path, mine: str, log: Path) -> None:
+    install_cli(machine, log, version="3.99.0")
+    assert "the Pulumi CLI is 3.99.0, and 3.244.0 is needed" in missing(mine)
+
+
+def test_a_cli_that_is_not_logged_in(machine: Path, mine: str, log: Path) -> None:
+    install_cli(machine, log, whoami="exit 1")
+    assert "you are not logged in to a Pulumi backend: pulumi login" in missing(mine)
+
+
+def test_a_wrong_configuration_stops_it_before_the_cli_starts(machine: Path, mine: str, log: Path) -> None:
+    install_cli(machine, log)
+    Path(mine).write_text(Path(mine).read_text().replace("pipeline: echo", "pipeline: ecco"))
+    assert "there is no pipelines/ecco.py" in missing(mine)
+    assert not log.exists()
+
+
+def test_a_stack_that_is_not_there(machine: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no stack file Pulumi\.nope\.yaml"):
+        deploy.run_pulumi("up", "nope")
+
+
+@pytest.mark.parametrize("verb", ["up", "preview", "destroy"])
+def test_with_everything_there_the_cli_runs_in_the_project(
+    machine: Path, mine: str, log: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_cli(machine, log)
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
+    assert deploy.run_pulumi(verb, mine) == 0
+    assert log.read_text().splitlines() == [
+        f"{ROOT}: pulumi stack select --create mine",
+        f"{ROOT}: pulumi {verb} --stack mine --config-file {mine}",
+    ]
