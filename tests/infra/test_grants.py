@@ -1,0 +1,141 @@
+"""Permissions: who may do what, no wider than it must be, and each with its reason."""
+
+import json
+
+import pytest
+
+from rehearsal.program import Plan, Resource, evaluate
+from tests.plans import TRIGGERS, dev_config, plan
+
+HOST = "https://kfp.example.com"
+COMPUTE_ACCOUNT = "projects/acme-ml-dev/serviceAccounts/123456789012-compute@developer.gserviceaccount.com"
+# Google Cloud offers nothing narrower for these two; the second has a condition.
+PROJECT_WIDE = {"roles/logging.logWriter", "roles/storage.objectViewer"}
+
+
+def iam(of: Plan) -> list[Resource]:
+    """Every IAM resource, whatever its kind."""
+    return [r for r in of.resources if r.custom and "iam" in r.type.rsplit(":", 1)[-1].lower()]
+
+
+def access(of: Plan) -> list[Resource]:
+    """The grants by which the launcher gets into the endpoint."""
+    return [
+        resource for resource in iam(of) if resource.name.endswith("/echo-launcher") and "bucket" not in resource.name
+    ]
+
+
+@pytest.fixture(params=["viewer", "project-viewer", "service-account-user", "none"])
+def any_access(request: pytest.FixtureRequest) -> Plan:
+    """The dev stack with one kind of access after the other."""
+    return plan(target__access=request.param)
+
+
+def test_every_grant_only_adds_a_member(any_access: Plan) -> None:
+    """A Binding or a Policy would remove the members that other people added."""
+    kinds = {resource.type.rsplit(":", 1)[-1].lower() for resource in iam(any_access)}
+    assert all(kind.endswith("iammember") for kind in kinds), kinds
+
+
+def test_every_grant_has_a_reason_and_is_made_in_one_place(any_access: Plan) -> None:
+    grants = {r.urn: r for r in any_access.of_type("iam:Grant")}
+    assert {resource.parent for resource in iam(any_access)} == set(grants)
+    for resource in iam(any_access):
+        grant = grants[resource.parent]
+        assert len(grant.inputs["reason"]) > 20
+        assert grant.inputs["role"] == resource.inputs["role"]
+
+
+def test_a_grant_is_named_from_resource_role_and_principal(dev: Plan) -> None:
+    for grant in dev.of_type("iam:Grant"):
+        parts = grant.inputs["resource"], grant.inputs["role"].removeprefix("roles/"), grant.inputs["principal"]
+        assert grant.name == "/".join(parts)
+
+
+def test_nothing_is_granted_on_the_project_but_what_has_no_narrower_place(dev: Plan) -> None:
+    wide = {r.inputs["role"]: r for r in dev.of_type("projects/iAMMember:IAMMember")}
+    assert set(wide) == PROJECT_WIDE
+    assert "gcf-v2-sources-" in wide["roles/storage.objectViewer"].inputs["condition"]["expression"]
+
+
+def test_the_push_identity_may_call_its_own_function_and_do_nothing_else(dev: Plan) -> None:
+    (only,) = [r for r in iam(dev) if "dev-echo-push@" in r.inputs["member"]]
+    assert only.inputs["role"] == "roles/run.invoker"
+    assert only.inputs["name"] == dev.named("echo-launcher", ":Function").outputs["name"]
+
+
+def test_nobody_is_let_in_unauthenticated(any_access: Plan) -> None:
+    assert not [r for r in iam(any_access) if r.inputs["member"] in ("allUsers", "allAuthenticatedUsers")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "where"),
+    [
+        ("viewer", "roles/viewer", ("serviceAccountId", COMPUTE_ACCOUNT)),
+        ("service-account-user", "roles/iam.serviceAccountUser", ("serviceAccountId", COMPUTE_ACCOUNT)),
+        ("project-viewer", "roles/viewer", ("project", "acme-ml-dev")),
+    ],
+)
+def test_access_to_a_hosted_endpoint(kind: str, role: str, where: tuple[str, str]) -> None:
+    (grant,) = access(plan(target__access=kind))
+    assert grant.inputs["role"] == role
+    assert grant.inputs["member"] == "serviceAccount:acme-ml-dev@appspot.gserviceaccount.com"
+    assert grant.inputs[where[0]] == where[1]
+
+
+def test_access_through_identity_aware_proxy_is_granted_on_the_backend_service() -> None:
+    (grant,) = access(plan(target__host=HOST, target__access="iap", target__iap_backend_service="kfp-backend"))
+    assert grant.inputs["role"] == "roles/iap.httpsResourceAccessor"
+    assert grant.inputs["webBackendService"] == "kfp-backend"
+
+
+def test_no_access_is_granted_where_none_is_wanted() -> None:
+    assert access(plan(target__access="none")) == []
+
+
+@pytest.mark.parametrize(
+    ("email", "project"),
+    [
+        ("kfp-nodes@acme-gke.iam.gserviceaccount.com", "acme-gke"),
+        ("987654321-compute@developer.gserviceaccount.com", "987654321"),
+        ("acme-gke@appspot.gserviceaccount.com", "acme-gke"),
+    ],
+)
+def test_the_installation_may_run_as_another_account_in_another_project(email: str, project: str) -> None:
+    (grant,) = access(plan(target__installation_service_account=email))
+    assert grant.inputs["serviceAccountId"] == f"projects/{project}/serviceAccounts/{email}"
+
+
+@pytest.mark.parametrize(
+    ("identity", "email"),
+    [
+        ("app-engine", "acme-ml-dev@appspot.gserviceaccount.com"),
+        ("dedicated", "dev-echo-launcher@acme-ml-dev.iam.gserviceaccount.com"),
+        ("runs@acme-ml-shared.iam.gserviceaccount.com", "runs@acme-ml-shared.iam.gserviceaccount.com"),
+    ],
+)
+def test_the_function_runs_as_the_configured_identity_and_the_grants_are_for_it(identity: str, email: str) -> None:
+    changed = plan(identity=identity)
+    service = changed.named("echo-launcher", ":Function").inputs["serviceConfig"]
+    assert service["serviceAccountEmail"] == email
+    assert {grant.inputs["member"] for grant in access(changed)} == {f"serviceAccount:{email}"}
+    assert changed.exports["echo-launcher-identity"] == email
+
+
+def test_files_may_be_read_only_by_a_launcher_that_maps_their_content(dev: Plan) -> None:
+    assert not [r for r in iam(dev) if r.inputs["role"] == "roles/storage.objectViewer" and "bucket" in r.inputs]
+    reading = plan(parameters={"filename": "content.name"})
+    (grant,) = [r for r in iam(reading) if r.inputs["role"] == "roles/storage.objectViewer" and "bucket" in r.inputs]
+    assert grant.inputs["bucket"] == reading.exports["echo-bucket"]
+
+
+def test_another_trigger_leaves_the_grants_of_the_first_alone(dev: Plan) -> None:
+    config = dev_config()
+    (echo,) = json.loads(config[TRIGGERS])
+    second = {**echo, "name": "another", "identity": "dedicated"}
+    both = evaluate("dev", {**config, TRIGGERS: json.dumps([second, echo])})
+    before, after = {r.urn: r.inputs for r in iam(dev)}, {r.urn: r.inputs for r in iam(both)}
+    assert before.items() <= after.items()
+    assert {name for name in both.exports if name.startswith("another-")}
+    members = {r.inputs["member"] for r in iam(both) if r.inputs["role"] == "roles/run.invoker"}
+    assert len(members) == 2

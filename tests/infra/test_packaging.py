@@ -1,0 +1,182 @@
+"""What is deployed: the same sources give the same bytes everywhere, and an edit always shows."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from infra import packaging
+from infra.errors import ConfigurationError
+from infra.packaging import FUNCTION, ROOT, compile_pipeline, launcher_archive
+
+PIPELINE = """
+from kfp import dsl
+
+@dsl.component
+def step(text: str) -> str:
+    return text
+
+@dsl.pipeline(name="mine")
+def pipeline(text: str):
+    step(text=text)
+"""
+
+
+@pytest.fixture
+def function(tmp_path: Path) -> Path:
+    """A copy of function_src, in another directory."""
+    copy = tmp_path / "elsewhere" / "function_src"
+    shutil.copytree(FUNCTION, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.fixture
+def pipelines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory in the place of pipelines/."""
+    directory = tmp_path / "pipelines"
+    directory.mkdir()
+    monkeypatch.setattr(packaging, "PIPELINES", directory)
+    return directory
+
+
+def refusal(pipeline: str) -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        compile_pipeline(pipeline)
+    return str(refused.value)
+
+
+def test_another_directory_gives_the_same_archive(function: Path) -> None:
+    assert launcher_archive("{}", function).name == launcher_archive("{}").name
+
+
+def test_neither_touch_nor_pycache_nor_other_files_change_the_archive(function: Path) -> None:
+    before = launcher_archive("{}", function)
+    os.utime(function / "main.py", (0, 0))
+    (function / "__pycache__").mkdir()
+    (function / "__pycache__" / "main.cpython-313.pyc").write_bytes(b"compiled")
+    (function / "launcher" / "__pycache__").mkdir()
+    (function / "launcher" / "notes.txt").write_text("mine")
+    after = launcher_archive("{}", function)
+    assert after.digest == before.digest
+    assert after.files.keys() == before.files.keys()
+
+
+@pytest.mark.parametrize("file", ["main.py", "launcher/launch.py", "requirements.txt"])
+def test_an_edit_changes_the_archive_s_name(function: Path, file: str) -> None:
+    before = launcher_archive("{}", function).name
+    with (function / file).open("a") as edited:
+        edited.write("# an edit\n")
+    assert launcher_archive("{}", function).name != before
+
+
+def test_another_package_changes_the_archive_s_name() -> None:
+    assert launcher_archive("{}").name != launcher_archive('{"a":1}').name
+
+
+def test_every_module_of_the_launcher_is_deployed() -> None:
+    deployed = set(launcher_archive("{}").files)
+    assert deployed == {"main.py", "requirements.txt"} | {
+        f"launcher/{p.name}" for p in (FUNCTION / "launcher").glob("*.py")
+    }
+
+
+def test_a_missing_requirements_file_is_said_with_the_command_that_writes_it(function: Path) -> None:
+    (function / "requirements.txt").unlink()
+    with pytest.raises(
+        ConfigurationError, match=r"function_src/requirements.txt is missing; write it with: make lock"
+    ):
+        launcher_archive("{}", function)
+
+
+def test_compiling_is_deterministic_across_processes() -> None:
+    program = "from infra.packaging import compile_pipeline; print(compile_pipeline('echo')[0].digest)"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert digests == {compile_pipeline("echo")[0].digest + "\n"}
+
+
+def test_the_digest_is_of_the_package_s_own_bytes() -> None:
+    package, text = compile_pipeline("echo")
+    assert package.digest == f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+@pytest.mark.parametrize("name", ["echo", "validate_csv"])
+def test_the_samples_compile(name: str) -> None:
+    package, _ = compile_pipeline(name)
+    assert package.name == name.replace("_", "-")
+
+
+def test_a_compiled_package_may_be_given_by_its_path(pipelines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (pipelines / "mine.py").write_text(PIPELINE)
+    compiled, text = compile_pipeline("mine")
+    monkeypatch.setattr(packaging, "ROOT", pipelines)
+    (pipelines / "mine.json").write_text(text)
+    assert compile_pipeline("mine.json")[0] == compiled
+
+
+def test_an_edit_of_a_pipeline_is_seen_by_the_next_evaluation(pipelines: Path) -> None:
+    (pipelines / "mine.py").write_text(PIPELINE)
+    assert set(compile_pipeline("mine")[0].inputs) == {"text"}
+    (pipelines / "mine.py").write_text(PIPELINE.replace("pipeline(text: str)", "pipeline(text: str, rows: int)"))
+    assert set(compile_pipeline("mine")[0].inputs) == {"text", "rows"}
+
+
+@pytest.mark.parametrize("name", ["ecco", "images", "__init__", "../infra/settings"])
+def test_an_unknown_pipeline_is_answered_with_those_there_are(name: str) -> None:
+    text = refusal(name)
+    assert f"there is no pipelines/{name}.py" in text
+    assert "choose one of echo, validate_csv" in text
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("def broken(:\n", "pipelines/mine.py, line 1 does not compile: SyntaxError"),
+        ("import nothing_such\n", "pipelines/mine.py, line 1 does not compile: ModuleNotFoundError"),
+        (PIPELINE.replace("step(text=text)", "step(text=5)"), "pipelines/mine.py, line 10 does not compile"),
+        ("x = 1\n", "pipelines/mine.py must define one @dsl.pipeline; it defines none"),
+        (
+            PIPELINE + PIPELINE.replace("pipeline(text", "second(text").replace('"mine"', '"other"'),
+            "must define one @dsl.pipeline; it defines mine, other",
+        ),
+    ],
+    ids=["syntax", "import", "type", "none", "two"],
+)
+def test_a_pipeline_that_does_not_compile_is_named_with_its_line(pipelines: Path, source: str, expected: str) -> None:
+    (pipelines / "mine.py").write_text(source)
+    assert expected in refusal("mine")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("{", "is neither YAML nor JSON"),
+        ("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\n", "is not a compiled KFP v2 pipeline"),
+        ("- 1\n", "is not a JSON object"),
+        ("", "is not a JSON object"),
+    ],
+    ids=["broken", "argo", "list", "empty"],
+)
+def test_a_file_that_is_no_package(
+    pipelines: Path, monkeypatch: pytest.MonkeyPatch, content: str, expected: str
+) -> None:
+    monkeypatch.setattr(packaging, "ROOT", pipelines)
+    (pipelines / "given.yaml").write_text(content)
+    assert expected in refusal("given.yaml")
+
+
+def test_a_package_that_is_not_there() -> None:
+    assert "there is no such file" in refusal("compiled/none.yaml")

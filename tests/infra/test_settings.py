@@ -1,0 +1,139 @@
+"""Wrong configuration is found at preview: the message names the key, the problem and the fix."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.errors import ConfigurationError
+from infra.settings import read_settings
+from rehearsal.program import evaluate, read_stack
+from tests.plans import TRIGGERS, dev_config
+
+HOST = "1234abcd-dot-us-central1.pipelines.googleusercontent.com"
+
+
+def refusal(config: dict[str, str]) -> str:
+    """What the program says when it refuses a configuration, as `pulumi preview` would show it."""
+    with pytest.raises(ConfigurationError) as refused:
+        evaluate("dev", config)
+    text = str(refused.value)
+    assert text.startswith("Pulumi.dev.yaml:\n  ")
+    return text.removeprefix("Pulumi.dev.yaml:\n  ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "problem", "fix"),
+    [
+        ({"sorce": {}}, ".sorce", "unknown key", "did you mean source?"),
+        ({"source__prefx": "in/"}, ".source.prefx", "unknown key", "did you mean prefix?"),
+        ({"source": None}, ".source", "is missing", "add source"),
+        ({"source__kind": "ftp"}, ".source.kind", "is 'ftp'", "use 'gcs'"),
+        ({"source__prefix": "/in"}, ".source.prefix", "start without a slash", "use incoming/"),
+        ({"source__prefix": "gs://b/in"}, ".source.prefix", "without gs://BUCKET/", "use incoming/"),
+        ({"source__prefix": "in/*.csv"}, ".source.prefix", "is taken literally", "take '*' out"),
+        ({"source__prefix": "in\n"}, ".source.prefix", "is 'in\\n'", "no control characters"),
+        ({"source__prefix": "é" * 513}, ".source.prefix", "is 'ééé", "at most 1024 bytes"),
+        ({"source__location": "mars"}, ".source.location", "no bucket location", "us-central1, or US"),
+        ({"source__soft_delete_days": 91}, ".source.soft_delete_days", "is 91", "less than or equal to 90"),
+        ({"source__soft_delete_days": "7"}, ".source.soft_delete_days", "is '7'", "a valid integer"),
+        ({"target__host": f"http://{HOST}"}, ".target.host", f"is 'http://{HOST}'", "start it with https://"),
+        ({"target__host": f"https://{HOST}/pipeline"}, ".target.host", "leave out what follows", f"https://{HOST}"),
+        (
+            {"target__host": f"https://{HOST}.evil.example"},
+            ".target.host",
+            "only looks like",
+            "those end in .pipelines.",
+        ),
+        ({"target__host": f"https://evil.example/{HOST}"}, ".target.host", "leave out", "https://evil.example"),
+        ({"target__host": "https://pipelines-googleusercontent.com"}, ".target.host", "only looks", "those end in"),
+        ({"target__host": f"https://user@{HOST}"}, ".target.host", "user@", "write https://HOST"),
+        ({"target__host": HOST}, ".target.host", f"is '{HOST}'", "start it with https://"),
+        ({"target__host": "https://kfp.example.com"}, ".target", "access 'viewer' opens hosted", "access: iap"),
+        ({"target__access": "owner"}, ".target.access", "is 'owner'", "use 'viewer', 'project-viewer'"),
+        ({"target__access": "iap"}, ".target", "go together", "set iap_backend_service"),
+        ({"target__experiment": "a b"}, ".target.experiment", "is 'a b'", "letters, digits, dots"),
+        ({"target__installation_service_account": "me"}, ".target.installation_service_account", "is 'me'", "e-mail"),
+        ({"identity": "me@example.com"}, ".identity", "is 'me@example.com'", "use app-engine, dedicated, or"),
+        ({"name": "Echo!"}, ".name", "is 'Echo!'", "use up to 30 lower-case letters"),
+        ({"function__runtime": "python39"}, ".function.runtime", "is 'python39'", "python311 or newer"),
+        ({"function__memory": "lots"}, ".function.memory", "is 'lots'", "such as 512Mi"),
+        ({"function__cpu": "3"}, ".function.cpu", "is '3'", 'use "1", "2"'),
+        ({"function__cpu": "0.5"}, ".function", "needs a whole cpu", "concurrency: 1"),
+        ({"function__timeout_seconds": 600}, ".function.timeout_seconds", "is 600", "less than or equal to 540"),
+        ({"delivery__attempts": 3}, ".delivery.attempts", "is 3", "greater than or equal to 5"),
+        ({"delivery__retention_days": 32}, ".delivery.retention_days", "is 32", "less than or equal to 31"),
+    ],
+)
+def test_a_wrong_key_of_a_trigger(changes: dict[str, Any], key: str, problem: str, fix: str) -> None:
+    text = refusal(dev_config(**changes))
+    assert text.startswith(f"{TRIGGERS}[0]{key}: ")
+    assert problem in text
+    assert fix in text
+    assert "\n" not in text, "one problem, one line"
+
+
+def test_no_triggers() -> None:
+    fix = "add a trigger, as Pulumi.dev.yaml does"
+    config = dev_config()
+    assert refusal({**config, TRIGGERS: "[]"}) == f"{TRIGGERS}: the list is empty; {fix}"
+    assert refusal({**config, TRIGGERS: "echo"}) == f"{TRIGGERS}: is 'echo', which is no list; {fix}"
+    assert refusal({**config, TRIGGERS: "5"}) == f"{TRIGGERS}: is 5, which is no list; {fix}"
+    del config[TRIGGERS]
+    assert refusal(config) == f"{TRIGGERS}: is missing; {fix}"
+
+
+def test_two_triggers_of_one_name() -> None:
+    config = dev_config()
+    twice = {**config, TRIGGERS: json.dumps(json.loads(config[TRIGGERS]) * 2)}
+    assert refusal(twice) == f"{TRIGGERS}: two triggers are called 'echo'; give each a name of its own"
+
+
+def test_an_unknown_key_of_the_stack() -> None:
+    text = refusal({**dev_config(), "event-triggered-pipelines:trigers": "[]"})
+    assert text == f"event-triggered-pipelines:trigers: unknown key; known: {TRIGGERS}"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fix"),
+    [
+        ("gcp:region", "us-central1-a", "use a region such as us-central1"),
+        ("gcp:region", "US", "use a region such as us-central1"),
+        ("gcp:project", "Acme ML", "use the project's id: gcloud projects list"),
+        ("gcp:project", "123456789012", "use the project's id: gcloud projects list"),
+    ],
+)
+def test_a_wrong_project_or_region(key: str, value: str, fix: str) -> None:
+    text = refusal({**dev_config(), key: value})
+    assert text.startswith(f"{key}: is {value!r}; ")
+    assert fix in text
+
+
+@pytest.mark.parametrize(("key", "command"), [("gcp:project", "YOUR_PROJECT_ID"), ("gcp:region", "us-central1")])
+def test_a_missing_project_or_region(key: str, command: str) -> None:
+    config = dev_config()
+    del config[key]
+    assert refusal(config) == f"{key}: is missing; pulumi config set {key} {command}"
+
+
+def test_a_domain_scoped_project_has_no_computable_app_engine_account() -> None:
+    scoped = {"gcp:project": "example.com:acme-ml"}
+    text = refusal({**dev_config(), **scoped})
+    assert text.startswith(f"{TRIGGERS}[0].identity: app-engine does not work")
+    assert "acme-ml.example.com@appspot.gserviceaccount.com" in text
+    evaluate("dev", {**dev_config(identity="dedicated"), **scoped})
+
+
+def test_a_stack_s_name_becomes_a_label() -> None:
+    with pytest.raises(ConfigurationError, match="stack: is 'Dev_1'; use up to 30 lower-case letters"):
+        read_settings("Dev_1", dev_config())
+
+
+def test_all_problems_are_said_at_once() -> None:
+    text = refusal(dev_config(sorce={}, target__host=f"http://{HOST}", name="Echo!"))
+    assert len(text.splitlines()) == 3
+
+
+def test_a_stack_file_that_is_not_there() -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no stack file Pulumi.nope.yaml; choose one of dev"):
+        read_stack("nope")

@@ -1,0 +1,86 @@
+"""What the documents show is true: examples are evaluated, keys are real, links lead somewhere."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from infra.settings import DeliverySettings, FunctionSettings, GcsSource, KfpTarget, TriggerSettings
+from rehearsal.program import ROOT, evaluate, read_stack
+
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+LONGEST_README = 200
+
+
+def blocks(language: str) -> Iterator[tuple[str, str]]:
+    for path in DOCS:
+        for number, block in enumerate(re.findall(rf"```{language}\n(.*?)```", path.read_text(), re.DOTALL)):
+            yield f"{path.name}-{number}", block
+
+
+@pytest.mark.parametrize(("where", "block"), list(blocks("yaml")), ids=lambda value: value.split("\n")[0][:30])
+def test_every_stack_file_in_the_documents_is_accepted(where: str, block: str, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.shown.yaml").write_text(block)
+    assert evaluate(*read_stack(str(tmp_path / "Pulumi.shown.yaml"))).exports
+
+
+def test_the_readme_shows_the_dev_stack_as_it_is() -> None:
+    (_, shown), *_ = blocks("yaml")
+    assert yaml.safe_load(shown) == yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("Pulumi.*.yaml")), ids=lambda path: path.name)
+def test_every_example_stack_is_accepted(path: Path) -> None:
+    assert evaluate(*read_stack(str(path))).exports
+
+
+@pytest.mark.parametrize(("where", "block"), list(blocks("json")), ids=lambda value: value.split("\n")[0][:30])
+def test_every_json_in_the_documents_parses(where: str, block: str) -> None:
+    json.loads(block)
+
+
+@pytest.mark.parametrize(
+    ("model", "prefix"),
+    [
+        (TriggerSettings, ""),
+        (GcsSource, ""),
+        (KfpTarget, ""),
+        (FunctionSettings, "function."),
+        (DeliverySettings, "delivery."),
+    ],
+)
+def test_every_key_is_documented_with_its_default(model: type[BaseModel], prefix: str) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    for name, field in model.model_fields.items():
+        row = re.search(rf"^\| `{prefix}{name}` \| (.+?) \|", text, re.MULTILINE)
+        assert row, f"{prefix}{name} is not in docs/configuration.md"
+        if isinstance(field.default, str | int) and field.default:
+            assert str(field.default) in row[1]
+
+
+def test_every_link_between_the_documents_leads_somewhere() -> None:
+    for path in DOCS:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)\)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+def test_every_verb_that_the_documents_name_is_in_the_makefile() -> None:
+    verbs = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {verb for path in DOCS for verb in re.findall(r"`?make ([a-z]+)\b", path.read_text())}
+    shown = {
+        verb
+        for path in DOCS
+        for block in re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL)
+        for verb in re.findall(r"^make ([a-z]+)", block, re.MULTILINE)
+    }
+    assert shown <= verbs
+    assert {"rehearse", "test", "up", "preview", "destroy", "golden", "lock"} <= verbs
+    assert named & verbs
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) < LONGEST_README

@@ -1,0 +1,96 @@
+"""Who may know whom: the rooms of the project and the doors between them."""
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("function_src", "infra", "ops", "pipelines", "rehearsal", "tests")
+ALLOWED = {
+    "function_src": set(),
+    "infra": {"function_src"},
+    "pipelines": set(),
+    "rehearsal": {"infra"},
+    "ops": {"infra", "rehearsal"},
+}
+PURE_LAUNCHER_MODULES = {"function_src.launcher.package", "function_src.launcher.parameters"}
+LONGEST_MODULE = 300
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The absolute imports of a module, wherever they stand in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield str(node.module)
+
+
+def modules(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_a_room_knows_only_the_rooms_it_may(room: str) -> None:
+    known = {name.split(".")[0] for path in modules(room) for name in imports(path)}
+    assert known & set(ROOMS) - {room} <= ALLOWED[room]
+
+
+def test_the_program_takes_only_the_pure_modules_from_the_launcher() -> None:
+    taken = {name for path in modules("infra") for name in imports(path) if name.startswith("function_src")}
+    assert taken == PURE_LAUNCHER_MODULES
+
+
+@pytest.mark.parametrize("module", ["infra/packaging.py", "infra/contract.py", "infra/rules.py", "infra/errors.py"])
+def test_what_needs_no_pulumi_imports_none(module: str) -> None:
+    assert not [name for name in imports(ROOT / module) if name.startswith("pulumi")]
+
+
+def test_the_function_imports_nothing_that_it_does_not_require() -> None:
+    allowed = {"flask", "werkzeug", "google", "jmespath", "requests", "urllib3", "launcher"}
+    third_party = {name.split(".")[0] for path in modules("function_src") for name in imports(path)}
+    import sys
+
+    assert third_party - sys.stdlib_module_names - {"__future__"} <= allowed
+
+
+def test_the_function_requires_four_packages() -> None:
+    lines = (ROOT / "function_src" / "requirements.in").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [
+        "functions-framework",
+        "google-auth",
+        "jmespath",
+        "requests",
+    ]
+
+
+@pytest.mark.parametrize("name", ["infra/requirements.txt", "function_src/requirements.txt", "requirements-dev.txt"])
+def test_requirements_are_pinned_with_hashes_and_name_no_address(name: str) -> None:
+    text = (ROOT / name).read_text()
+    pins = [line for line in text.splitlines() if line and not line.startswith((" ", "#"))]
+    assert pins
+    assert all("==" in pin and pin.endswith("\\") for pin in pins)
+    assert "://" not in text
+
+
+def test_the_program_and_the_tests_run_the_same_versions() -> None:
+    def pins(name: str) -> set[str]:
+        lines = (ROOT / name).read_text().splitlines()
+        return {line.split(" ")[0] for line in lines if "==" in line and not line.startswith((" ", "#"))}
+
+    assert pins("infra/requirements.txt") <= pins("requirements-dev.txt")
+
+
+def test_modules_stay_small_enough_to_read() -> None:
+    long = {
+        path.name for room in ALLOWED for path in modules(room) if len(path.read_text().splitlines()) > LONGEST_MODULE
+    }
+    assert not long
+
+
+def test_the_command_is_installed_under_its_name() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"pipeline-trigger": "ops.cli:main"}
