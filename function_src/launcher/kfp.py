@@ -101,8 +101,10 @@ class Endpoint:
         code = body.get("code") if body else None
         if status == codes.ok and body and isinstance(body.get("run_id"), str):
             return str(body["run_id"])
-        # Without JSON it is not the server that speaks but a proxy, and what that says can be mended.
-        if body and (status == codes.bad_request or (status == codes.conflict and code != ALREADY_EXISTS)):
+        # Without a code it is not the server that speaks but a proxy, and what that says can be mended.
+        if code is not None and (
+            status == codes.bad_request or (status == codes.conflict and code != ALREADY_EXISTS)
+        ):
             raise RefusedError(_explain(status, body))
         if status == codes.not_found:
             self._experiment_id = None

@@ -1,0 +1,104 @@
+"""The stand-ins that the launcher talks to, each behind a wire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from google.auth.compute_engine import _metadata
+from hypothesis import settings
+from starlette.types import ASGIApp
+
+from rehearsal.loopback import HOST, Loopback
+from rehearsal.metadata import MetadataServer, Tokens
+from tests.launcher.wire import Wire
+
+LIFETIME = 3600
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
+
+Serve = Callable[[ASGIApp], str]
+
+
+@dataclass
+class Clock:
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class Identity:
+    """The service account that the code under test runs as. ``url`` is its metadata server's."""
+
+    wire: Wire
+    url: str
+    tokens: Tokens
+    clock: Clock
+
+    @property
+    def refreshes(self) -> int:
+        """How often a token was asked for."""
+        return self.wire.count("GET", "/token")
+
+    @property
+    def issued(self) -> list[str]:
+        """The tokens that were given out."""
+        return list(self.tokens._issued)
+
+    def revoke(self) -> None:
+        """Makes every token worthless that was given out. Who holds one cannot know."""
+        self.clock.now += LIFETIME
+
+
+@dataclass
+class HangUp:
+    """A server that reads each request to its end and hangs up."""
+
+    host: str = ""
+    heads: list[bytes] = field(default_factory=list)
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.heads.append(head)
+        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
+        await reader.readexactly(int(fields.get(b"content-length", 0)))
+        writer.close()
+
+
+@pytest.fixture(scope="package")
+def loopback() -> Iterator[Loopback]:
+    with Loopback() as running:
+        yield running
+
+
+@pytest.fixture
+def serve(loopback: Loopback) -> Serve:
+    """Serves an app and returns its URL."""
+    return loopback.serve
+
+
+@pytest.fixture
+def identity(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Identity:
+    clock = Clock()
+    tokens = Tokens(clock)
+    server = MetadataServer("launcher@acme-ml-dev.iam.gserviceaccount.com", "acme-ml-dev", tokens=tokens)
+    wire = Wire(server.app)
+    url = serve(wire)
+    # google-auth reads GCE_METADATA_HOST once, when it is imported.
+    monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", url.removeprefix("http://"))
+    monkeypatch.setenv("GCE_METADATA_IP", url.removeprefix("http://"))
+    return Identity(wire, url, tokens, clock)
+
+
+@pytest.fixture
+def hang_up(loopback: Loopback) -> Iterator[HangUp]:
+    handler = HangUp()
+    server = loopback.run(asyncio.start_server(handler, HOST, 0))
+    handler.host = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+    yield handler
+    loopback.call(server.close)

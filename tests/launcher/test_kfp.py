@@ -1,0 +1,356 @@
+"""The endpoint is asked for a run once, and what its answer means for the run is known or known to be unknown."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import kfp_server_api
+import pytest
+from starlette.responses import JSONResponse, Response
+
+from function_src.launcher.credentials import AccessTokens, TokenUnavailableError
+from function_src.launcher.http import Api
+from function_src.launcher.kfp import Endpoint, RefusedError, Run, UnavailableError, UnknownError
+from rehearsal.kfp import KfpEndpoint
+from rehearsal.kfp_requests import read_message
+from rehearsal.loopback import HOST
+from tests.launcher.conftest import HangUp, Serve
+from tests.launcher.wire import Wire, api_error, page, shown
+
+TOKEN = "ya29.launcher"
+CALLER = "launcher@acme-ml-dev.iam.gserviceaccount.com"
+RUNS, EXPERIMENTS = "/apis/v2beta1/runs", "/apis/v2beta1/experiments"
+RUN_ID = "0f5c3f0e-5a0c-5f43-9d0b-0a3f5d1c2b4a"
+RUN_PATH = f"{RUNS}/{RUN_ID}"
+PACKAGE = {
+    "pipelineInfo": {"name": "echo"},
+    "root": {"inputDefinitions": {"parameters": {"text": {"parameterType": "STRING"}}}},
+    "schemaVersion": "2.1.0",
+}
+RUN = Run(RUN_ID, "echo-a.csv-01234567", "trigger=t event=e", PACKAGE, {"text": "gs://b/a.csv"})
+
+
+class OneToken(AccessTokens):
+    """The same token for ever, from nowhere."""
+
+    def get(self, *, refused: str | None = None) -> str:
+        return TOKEN
+
+
+class NoToken(AccessTokens):
+    def get(self, *, refused: str | None = None) -> str:
+        raise TokenUnavailableError("no token")
+
+
+@dataclass
+class Installation:
+    """A KFP installation behind a wire. Each client is another process's."""
+
+    server: KfpEndpoint
+    wire: Wire
+    host: str
+
+    def client(self, tokens: AccessTokens | None = None, experiment: str = "gcs-triggered") -> Endpoint:
+        return Endpoint(Api(self.host, tokens or OneToken()), self.host, experiment)
+
+
+@pytest.fixture
+def kfp(serve: Serve) -> Installation:
+    server = KfpEndpoint({TOKEN: CALLER}.get)
+    wire = Wire(server.app)
+    return Installation(server, wire, serve(wire))
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    """An address at which nobody listens, and nobody else will while the test runs."""
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        yield f"http://{HOST}:{taken.getsockname()[1]}"
+
+
+def endpoint(host: str) -> Endpoint:
+    return Endpoint(Api(host, None), host, "gcs-triggered")
+
+
+# --- runs ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_started_as_it_was_asked_for(kfp: Installation) -> None:
+    client = kfp.client()
+    assert client.start(RUN) == RUN_ID
+    [workflow] = kfp.server.workflows
+    assert (workflow.run_id, workflow.caller, workflow.package, workflow.parameters) == (
+        RUN_ID,
+        CALLER,
+        PACKAGE,
+        {"text": "gs://b/a.csv"},
+    )
+    row = kfp.server._runs[RUN_ID].row
+    assert (row["display_name"], row["description"]) == (RUN.name, RUN.description)
+    assert kfp.server._experiments[row["experiment_id"]]["display_name"] == "gcs-triggered"
+
+
+def test_a_run_that_was_started_is_there_and_another_is_not(kfp: Installation) -> None:
+    client = kfp.client()
+    assert not client.has_run(RUN_ID)
+    client.start(RUN)
+    assert client.has_run(RUN_ID)
+    assert not client.has_run(RUN_ID.replace("0", "1"))
+
+
+def test_a_run_has_a_page(kfp: Installation) -> None:
+    assert kfp.client().run_url(RUN_ID) == f"{kfp.host}/#/runs/details/{RUN_ID}"
+
+
+# What the server or a proxy before it can say, row by row; what it means for the run; and how it is told.
+MEANINGS: list[tuple[Response | None, type[Exception], str]] = [
+    (api_error(400, 3, "parameter text is missing"), RefusedError, "answered 400: parameter text is missing"),
+    (api_error(400, 9), RefusedError, "answered 400: no"),
+    (api_error(400, 11), RefusedError, "answered 400: no"),
+    (page(400), UnavailableError, "answered 400 with no JSON"),
+    (JSONResponse({"error": "bad header"}, 400), UnavailableError, "answered 400: bad header"),
+    (api_error(401, 16), UnavailableError, "answered 401: no"),
+    (page(401), UnavailableError, "answered 401: it does not accept the token of the function's identity"),
+    (api_error(403, 7), UnavailableError, "answered 403: no"),
+    (page(403), UnavailableError, "answered 403: the function's identity has no access to it"),
+    (api_error(404, 5), UnavailableError, "answered 404: no"),
+    (page(404), UnavailableError, "answered 404 with no JSON: the host serves no KFP API v2beta1"),
+    (api_error(409, 10), RefusedError, "answered 409: no"),
+    (api_error(409, 6), UnknownError, "answered 409: no"),
+    (page(409), UnknownError, "answered 409 with no JSON"),
+    (api_error(429, 8), UnavailableError, "answered 429: no"),
+    (page(429), UnavailableError, "answered 429 with no JSON"),
+    (api_error(499, 1), UnknownError, "answered 499: no"),
+    (api_error(500, 13, "Duplicate entry"), UnknownError, "answered 500: Duplicate entry"),
+    (page(500), UnknownError, "answered 500 with no JSON"),
+    (page(502), UnknownError, "answered 502 with no JSON"),
+    (api_error(503, 14, "try again later"), UnknownError, "answered 503: try again later"),
+    (page(503), UnknownError, "answered 503 with no JSON"),
+    (api_error(504, 4), UnknownError, "answered 504: no"),
+    (page(504), UnknownError, "answered 504 with no JSON"),
+    (page(301), UnavailableError, "answered 301 with a page and no JSON: it wants a login"),
+    (page(302), UnavailableError, "answered 302 with a page and no JSON: it wants a login"),
+    (page(307), UnavailableError, "answered 307 with a page and no JSON: it wants a login"),
+    (page(200), UnknownError, "answered 200 with a page and no JSON: it wants a login"),
+    (JSONResponse({}), UnknownError, "answered 200: no message"),
+    (JSONResponse([]), UnknownError, "answered 200 with a page and no JSON"),
+    (JSONResponse({"run_id": None}), UnknownError, "answered 200: no message"),
+    (Response(status_code=204), UnknownError, "answered 204 with no JSON"),
+    (None, UnknownError, "ChunkedEncodingError at http"),
+]
+
+
+@pytest.mark.parametrize(("answer", "error", "message"), MEANINGS, ids=[shown(row[0]) for row in MEANINGS])
+def test_what_the_answer_to_a_start_means(
+    kfp: Installation, answer: Response | None, error: type[Exception], message: str
+) -> None:
+    sent = kfp.wire.fail_for_good("POST", RUNS, answer)
+    with pytest.raises((RefusedError, UnavailableError, UnknownError)) as failure:
+        kfp.client().start(RUN)
+    assert type(failure.value) is error
+    assert message in str(failure.value)
+    assert kfp.wire.count("POST", "/runs") == sent
+    assert kfp.server.workflows == []
+
+
+def test_an_endpoint_that_nobody_serves_has_started_nothing(refusing: str) -> None:
+    with pytest.raises(UnavailableError) as failure:
+        endpoint(refusing).start(RUN)
+    assert type(failure.value) is UnavailableError
+    assert str(failure.value) == f"ConnectionError at {refusing}"
+
+
+def test_a_start_that_cannot_connect_has_started_nothing(kfp: Installation, refusing: str) -> None:
+    client = kfp.client()
+    client._find_experiment()
+    client._api = Api(refusing, None)
+    with pytest.raises(UnavailableError):
+        client.start(RUN)
+
+
+def test_a_start_whose_connection_drops_may_have_started_a_run(kfp: Installation, hang_up: HangUp) -> None:
+    client = kfp.client()
+    client._find_experiment()
+    client._api = Api(hang_up.host, None)
+    with pytest.raises(UnknownError, match=r"^ConnectionError at "):
+        client.start(RUN)
+    assert [head.split()[:2] for head in hang_up.heads] == [[b"POST", RUNS.encode()]]
+
+
+def test_a_second_start_of_an_id_is_not_taken_for_a_refusal(kfp: Installation) -> None:
+    kfp.client().start(RUN)
+    with pytest.raises(UnknownError, match="Duplicate entry"):
+        kfp.client().start(RUN)
+
+
+def test_without_a_token_nothing_is_started(kfp: Installation) -> None:
+    client = kfp.client()
+    client._find_experiment()
+    client._api = Api(kfp.host, NoToken())
+    with pytest.raises(UnavailableError, match=r"^no token$"):
+        client.start(RUN)
+    assert kfp.wire.count("POST", "/runs") == 0
+
+
+def test_the_id_that_the_endpoint_chose_is_returned_when_it_ignores_ours(kfp: Installation) -> None:
+    kfp.wire.fail("POST", RUNS, JSONResponse({"run_id": "its-own"}))
+    assert kfp.client().start(RUN) == "its-own"
+
+
+def test_a_long_message_of_the_endpoint_is_cut(kfp: Installation) -> None:
+    kfp.wire.fail("POST", RUNS, api_error(400, 3, "x" * 10_000))
+    with pytest.raises(RefusedError) as failure:
+        kfp.client().start(RUN)
+    assert len(str(failure.value)) < 600
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(page(status) for status in (200, 302, 401, 403, 404, 429, 500, 502, 503, 504)),
+        *(api_error(status, code) for status, code in ((400, 3), (401, 16), (403, 7), (500, 13), (503, 14))),
+        api_error(404, 12),
+        JSONResponse({}, 404),
+        JSONResponse({}),
+        JSONResponse([]),
+        JSONResponse({"run_id": RUN_ID[::-1]}),
+        JSONResponse({"run_id": RUN_ID}, 202),
+        None,
+    ],
+    ids=shown,
+)
+def test_only_a_clear_answer_says_whether_a_run_exists(kfp: Installation, answer: Response | None) -> None:
+    client = kfp.client()
+    client.start(RUN)
+    kfp.wire.fail_for_good("GET", RUN_PATH, answer)
+    with pytest.raises(UnavailableError):
+        client.has_run(RUN_ID)
+
+
+def test_an_endpoint_that_hangs_up_does_not_say_whether_a_run_exists(hang_up: HangUp) -> None:
+    with pytest.raises(UnavailableError):
+        endpoint(hang_up.host).has_run(RUN_ID)
+    assert len(hang_up.heads) == 1
+
+
+# --- the experiment ------------------------------------------------------------------------------------------------
+
+
+def test_the_experiment_is_created_once_and_looked_up_once_per_process(kfp: Installation) -> None:
+    client = kfp.client()
+    for number in range(3):
+        client.start(Run(f"{number}", RUN.name, "", PACKAGE, RUN.parameters))
+    assert (kfp.wire.count("GET", "/experiments"), kfp.wire.count("POST", "/experiments")) == (1, 1)
+
+
+def test_threads_that_need_the_experiment_together_look_it_up_once(kfp: Installation) -> None:
+    client, barrier = kfp.client(), threading.Barrier(8)
+
+    def start(number: int) -> str:
+        barrier.wait()
+        return client.start(Run(f"{number}", RUN.name, "", PACKAGE, RUN.parameters))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(start, range(8)))) == 8
+    assert (kfp.wire.count("GET", "/experiments"), kfp.wire.count("POST", "/experiments")) == (1, 1)
+
+
+def test_an_experiment_that_exists_is_used(kfp: Installation) -> None:
+    kfp.client().start(RUN)
+    kfp.client().start(Run("2", RUN.name, "", PACKAGE, RUN.parameters))
+    assert kfp.wire.count("POST", "/experiments") == 1
+    assert len({run.row["experiment_id"] for run in kfp.server._runs.values()}) == 1
+
+
+def test_the_experiment_is_found_by_its_name_among_others(kfp: Installation) -> None:
+    for name in ("Default", "gcs-triggered-2", "gcs-triggered"):
+        kfp.client(experiment=name)._find_experiment()
+    kfp.client().start(RUN)
+    [run] = kfp.server._runs.values()
+    assert kfp.server._experiments[run.row["experiment_id"]]["display_name"] == "gcs-triggered"
+    assert len(kfp.server._experiments) == 3
+
+
+def test_another_process_that_creates_the_experiment_first_is_no_failure(kfp: Installation) -> None:
+    kfp.client()._find_experiment()
+    kfp.wire.fail("GET", EXPERIMENTS, JSONResponse({}))  # the answer from before the other one came
+    assert kfp.client().start(RUN) == RUN_ID
+    assert len(kfp.server._experiments) == 1
+
+
+def test_an_experiment_that_was_deleted_is_created_again_at_the_next_start(kfp: Installation) -> None:
+    client = kfp.client()
+    client._find_experiment()
+    kfp.server._experiments.clear()
+    with pytest.raises(UnavailableError, match=r"answered 404: .*Experiment .* not found"):
+        client.start(RUN)
+    assert client.start(RUN) == RUN_ID
+    assert kfp.wire.count("POST", "/experiments") == 2
+
+
+EXPERIMENT_FAILURES = [
+    *(page(status) for status in (200, 302, 400, 401, 403, 404, 500, 503, 504)),
+    *(api_error(400, 3), api_error(500, 13), JSONResponse([]), None),
+]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("answer", EXPERIMENT_FAILURES, ids=shown)
+def test_without_the_experiment_nothing_is_started_and_the_next_start_looks_again(
+    kfp: Installation, method: str, answer: Response | None
+) -> None:
+    client = kfp.client()
+    kfp.wire.fail_for_good(method, EXPERIMENTS, answer)
+    with pytest.raises(UnavailableError):
+        client.start(RUN)
+    assert kfp.wire.count("POST", "/runs") == 0
+    assert client.start(RUN) == RUN_ID
+
+
+def test_a_name_that_is_taken_by_what_cannot_be_found_is_said(kfp: Installation) -> None:
+    kfp.wire.fail("POST", EXPERIMENTS, api_error(409, 6, "already exists"))
+    with pytest.raises(UnavailableError, match="answered 409: already exists"):
+        kfp.client().start(RUN)
+
+
+# --- the published schema ------------------------------------------------------------------------------------------
+
+
+def test_every_request_is_of_the_published_schema(kfp: Installation) -> None:
+    client = kfp.client()
+    client.has_run(RUN_ID)
+    client.start(RUN)
+    models = {EXPERIMENTS: kfp_server_api.V2beta1Experiment, RUNS: kfp_server_api.V2beta1Run}
+    assert {(seen.method, seen.path) for seen in kfp.wire.seen} == {
+        *(("GET", path) for path in (RUN_PATH, EXPERIMENTS)),
+        *(("POST", path) for path in (EXPERIMENTS, RUNS)),
+    }
+    for seen in kfp.wire.seen:
+        if seen.method == "POST":
+            read_message(seen.body, models[seen.path])
+            assert seen.headers["content-type"] == "application/json"
+        else:
+            assert seen.body == b""
+        if "filter" in seen.query:
+            read_message(seen.query["filter"], kfp_server_api.V2beta1Filter)
+
+
+def test_a_run_is_asked_for_with_the_fewest_fields(kfp: Installation) -> None:
+    """Servers are of all ages, and refuse fields that they do not know."""
+    kfp.client().start(RUN)
+    body = json.loads(kfp.wire.seen[-1].body)
+    assert body.keys() == {
+        "run_id",
+        "display_name",
+        "description",
+        "experiment_id",
+        "pipeline_spec",
+        "runtime_config",
+    }
+    assert body["runtime_config"] == {"parameters": RUN.parameters}

@@ -1,0 +1,495 @@
+"""What becomes of a delivery: one outcome, one line of log, and at most one workflow per event."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.responses import JSONResponse, Response
+
+from function_src.launcher.launch import Delivery as Handled
+from function_src.launcher.launch import Launcher
+from function_src.launcher.package import read_package
+from function_src.launcher.parameters import read_parameter
+from function_src.launcher.settings import KfpTarget, Trigger
+from rehearsal.kfp import KfpEndpoint
+from rehearsal.loopback import Loopback
+from rehearsal.storage import Storage
+from tests.launcher.conftest import Identity, Serve
+from tests.launcher.deliveries import OBJECT, TRIGGER_ID, WRAPPINGS, Delivery, as_json, push
+from tests.launcher.wire import Wire, api_error, page, shown
+
+BUCKET, NAME = "acme-incoming", "incoming/orders.json"
+RUN_ID = "8f47d608-93d8-5121-9bb3-07fcb97b53cc"
+RUNS, EXPERIMENTS = "/apis/v2beta1/runs", "/apis/v2beta1/experiments"
+RUN_PATH = f"{RUNS}/{RUN_ID}"
+TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
+SECRET = "this is written in the file " * 10
+PACKAGE = as_json(
+    {
+        "pipelineInfo": {"name": "echo"},
+        "root": {"inputDefinitions": {"parameters": {"filename": {"parameterType": "STRING"}}}},
+        "schemaVersion": "2.1.0",
+    }
+)
+
+
+@dataclass
+class World:
+    """All that a launcher talks to. Whatever it logs is searched for what must not be there."""
+
+    loopback: Loopback
+    identity: Identity
+    storage: Storage
+    storage_wire: Wire
+    kfp: KfpEndpoint
+    wire: Wire
+    host: str
+    capsys: pytest.CaptureFixture[str]
+    logs: list[dict[str, Any]] = field(default_factory=list)
+
+    def launcher(self, filename: Any = "object.uri", credentials: str = "access-token", **changes: Any) -> Launcher:
+        """A new process's launcher, whose pipeline has one input, ``filename``."""
+        trigger = Trigger(
+            id=TRIGGER_ID,
+            bucket=BUCKET,
+            prefix="incoming/",
+            parameters={"filename": read_parameter("filename", filename)},
+            content_limit=1000,
+            target=KfpTarget(self.host, credentials, "gcs-triggered"),
+        )
+        return Launcher(replace(trigger, **changes), read_package(PACKAGE))
+
+    def upload(self, body: bytes = SECRET.encode(), name: str = NAME) -> Delivery:
+        """Writes an object; returns the delivery of the event."""
+        return push(self.loopback.call(self.storage.write, BUCKET, name, body))
+
+    def handle(self, launcher: Launcher, delivery: Delivery) -> Handled:
+        self.capsys.readouterr()
+        handled = launcher.handle(*delivery)
+        [line] = self.capsys.readouterr().out.splitlines()
+        assert not [token for token in self.identity.issued if token in line]
+        assert SECRET[:40] not in line
+        self.logs.append(json.loads(line))
+        return handled
+
+    def outcomes(self, launcher: Launcher, *deliveries: Delivery) -> list[str]:
+        return [self.handle(launcher, delivery).outcome for delivery in deliveries]
+
+    @property
+    def posts(self) -> int:
+        """How often a run was asked for."""
+        return self.wire.count("POST", "/runs")
+
+    @property
+    def started(self) -> list[str]:
+        """The workflows that were ever started, by their run ids: what "exactly once" is about."""
+        return [workflow.run_id for workflow in self.kfp.workflows]
+
+
+@pytest.fixture
+def world(
+    loopback: Loopback,
+    serve: Serve,
+    identity: Identity,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> World:
+    storage, kfp = Storage(lambda *_: None), KfpEndpoint(identity.tokens.principal)
+    storage.create_bucket(BUCKET)
+    storage_wire, wire = Wire(storage.app), Wire(kfp.app)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", serve(storage_wire))
+    return World(loopback, identity, storage, storage_wire, kfp, wire, serve(wire), capsys)
+
+
+# --- launched, once ------------------------------------------------------------------------------------------------
+
+
+def test_an_event_starts_one_run_with_its_parameters_and_its_lineage(world: World) -> None:
+    handled = world.handle(world.launcher(), push(OBJECT))
+    assert (handled.outcome, handled.status, handled.reason) == ("launched", 200, None)
+    [workflow] = world.kfp.workflows
+    assert workflow.parameters == {"filename": "gs://acme-incoming/incoming/orders 7.csv"}
+    assert workflow.package == json.loads(PACKAGE)
+    row = world.kfp._runs[workflow.run_id].row
+    assert row["display_name"] == "echo-orders-7.csv-29618ab4"
+    assert row["description"] == (
+        "trigger=acme-ml-dev/dev/echo event=gs://acme-incoming/incoming/orders 7.csv#1712345678901234 "
+        f"key=29618ab4d3b51d9f7e2a030ed46c5e19 package={read_package(PACKAGE).digest}"
+    )
+    assert handled.run_url == f"{world.host}/#/runs/details/{workflow.run_id}"
+
+
+def test_the_run_id_of_an_event_never_changes(world: World) -> None:
+    """The literal is the promise: with another id, what was launched before would be launched again."""
+    assert world.handle(world.launcher(), push(OBJECT)).run_id == RUN_ID
+    assert world.started == [RUN_ID]
+
+
+def test_launching_takes_no_more_than_three_round_trips_once_the_experiment_is_known(world: World) -> None:
+    launcher = world.launcher()
+    world.handle(launcher, world.upload(name="incoming/first"))
+    world.wire.seen.clear()
+    world.handle(launcher, world.upload())
+    assert [(seen.method, seen.path.rpartition("/")[0]) for seen in world.wire.seen] == [
+        ("GET", RUNS),
+        ("POST", "/apis/v2beta1"),
+    ]
+    assert world.storage_wire.seen == []
+
+
+def test_a_redelivery_of_a_launched_event_starts_nothing(world: World) -> None:
+    launcher, delivery = world.launcher(), world.upload()
+    assert world.outcomes(launcher, delivery, delivery) == ["launched", "duplicate"]
+    assert (len(world.started), world.posts) == (1, 1)
+
+
+def test_a_redelivery_to_another_instance_starts_nothing(world: World) -> None:
+    delivery = world.upload()
+    assert [world.handle(world.launcher(), delivery).outcome for _ in range(2)] == ["launched", "duplicate"]
+    assert (len(world.started), world.posts) == (1, 1)
+
+
+def test_another_message_of_the_event_in_another_wrapping_starts_nothing(world: World) -> None:
+    deliveries = [wrap(OBJECT, str(number)) for number, wrap in enumerate(WRAPPINGS)]
+    assert world.outcomes(world.launcher(), *deliveries) == ["launched"] + ["duplicate"] * 4
+    assert world.posts == 1
+
+
+def test_an_overwritten_object_is_another_event(world: World) -> None:
+    assert world.outcomes(world.launcher(), world.upload(), world.upload()) == ["launched", "launched"]
+    assert len(set(world.started)) == 2
+
+
+def test_events_that_arrive_together_are_each_launched_once(world: World) -> None:
+    launcher = world.launcher()
+    deliveries = [world.upload(name=f"incoming/{number}") for number in range(16)]
+    with ThreadPoolExecutor(16) as pool:
+        handled = list(pool.map(lambda delivery: launcher.handle(*delivery), deliveries))
+    assert {delivery.outcome for delivery in handled} == {"launched"}
+    assert sorted(world.started) == sorted(str(delivery.run_id) for delivery in handled)
+    lines = world.capsys.readouterr().out.splitlines()
+    assert {json.loads(line)["run_id"] for line in lines} == set(world.started)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.text(min_size=1) | st.text("a.%+/ é\n", min_size=1, max_size=1000))
+def test_a_run_can_be_searched_for_by_its_name_whatever_the_object_is_called(world: World, name: str) -> None:
+    handled = world.handle(world.launcher(prefix=""), push({**OBJECT, "name": name}))
+    run_name = world.kfp._runs[str(handled.run_id)].row["display_name"]
+    assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", run_name)
+    assert run_name.endswith(str(world.logs[-1]["key"])[:8])
+
+
+# --- content -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("filename", "body", "value"),
+    [
+        pytest.param("content.file", b'{"file": "a.csv"}', "a.csv", id="JSON"),
+        pytest.param("content.file", b'\xef\xbb\xbf{"file": "a.csv"}', "a.csv", id="JSON after a byte order mark"),
+        pytest.param("content", b"a.csv\n", "a.csv\n", id="text"),
+        pytest.param("lines[1]", b"a.csv\nb.csv\n", "b.csv", id="lines"),
+        pytest.param({"from": "content.file", "default": "x.csv"}, b"{}", "x.csv", id="default"),
+    ],
+)
+def test_what_stands_in_the_file_can_be_a_parameter(world: World, filename: Any, body: bytes, value: str) -> None:
+    assert world.outcomes(world.launcher(filename), world.upload(body)) == ["launched"]
+    assert [workflow.parameters for workflow in world.kfp.workflows] == [{"filename": value}]
+
+
+def test_the_file_is_read_only_when_a_parameter_needs_it(world: World) -> None:
+    world.handle(world.launcher("object.metadata.content || object.uri"), world.upload())
+    assert world.storage_wire.seen == []
+    world.handle(world.launcher("content"), world.upload())
+    assert len(world.storage_wire.seen) == 1
+
+
+# --- rejected: the event is wrong, for ever ------------------------------------------------------------------------
+
+Scene = Callable[[World], tuple[Launcher, Delivery]]
+
+
+def gone(world: World) -> tuple[Launcher, Delivery]:
+    old = world.upload()
+    world.upload()
+    return world.launcher("content"), old
+
+
+def refused(world: World) -> tuple[Launcher, Delivery]:
+    world.wire.fail("POST", RUNS, api_error(400, 3, "parameter x is unknown"))
+    return world.launcher(), world.upload()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "reason"),
+    [
+        pytest.param(lambda w: (w.launcher(), ({}, b"{")), "the delivery is not JSON", id="not JSON"),
+        pytest.param(
+            lambda w: (w.launcher(), push({**OBJECT, "bucket": "other"})),
+            "gs://other/incoming/orders 7.csv is not in gs://acme-incoming/incoming/, where this trigger looks",
+            id="another bucket",
+        ),
+        pytest.param(
+            lambda w: (w.launcher(), push({**OBJECT, "name": "outgoing/a.csv"})),
+            "gs://acme-incoming/outgoing/a.csv is not in gs://acme-incoming/incoming/, where this trigger looks",
+            id="another prefix",
+        ),
+        pytest.param(
+            lambda w: (w.launcher("content"), push({**OBJECT, "bucket": "other"})),
+            "gs://other/incoming/orders 7.csv is not in gs://acme-incoming/incoming/, where this trigger looks",
+            id="another bucket whose object would be read",
+        ),
+        pytest.param(gone, "is gone", id="object gone"),
+        pytest.param(
+            lambda w: (w.launcher("content"), w.upload(b"x" * 1001)),
+            "holds more than content_limit, 1000 bytes",
+            id="too large",
+        ),
+        pytest.param(lambda w: (w.launcher("content"), w.upload(b"\xff")), "is not UTF-8 text", id="not text"),
+        pytest.param(
+            lambda w: (w.launcher("content.file"), w.upload(b"{}")),
+            "the event gives no value for parameter 'filename', which the pipeline requires",
+            id="no value",
+        ),
+        pytest.param(
+            lambda w: (w.launcher("lines"), w.upload()),
+            "parameter 'filename' is a list of",
+            id="value of another type",
+        ),
+        pytest.param(
+            lambda w: (w.launcher("sum(content)"), w.upload()),
+            "the expression fails on this event: sum() takes array-number, not string",
+            id="expression fails",
+        ),
+        pytest.param(refused, "the endpoint answered 400: parameter x is unknown", id="endpoint refuses"),
+    ],
+)
+def test_an_event_that_is_wrong_is_rejected_and_never_delivered_again(
+    world: World, prepare: Scene, reason: str
+) -> None:
+    handled = world.handle(*prepare(world))
+    assert (handled.outcome, handled.status) == ("rejected", 200)
+    assert reason in str(handled.reason)
+    assert world.started == []
+    [log] = world.logs
+    assert (log["severity"], log["outcome"], log["reason"]) == ("ERROR", "rejected", handled.reason)
+
+
+def test_whoever_may_publish_chooses_neither_what_is_read_nor_what_is_run(world: World) -> None:
+    for change in ({"bucket": "other"}, {"name": "outgoing/a"}, {"name": "../incoming/a"}):
+        assert world.outcomes(world.launcher("content"), push({**OBJECT, **change})) == ["rejected"]
+    assert world.storage_wire.seen == world.wire.seen == world.identity.wire.seen == []
+
+
+# --- retry: something else is wrong, for now -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "answer", "reason"),
+    [
+        pytest.param(
+            "GET", RUN_PATH, page(302), "answered 302 with a page and no JSON: it wants a login", id="login"
+        ),
+        pytest.param("GET", RUN_PATH, page(200), "answered 200 with a page and no JSON: it wants a login", id="page"),
+        pytest.param("GET", RUN_PATH, page(401), "it does not accept the token of the function's identity", id="401"),
+        pytest.param("GET", RUN_PATH, page(403), "has no access to it (see target.access)", id="403"),
+        pytest.param("GET", RUN_PATH, page(404), "the host serves no KFP API v2beta1", id="no such API"),
+        pytest.param("GET", RUN_PATH, page(503), "answered 503 with no JSON", id="outage"),
+        pytest.param("GET", RUN_PATH, None, "ChunkedEncodingError", id="answer broken off"),
+        pytest.param("GET", EXPERIMENTS, page(504), "answered 504", id="experiments slow"),
+        pytest.param("POST", EXPERIMENTS, api_error(403, 7, "no rights"), "403: no rights", id="no experiment"),
+        pytest.param("POST", RUNS, page(403), "has no access to it", id="start forbidden"),
+        pytest.param("POST", RUNS, page(400), "answered 400 with no JSON", id="a proxy's 400"),
+        pytest.param("POST", RUNS, api_error(429, 8, "too many"), "answered 429: too many", id="too many"),
+    ],
+)
+def test_an_endpoint_that_does_not_serve_is_met_with_patience(
+    world: World, method: str, path: str, answer: Response | None, reason: str
+) -> None:
+    launcher = world.launcher()
+    world.wire.fail_for_good(method, path, answer)
+    handled = world.handle(launcher, push(OBJECT))
+    assert (handled.outcome, handled.status) == ("retry", 503)
+    assert reason in str(handled.reason)
+    assert world.started == []
+    assert (world.logs[0]["severity"], world.logs[0]["reason"]) == ("WARNING", handled.reason)
+    assert world.outcomes(launcher, push(OBJECT)) == ["launched"]
+    assert world.started == [RUN_ID]
+
+
+def test_a_storage_that_does_not_serve_is_met_with_patience(world: World) -> None:
+    launcher, delivery = world.launcher("content"), world.upload(b"a.csv")
+    world.storage_wire.fail("GET", "/storage/v1/b/acme-incoming/o/incoming%2Forders.json", page(503))
+    assert world.outcomes(launcher, delivery, delivery) == ["retry", "launched"]
+    assert "Cloud Storage answered 503" in world.logs[0]["reason"]
+
+
+@pytest.mark.parametrize("filename", ["object.uri", "content"])
+def test_a_metadata_server_that_gives_no_token_is_met_with_patience(world: World, filename: str) -> None:
+    launcher, delivery = world.launcher(filename), world.upload(b"a.csv")
+    world.identity.wire.fail("GET", TOKEN_PATH, page(404))
+    assert world.outcomes(launcher, delivery, delivery) == ["retry", "launched"]
+    assert world.logs[0]["reason"].startswith("the metadata server gave no token: ")
+
+
+def test_a_defect_of_the_launcher_loses_no_event(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(_: str) -> bool:
+        raise ZeroDivisionError("of ours")
+
+    launcher = world.launcher()
+    with monkeypatch.context() as patch:
+        patch.setattr(launcher._endpoint, "has_run", break_down)
+        handled = world.handle(launcher, push(OBJECT))
+    assert (handled.outcome, handled.status, handled.reason) == ("retry", 503, "internal error: ZeroDivisionError")
+    assert "in break_down" in world.logs[0]["stack_trace"]
+    assert world.outcomes(launcher, push(OBJECT)) == ["launched"]
+
+
+# --- an answer that leaves it open whether the run was started -----------------------------------------------------
+
+ambiguous = pytest.mark.parametrize(
+    "answer",
+    [
+        *(page(status) for status in (200, 409, 500, 502, 503, 504)),
+        *(api_error(409, 6), api_error(500, 13), api_error(503, 14), JSONResponse({}), None),
+    ],
+    ids=shown,
+)
+
+
+@ambiguous
+def test_a_run_that_was_started_in_spite_of_the_answer_is_launched(world: World, answer: Response | None) -> None:
+    world.wire.fail("POST", RUNS, answer, served=True)
+    handled = world.handle(world.launcher(), push(OBJECT))
+    assert (handled.outcome, handled.run_id) == ("launched", RUN_ID)
+    assert (world.started, world.posts) == ([RUN_ID], 1)
+
+
+@ambiguous
+def test_a_run_that_was_not_started_is_asked_for_at_the_next_delivery_and_not_before(
+    world: World, answer: Response | None
+) -> None:
+    launcher = world.launcher()
+    world.wire.fail("POST", RUNS, answer)
+    assert world.outcomes(launcher, push(OBJECT)) == ["retry"]
+    assert (world.started, world.posts) == ([], 1)
+    assert world.outcomes(launcher, push(OBJECT), push(OBJECT)) == ["launched", "duplicate"]
+    assert (world.started, world.posts) == ([RUN_ID], 2)
+
+
+@ambiguous
+def test_a_run_that_cannot_be_asked_about_is_not_asked_for_again(world: World, answer: Response | None) -> None:
+    launcher = world.launcher()
+    world.wire.fail("GET", RUN_PATH, api_error(404, 5), page(503), page(503))
+    world.wire.fail("POST", RUNS, answer, served=True)
+    assert world.outcomes(launcher, push(OBJECT), push(OBJECT), push(OBJECT)) == ["retry", "retry", "duplicate"]
+    assert (world.started, world.posts) == ([RUN_ID], 1)
+
+
+def test_an_endpoint_that_ignores_run_ids_launches_and_the_log_says_what_that_means(world: World) -> None:
+    world.wire.fail("POST", RUNS, JSONResponse({"run_id": "its-own"}))
+    handled = world.handle(world.launcher(), push(OBJECT))
+    assert (handled.outcome, handled.run_id, handled.run_url) == (
+        "launched",
+        "its-own",
+        f"{world.host}/#/runs/details/its-own",
+    )
+    assert handled.reason == f"the endpoint ignored the run id {RUN_ID}: it cannot tell duplicates apart"
+    assert world.logs[0]["reason"] == handled.reason
+
+
+def test_an_endpoint_without_credentials_is_sent_no_token(world: World) -> None:
+    launcher = world.launcher("content", credentials="none")
+    world.handle(launcher, world.upload())
+    assert "authorization" in world.storage_wire.seen[0].headers
+    assert ["authorization" in seen.headers for seen in world.wire.seen] == [False]
+
+
+# --- the log -------------------------------------------------------------------------------------------------------
+
+
+def test_the_log_of_a_launch_leads_to_event_run_and_package(world: World) -> None:
+    handled = world.handle(world.launcher(), push(OBJECT, "77"))
+    [log] = world.logs
+    assert log.pop("seconds") >= 0
+    assert log == {
+        "severity": "INFO",
+        "message": "launched: gs://acme-incoming/incoming/orders 7.csv#1712345678901234",
+        "outcome": "launched",
+        "trigger": TRIGGER_ID,
+        "event": "gs://acme-incoming/incoming/orders 7.csv#1712345678901234",
+        "key": "29618ab4d3b51d9f7e2a030ed46c5e19",
+        "message_id": "77",
+        "run_id": RUN_ID,
+        "run_url": handled.run_url,
+        "package": read_package(PACKAGE).digest,
+    }
+
+
+def test_the_log_of_what_cannot_be_read_says_so(world: World) -> None:
+    world.handle(world.launcher(), ({}, SECRET.encode()))
+    [log] = world.logs
+    assert log.pop("seconds") >= 0
+    assert log == {
+        "severity": "ERROR",
+        "message": "rejected: a delivery: the delivery is not JSON",
+        "outcome": "rejected",
+        "trigger": TRIGGER_ID,
+        "package": read_package(PACKAGE).digest,
+        "reason": "the delivery is not JSON",
+    }
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(
+    ("headers", "trace"),
+    [
+        ({"x-cloud-trace-context": f"{TRACE}/123;o=1"}, TRACE),
+        ({"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}, TRACE),
+        (
+            {"x-cloud-trace-context": TRACE.upper(), "traceparent": f"00-{'1' * 32}-b7ad6b7169203331-01"},
+            TRACE.upper(),
+        ),
+        ({"x-cloud-trace-context": "nonsense"}, None),
+        ({"x-cloud-trace-context": f"{TRACE}0"}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("body", [push(OBJECT)[1], b"nonsense"], ids=["launched", "rejected"])
+def test_the_log_is_part_of_the_trace_of_its_request(
+    world: World, headers: Mapping[str, str], trace: str | None, body: bytes
+) -> None:
+    world.handle(world.launcher(), (dict(headers), body))
+    expected = trace and f"projects/acme-ml-dev/traces/{trace}"
+    assert world.logs[0].get("logging.googleapis.com/trace") == expected
+
+
+@pytest.mark.parametrize(
+    ("filename", "body"),
+    [
+        pytest.param("content", SECRET.encode(), id="launched"),
+        pytest.param("lines", SECRET.encode(), id="value of another type"),
+        pytest.param("sum(content)", SECRET.encode(), id="expression fails"),
+        pytest.param("join(',', content)", as_json([1, SECRET]), id="expression fails inside a list"),
+        pytest.param("length(content.a)", as_json({"a": SECRET}), id="short of nothing"),
+        pytest.param("content.a < `3` && content.b", as_json({"a": SECRET}), id="comparison fails"),
+        pytest.param("content", SECRET.encode() + b"\xff", id="not text"),
+        pytest.param("content", SECRET.encode() * 10, id="too large"),
+    ],
+)
+def test_the_log_holds_neither_the_content_of_the_file_nor_a_token(world: World, filename: Any, body: bytes) -> None:
+    """``World.handle`` searches every line of every test here; these are the outcomes that could show something."""
+    world.handle(world.launcher(filename), world.upload(body))
+    [log] = world.logs
+    assert len(json.dumps(log)) < 1500

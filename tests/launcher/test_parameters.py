@@ -1,0 +1,395 @@
+"""What a run is given: every parameter from the event as its pipeline wants it, or a reason why not."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from function_src.launcher.package import Input
+from function_src.launcher.parameters import (
+    BadMappingError,
+    Parameter,
+    UnmappableError,
+    fit,
+    needs_content,
+    read_parameter,
+    roots,
+    run_parameters,
+)
+
+INFINITY, NAN = float("inf"), float("nan")
+LARGEST = 2**53 - 1
+LONG = "secret " * 100
+DOCUMENT: Mapping[str, Any] = {
+    "object": {"uri": "gs://b/a.csv", "size": 12, "generation": "7", "metadata": {"rows": "3", "owner": None}},
+    "message": {},
+    "event": {"id": "1"},
+    "content": {"ratio": 0.5, "rows": 3.0, "fast": True, "tags": ["a"], "huge": 1e999, "text": LONG},
+    "lines": ["one", "two"],
+}
+
+
+def parameters(config: Any, spec: Input, document: Mapping[str, Any] = DOCUMENT) -> dict[str, Any]:
+    return run_parameters({"p": read_parameter("p", config)}, {"p": spec}, document)
+
+
+def required(kind: str, *literals: Any) -> Input:
+    return Input(kind, required=True, literals=literals)
+
+
+def optional(kind: str) -> Input:
+    return Input(kind, required=False)
+
+
+# --- values and types ----------------------------------------------------------------------------------------------
+
+FITTING = [
+    ("STRING", "a", "a"),
+    ("STRING", "", ""),
+    ("STRING", "3", "3"),
+    ("NUMBER_INTEGER", 3, 3),
+    ("NUMBER_INTEGER", 3.0, 3),
+    ("NUMBER_INTEGER", "3", 3),
+    ("NUMBER_INTEGER", "-3", -3),
+    ("NUMBER_INTEGER", "+3", 3),
+    ("NUMBER_INTEGER", "007", 7),
+    ("NUMBER_INTEGER", LARGEST, LARGEST),
+    ("NUMBER_INTEGER", str(-LARGEST), -LARGEST),
+    ("NUMBER_DOUBLE", 2.5, 2.5),
+    ("NUMBER_DOUBLE", 3, 3.0),
+    ("NUMBER_DOUBLE", "2.5", 2.5),
+    ("NUMBER_DOUBLE", "-.5e3", -500.0),
+    ("NUMBER_DOUBLE", "2.", 2.0),
+    ("BOOLEAN", True, True),
+    ("BOOLEAN", False, False),
+    ("BOOLEAN", "true", True),
+    ("BOOLEAN", "False", False),
+    ("LIST", [], []),
+    ("LIST", [1, ["a", None]], [1, ["a", None]]),
+    ("STRUCT", {}, {}),
+    ("STRUCT", {"a": {"b": [1.5]}}, {"a": {"b": [1.5]}}),
+]
+UNFIT: list[tuple[str, list[Any]]] = [
+    ("STRING", [3, 2.5, True, [], {}]),
+    ("NUMBER_INTEGER", [2.5, "2.5", "3.0", "1_0", " 3", "3\n", "", "٣", "0x3", "1e3", "nan", True, False, [], {}]),
+    ("NUMBER_INTEGER", [LARGEST + 1, -LARGEST - 1, str(LARGEST + 1), 1e16, 10**400, "9" * 5000, INFINITY, NAN]),
+    ("NUMBER_DOUBLE", ["nan", "inf", "-Infinity", "1_0.5", "1e999", "", ".", "1e", " 1", "1,5", True, [], {}]),
+    ("NUMBER_DOUBLE", [LARGEST + 1, 10**400, INFINITY, -INFINITY, NAN]),
+    ("BOOLEAN", [1, 0, 1.0, "1", "yes", "", " true", [], {}]),
+    ("LIST", ["[]", "a", {}, 3, [INFINITY], [[NAN]], [object()]]),
+    ("STRUCT", ["{}", [], 3, {"a": INFINITY}, {"a": [NAN]}]),
+    ("TASK_FINAL_STATUS", ["a", 3, {}]),
+]
+
+
+def short(value: Any) -> str:
+    return f"{type(value).__name__} {value!r}"[:30]
+
+
+@pytest.mark.parametrize(("kind", "value", "fitted"), FITTING, ids=short)
+def test_a_value_that_fits_arrives_as_its_type(kind: str, value: Any, fitted: Any) -> None:
+    found = fit("p", value, required(kind))
+    assert (found, type(found)) == (fitted, type(fitted))
+
+
+@pytest.mark.parametrize(("kind", "value"), [(kind, value) for kind, unfit in UNFIT for value in unfit], ids=short)
+def test_a_value_of_another_type_is_refused_and_nothing_is_coerced(kind: str, value: Any) -> None:
+    with pytest.raises(UnmappableError, match=f"^parameter 'p' is .*, which is no {kind}$"):
+        fit("p", value, required(kind))
+
+
+PYTHON_TYPES: Mapping[str, type] = {
+    "STRING": str,
+    "NUMBER_INTEGER": int,
+    "NUMBER_DOUBLE": float,
+    "BOOLEAN": bool,
+    "LIST": list,
+    "STRUCT": dict,
+}
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.from_regex(r"[-+.0-9eE_]{1,8}"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(kind=st.sampled_from(sorted(PYTHON_TYPES)), value=values)
+def test_what_fits_is_always_of_the_type_and_can_be_sent(kind: str, value: Any) -> None:
+    try:
+        found = fit("p", value, required(kind))
+    except UnmappableError:
+        return
+    assert type(found) is PYTHON_TYPES[kind]
+    json.dumps(found, allow_nan=False)
+    assert fit("p", found, required(kind)) == found
+
+
+@pytest.mark.parametrize("value", ["a", "b"])
+def test_a_literal_that_the_pipeline_allows_passes(value: str) -> None:
+    assert fit("p", value, required("STRING", "a", "b")) == value
+
+
+@pytest.mark.parametrize(("kind", "allowed", "value"), [("STRING", ("a", "b"), "c"), ("NUMBER_INTEGER", (1, 2), "3")])
+def test_another_literal_is_refused_and_the_allowed_ones_are_named(kind: str, allowed: Any, value: str) -> None:
+    with pytest.raises(UnmappableError) as refusal:
+        fit("p", value, required(kind, *allowed))
+    assert str(refusal.value) == f"parameter 'p' is {value!r}; the pipeline allows {list(allowed)}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("NUMBER_INTEGER", LONG), ("STRING", [LONG]), ("LIST", {"a": LONG}), ("BOOLEAN", 10**100)]
+)
+def test_a_long_value_is_not_shown(kind: str, value: Any) -> None:
+    with pytest.raises(
+        UnmappableError, match=rf"is a {type(value).__name__} of \d+ characters, which is no"
+    ) as refusal:
+        fit("p", value, required(kind))
+    assert len(str(refusal.value)) < 100
+
+
+# --- expressions, defaults and literals ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "kind", "value"),
+    [
+        ("object.uri", "STRING", "gs://b/a.csv"),
+        ("object.size", "NUMBER_INTEGER", 12),
+        ("object.generation", "NUMBER_INTEGER", 7),
+        ("object.metadata.rows", "NUMBER_DOUBLE", 3.0),
+        ("content.rows", "NUMBER_INTEGER", 3),
+        ("content.fast", "BOOLEAN", True),
+        ("content.tags", "LIST", ["a"]),
+        ("lines", "LIST", ["one", "two"]),
+        ("lines[-1]", "STRING", "two"),
+        ("object.metadata", "STRUCT", {"rows": "3", "owner": None}),
+        ("join('/', ['x', event.id])", "STRING", "x/1"),
+        ({"from": "object.uri", "default": "x"}, "STRING", "gs://b/a.csv"),
+        ({"from": "object.metadata.owner", "default": "ann"}, "STRING", "ann"),
+        ({"from": "nowhere.to.be.found", "default": "7"}, "NUMBER_INTEGER", 7),
+        ({"from": "object.metadata.owner || 'none'"}, "STRING", "none"),
+        ({"value": "object.uri"}, "STRING", "object.uri"),
+        ({"value": [1, 2]}, "LIST", [1, 2]),
+        ({"value": False}, "BOOLEAN", False),
+    ],
+    ids=str,
+)
+def test_a_parameter_gets_its_value(config: Any, kind: str, value: Any) -> None:
+    assert parameters(config, required(kind)) == {"p": value}
+
+
+@pytest.mark.parametrize(
+    "config", ["object.metadata.owner", "nowhere", {"from": "nowhere", "default": None}], ids=str
+)
+def test_a_required_input_without_a_value_is_refused(config: Any) -> None:
+    with pytest.raises(UnmappableError) as refusal:
+        parameters(config, required("STRING"))
+    assert str(refusal.value) == "the event gives no value for parameter 'p', which the pipeline requires"
+
+
+def test_a_required_input_that_nobody_maps_is_refused() -> None:
+    with pytest.raises(UnmappableError, match="no value for parameter 'p', which the pipeline requires"):
+        run_parameters({}, {"p": required("STRING")}, DOCUMENT)
+
+
+@pytest.mark.parametrize("config", ["object.metadata.owner", "nowhere", {"value": None}], ids=str)
+def test_an_optional_input_without_a_value_is_left_to_the_pipeline(config: Any) -> None:
+    assert parameters(config, optional("NUMBER_INTEGER")) == {}
+
+
+@pytest.mark.parametrize("config", ["content.tags", {"from": "nowhere", "default": []}], ids=str)
+def test_an_optional_value_that_does_not_fit_is_refused_all_the_same(config: Any) -> None:
+    with pytest.raises(UnmappableError, match="which is no NUMBER_INTEGER"):
+        parameters(config, optional("NUMBER_INTEGER"))
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("join(',', content)", "join() takes array-string, not object"),
+        ("sum(content.[text])", "sum() takes array-number, not str"),
+        ("starts_with(content.text, `1`)", "starts_with() takes string, not number"),
+        ("length(object.size)", "length() takes string or array or object, not number"),
+        ("contains(object.uri, `1`)", "'in <string>' requires string as left operand, not int"),
+        ("object.size < content.text", "'<' not supported between instances of 'int' and 'str'"),
+        ("ceil(content.huge)", "cannot convert float infinity to integer"),
+        ("floor(to_number('nan'))", "cannot convert float NaN to integer"),
+        ("lines[::0]", "slice step cannot be zero"),
+        ("length()", "Expected 1 argument for function length(), received 0"),
+    ],
+)
+def test_an_expression_that_fails_on_the_event_is_refused_without_showing_the_event(
+    expression: str, problem: str
+) -> None:
+    with pytest.raises(UnmappableError) as refusal:
+        parameters(expression, optional("STRING"))
+    assert str(refusal.value) == f"parameter 'p': the expression fails on this event: {problem}"
+
+
+documents = st.fixed_dictionaries(dict.fromkeys(("object", "content", "lines"), values))
+FRAGMENTS = """content object lines a 'a' `1` `"a"` @ * [*] [] [0] [::2] [?a] &a !a {a:b} . | || && == < , : ( ) [ ]
+{ } length( sum( join( contains( max_by( sort_by( map( to_number( ceil( keys( merge("""
+expressions = st.lists(st.sampled_from(FRAGMENTS.split()), min_size=1, max_size=6).map("".join)
+
+
+@given(expression=expressions | st.text(), document=documents, kind=st.sampled_from(sorted(PYTHON_TYPES)))
+@example("[" * 2000 + "a", {}, "STRING")
+@example("(" * 500 + "a" + ")" * 500, {}, "STRING")
+@example("a[" + "9" * 5000 + "]", {}, "STRING")
+@example("[&content]", {}, "LIST")
+@example("max_by(content, &@)", {"content": [1, "a"]}, "LIST")
+@example("!" * 300 + "a", {}, "STRING")
+def test_any_expression_on_any_event_gives_a_value_or_one_of_two_errors(
+    expression: str, document: Mapping[str, Any], kind: str
+) -> None:
+    try:
+        found = parameters(expression, optional(kind), document)
+    except (BadMappingError, UnmappableError):
+        return
+    assert all(type(value) is PYTHON_TYPES[kind] for value in found.values())
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        7,
+        None,
+        True,
+        ["object.uri"],
+        {},
+        {"default": 1},
+        {"form": "a"},
+        {"from": "a", "to": 1},
+        {"value": 1, "default": 2},
+    ],
+    ids=str,
+)
+def test_a_mapping_of_another_shape_is_refused_and_the_right_ones_are_shown(config: Any) -> None:
+    with pytest.raises(BadMappingError) as refusal:
+        read_parameter("filename", config)
+    shapes = "write an expression, {from: EXPRESSION, default: VALUE} or {value: VALUE}"
+    assert str(refusal.value) == f"parameter 'filename' is {config!r}; {shapes}"
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("", "'' is not JMESPath: Invalid JMESPath expression: cannot be empty."),
+        ("object..uri", "'object..uri' is not JMESPath: Expecting: "),
+        ("object.", "'object.' is not JMESPath: Expecting: "),
+        ("object.'uri'", "is not JMESPath: Expecting: "),
+        ("object | ", "'object | ' is not JMESPath: Invalid jmespath expression: Incomplete expression:"),
+        ("é", "'é' is not JMESPath: Bad jmespath expression: Unknown token é:"),
+        (3, "3 is not JMESPath: "),
+        (None, "None is not JMESPath: "),
+        (["a"], "['a'] is not JMESPath: "),
+        ("!" * 3000 + "a", "is not JMESPath: maximum recursion depth exceeded"),
+        ("upper(object.name)", "'upper(object.name)': JMESPath has no function upper()"),
+        ("object.uri || map(&trim(@), lines)", "JMESPath has no function trim()"),
+        ("lines[?len(@) > `3`] | [0]", "JMESPath has no function len()"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_expression_that_is_wrong_for_every_event_is_refused(expression: Any, problem: str) -> None:
+    with pytest.raises(BadMappingError) as refusal:
+        read_parameter("filename", {"from": expression})
+    assert str(refusal.value).startswith("parameter 'filename': ")
+    assert problem in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+configs = st.recursive(
+    st.none() | st.text() | st.integers(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["from", "default", "value", "x"]), inner),
+    max_leaves=4,
+)
+
+
+@given(config=configs)
+def test_any_configuration_is_a_parameter_or_refused(config: Any) -> None:
+    with contextlib.suppress(BadMappingError):
+        assert isinstance(read_parameter("p", config), Parameter)
+
+
+# --- what an expression reads --------------------------------------------------------------------------------------
+
+EVERYTHING = {"object", "message", "event", "content", "lines"}
+
+
+@pytest.mark.parametrize(
+    ("expression", "read"),
+    [
+        ("object", {"object"}),
+        ("object.uri", {"object"}),
+        ("object.metadata.content", {"object"}),
+        ('object.metadata."content"', {"object"}),
+        ('"content"', {"content"}),
+        ("content", {"content"}),
+        ("content.a.b.c", {"content"}),
+        ("content[0].a", {"content"}),
+        ("content[*].lines", {"content"}),
+        ("content[].object", {"content"}),
+        ("content.*.object", {"content"}),
+        ("lines[1:3]", {"lines"}),
+        ("lines[?contains(@, 'x')] | [0]", {"lines"}),
+        ("object.metadata | content", {"object"}),
+        ("content | object.uri", {"content"}),
+        ("object.uri || content.uri", {"object", "content"}),
+        ("object.size && lines", {"object", "lines"}),
+        ("!content", {"content"}),
+        ("object.size > content.size", {"object", "content"}),
+        ("length(lines)", {"lines"}),
+        ("join('/', [object.name, content.a])", {"object", "content"}),
+        ("object.join('/', [name, content])", {"object"}),
+        ("sort_by(object.items, &content)", {"object"}),
+        ("[object.uri, event.id]", {"object", "event"}),
+        ("object.[content, lines]", {"object"}),
+        ("{a: message.id, content: object.uri}", {"message", "object"}),
+        ("object.{a: content}", {"object"}),
+        ('`"content"`', set()),
+        ("'content'", set()),
+        ("@", EVERYTHING),
+        ("@.content", EVERYTHING),
+        ("*", EVERYTHING),
+        ("*.uri", EVERYTHING),
+        ("[0]", EVERYTHING),
+        ("[?content]", EVERYTHING),
+        ("keys(@)", EVERYTHING),
+        ("map(&content, [@])", EVERYTHING),
+    ],
+)
+def test_an_expression_reads_only_these_parts_of_the_event(expression: str, read: set[str]) -> None:
+    parameter = read_parameter("p", expression)
+    assert parameter.expression is not None
+    assert roots(parameter.expression.parsed) == read
+    assert needs_content({"p": parameter}) == bool(read & {"content", "lines"})
+
+
+@given(expression=expressions)
+def test_what_an_expression_is_not_said_to_read_does_not_change_its_value(expression: str) -> None:
+    try:
+        parsed = read_parameter("p", expression).expression
+        expected = parsed and parsed.search(DOCUMENT)
+    except (ValueError, TypeError, ArithmeticError):
+        return
+    assert parsed is not None
+    read = {name: value for name, value in DOCUMENT.items() if name in roots(parsed.parsed)}
+    assert as_text(parsed.search(read)) == as_text(expected)
+
+
+def as_text(value: Any) -> str:
+    return json.dumps(value, default=lambda expression: type(expression).__name__)
+
+
+@pytest.mark.parametrize("config", [{"value": "content"}, {"from": "object.uri", "default": "content"}], ids=str)
+def test_literals_and_defaults_read_no_content(config: Any) -> None:
+    assert not needs_content({"p": read_parameter("p", config)})
+
+
+def test_one_parameter_that_reads_content_is_enough() -> None:
+    assert needs_content({"a": read_parameter("a", "object.uri"), "b": read_parameter("b", "lines[0]")})
+    assert not needs_content({})
