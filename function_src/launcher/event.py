@@ -58,12 +58,13 @@ def read_event(trigger_id: str, headers: Mapping[str, str], body: bytes) -> Even
     """Reads an HTTP request that delivers a Cloud Storage event.
 
     Takes a Pub/Sub push, wrapped as Pub/Sub sends it or as a CloudEvent (binary or structured), and a
-    CloudEvent of Cloud Storage itself. The names in
-    ``headers`` are lower case.
+    CloudEvent of Cloud Storage itself. The names in ``headers`` are lower case.
 
     Raises:
         BadDeliveryError: the request holds no finalized object.
     """
+    if not body:
+        raise BadDeliveryError("the delivery is empty, or larger than a function takes (10 MB)")
     kind, event_id, data = _unwrap(headers, _json(body, "the delivery"))
     if kind == STORAGE_EVENT:
         message: dict[str, Any] = {}

@@ -67,6 +67,7 @@ class Launcher:
         target = trigger.target
         self._trigger = trigger
         self._package = package
+        self._reads_content = needs_content(trigger.parameters)
         self._objects = Objects(tokens)
         self._endpoint = Endpoint(
             Api(target.host, tokens if target.credentials == "access-token" else None), target.host, target.experiment
@@ -107,7 +108,7 @@ class Launcher:
             )
 
     def _document(self, event: Event) -> Mapping[str, Any]:
-        if not needs_content(self._trigger.parameters):
+        if not self._reads_content:
             return event.document
         found = event.object
         limit = self._trigger.content_limit

@@ -11,9 +11,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from function_src.launcher.credentials import AccessTokens, TokenUnavailableError
 from tests.launcher.conftest import Identity, Serve
-from tests.launcher.wire import Wire, page, silence
+from tests.launcher.wire import TOKEN_PATH, Wire, page, silence
 
-TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
 THREADS = 16
 
 

@@ -18,9 +18,7 @@ from function_src.launcher.credentials import AccessTokens, TokenUnavailableErro
 from function_src.launcher.http import Api
 from rehearsal.kfp import KfpEndpoint
 from tests.launcher.conftest import HangUp, Identity, Serve
-from tests.launcher.wire import Wire, page, silence
-
-RUNS = "/apis/v2beta1/runs"
+from tests.launcher.wire import EXPERIMENTS, RUNS, TOKEN_PATH, Wire, page, silence
 
 
 def bearer(token: str) -> str:
@@ -84,7 +82,7 @@ def test_a_second_401_is_the_answer(identity: Identity, serve: Serve) -> None:
 
 def test_without_a_token_nothing_is_sent(identity: Identity, serve: Serve) -> None:
     wire = Wire(silence)
-    identity.wire.fail("GET", "/computeMetadata/v1/instance/service-accounts/default/token", page(404))
+    identity.wire.fail("GET", TOKEN_PATH, page(404))
     with pytest.raises(TokenUnavailableError):
         Api(serve(wire), AccessTokens()).send("POST", "/x")
     assert wire.seen == []
@@ -183,7 +181,7 @@ def test_nothing_is_sent_to_any_other_host(identity: Identity, serve: Serve, mon
     api = Api(endpoint, AccessTokens())
     assert api.send("GET", RUNS).status_code == 200
     identity.revoke()
-    assert api.send("POST", "/apis/v2beta1/experiments", json={"display_name": "e"}).status_code == 200
+    assert api.send("POST", EXPERIMENTS, json={"display_name": "e"}).status_code == 200
     for thread in set(threading.enumerate()) - before:
         thread.join(10)
     assert network.targets == {urlsplit(url).netloc for url in (endpoint, identity.url)}

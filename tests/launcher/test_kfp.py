@@ -20,11 +20,10 @@ from rehearsal.kfp import KfpEndpoint
 from rehearsal.kfp_requests import read_message
 from rehearsal.loopback import HOST
 from tests.launcher.conftest import HangUp, Serve
-from tests.launcher.wire import Wire, api_error, page, shown
+from tests.launcher.wire import EXPERIMENTS, RUNS, Wire, api_error, page, shown
 
 TOKEN = "ya29.launcher"
 CALLER = "launcher@acme-ml-dev.iam.gserviceaccount.com"
-RUNS, EXPERIMENTS = "/apis/v2beta1/runs", "/apis/v2beta1/experiments"
 RUN_ID = "0f5c3f0e-5a0c-5f43-9d0b-0a3f5d1c2b4a"
 RUN_PATH = f"{RUNS}/{RUN_ID}"
 PACKAGE = {

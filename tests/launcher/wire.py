@@ -11,6 +11,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+RUNS, EXPERIMENTS = "/apis/v2beta1/runs", "/apis/v2beta1/experiments"
+TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
+
 
 @dataclass(frozen=True)
 class Seen:
