@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pulumi
 
-# Pulumi runs this directory as a script, so that the project's root is not on the path.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+# Pulumi runs this directory as a script: the project's root is not on the path, and what is there instead would let
+# infra/packaging.py pass for the package of that name.
+sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from infra.errors import ConfigurationError
 from infra.foundation import Foundation
@@ -25,4 +26,4 @@ foundation = Foundation(settings)
 for trigger in triggers:
     for name, value in PipelineTrigger(trigger, foundation).exports.items():
         pulumi.export(name, value)
-pulumi.export("ledger-bucket", foundation.ledger.name)
+pulumi.export("ledger", foundation.ledger.name)  # no trigger's export has a name without a dash

@@ -25,7 +25,7 @@ class Delivery(pulumi.ComponentResource):
 
     def __init__(
         self,
-        trigger: str,
+        name: str,
         settings: DeliverySettings,
         function: gcp.cloudfunctionsv2.Function,
         foundation: Foundation,
@@ -34,15 +34,15 @@ class Delivery(pulumi.ComponentResource):
     ) -> None:
         super().__init__(
             "event-triggered-pipelines:index:Delivery",
-            f"{trigger}-delivery",
+            f"{name}-delivery",
             None,
             pulumi.ResourceOptions(parent=parent),
         )
         self._after_services = pulumi.ResourceOptions(parent=self, depends_on=foundation.services)
-        self.topic = gcp.pubsub.Topic(f"{trigger}-events", labels=labels, opts=self._after_services)
-        dead_letters = gcp.pubsub.Topic(f"{trigger}-dead-letters", labels=labels, opts=self._after_services)
+        self.topic = gcp.pubsub.Topic(f"{name}-events", labels=labels, opts=self._after_services)
+        dead_letters = gcp.pubsub.Topic(f"{name}-dead-letters", labels=labels, opts=self._after_services)
         self.dead_letters = gcp.pubsub.Subscription(
-            f"{trigger}-dead-letters",
+            f"{name}-dead-letters",
             topic=dead_letters.id,
             message_retention_duration=_days(LONGEST_RETENTION_DAYS),
             ack_deadline_seconds=ACK_DEADLINE_SECONDS,
@@ -50,21 +50,19 @@ class Delivery(pulumi.ComponentResource):
             labels=labels,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        push = foundation.account(
-            f"{trigger}-push", f"Calls the launcher of trigger {trigger}; may do nothing else", self
-        )
+        push = foundation.account(f"{name}-push", f"Calls the launcher of trigger {name}; may do nothing else", self)
         before_push = [
             self.dead_letters,
             Grant(
                 "roles/pubsub.publisher",
-                on=grants.on_topic(f"{trigger}-dead-letters", dead_letters),
+                on=grants.on_topic(f"{name}-dead-letters", dead_letters),
                 to=foundation.pubsub_agent,
                 reason="Pub/Sub moves events that were tried too often to the dead-letter topic",
                 parent=self,
             ),
             Grant(
                 "roles/iam.serviceAccountTokenCreator",
-                on=grants.on_service_account(f"{trigger}-push", push.name),
+                on=grants.on_service_account(f"{name}-push", push.name),
                 to=foundation.pubsub_agent,
                 reason="Pub/Sub signs its calls as the push identity; without this, projects whose Pub/Sub agent "
                 "dates from before 2021-04-08 deliver nothing, silently",
@@ -72,15 +70,15 @@ class Delivery(pulumi.ComponentResource):
             ),
             Grant(
                 "roles/run.invoker",
-                on=grants.on_function(f"{trigger}-launcher", function),
-                to=grants.account(f"{trigger}-push", push.email),
+                on=grants.on_function(f"{name}-launcher", function),
+                to=grants.account(f"{name}-push", push.email),
                 reason="Only Pub/Sub, as the push identity, may call the launcher",
                 parent=self,
             ),
         ]
         self.endpoint = function.service_config.apply(lambda config: str(config and config.uri))
         subscription = gcp.pubsub.Subscription(
-            f"{trigger}-events",
+            f"{name}-events",
             topic=self.topic.id,
             push_config=gcp.pubsub.SubscriptionPushConfigArgs(
                 push_endpoint=self.endpoint,
@@ -101,7 +99,7 @@ class Delivery(pulumi.ComponentResource):
         )
         Grant(
             "roles/pubsub.subscriber",
-            on=grants.on_subscription(f"{trigger}-events", subscription),
+            on=grants.on_subscription(f"{name}-events", subscription),
             to=foundation.pubsub_agent,
             reason="Pub/Sub takes dead-lettered events off the subscription",
             parent=self,

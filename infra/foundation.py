@@ -8,7 +8,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra import grants
-from infra.grants import Grant, Principal
+from infra.grants import Grant, Principal, Scope
 from infra.settings import StackSettings
 
 SERVICES = (
@@ -25,6 +25,12 @@ SERVICES = (
 LONGEST_ACCOUNT_ID = 30
 
 
+def services_of(settings: StackSettings) -> tuple[str, ...]:
+    """The services that a stack's triggers need."""
+    proxied = any(trigger.target.access == "iap" for trigger in settings.triggers)
+    return (*SERVICES, "iap") if proxied else SERVICES
+
+
 class Foundation(pulumi.ComponentResource):
     """Services are left enabled on destroy: other things in the project may use them by then.
 
@@ -37,6 +43,7 @@ class Foundation(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self.settings = settings
         self.labels = {"stack": settings.stack}
+        self._grants: dict[str, Grant] = {}
         self.services = [
             gcp.projects.Service(
                 name,
@@ -45,7 +52,7 @@ class Foundation(pulumi.ComponentResource):
                 disable_on_destroy=False,
                 opts=self._child,
             )
-            for name in SERVICES
+            for name in services_of(settings)
         ]
         self._after_services = pulumi.ResourceOptions(parent=self, depends_on=self.services)
         self.storage_agent = self._storage_agent()
@@ -67,6 +74,23 @@ class Foundation(pulumi.ComponentResource):
             description=description,
             opts=pulumi.ResourceOptions(parent=parent, depends_on=self.services),
         )
+
+    def grant(self, role: str, *, on: Scope, to: Principal, reason: str) -> Grant:
+        """Gives a permission that several triggers may need: once, as the stack's and not as a trigger's.
+
+        To Google Cloud two equal grants are one, and removing one of them would remove both.
+        """
+        grant = self._grants.get(name := grants.grant_name(role, on, to))
+        if grant is None:
+            grant = self._grants[name] = Grant(role, on=on, to=to, reason=reason, parent=self, after=self.services)
+        return grant
+
+    def compute_account(self) -> pulumi.Output[str]:
+        """The Compute Engine default account's address."""
+        project = gcp.organizations.get_project_output(
+            project_id=self.settings.project, opts=pulumi.InvokeOutputOptions(depends_on=self.services)
+        )
+        return pulumi.Output.concat(project.number, "-compute@developer.gserviceaccount.com")
 
     def _storage_agent(self) -> Principal:
         """Cloud Storage's agent. Asking for it is what makes it exist, so its address is not computed."""

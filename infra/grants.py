@@ -9,7 +9,7 @@ A grant is a component, so that its reason stands in the plan, in `pulumi previe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,16 +76,22 @@ def on_service_account(name: str, account_id: pulumi.Input[str]) -> Scope:
     return Scope(name, gcp.serviceaccount.IAMMember, {"service_account_id": account_id})
 
 
-def on_backend_service(name: str, project: str, backend_service: str) -> Scope:
+def on_backend_service(project: str, backend_service: str) -> Scope:
     """One backend service behind Identity-Aware Proxy."""
     args = {"project": project, "web_backend_service": backend_service}
-    return Scope(name, gcp.iap.WebBackendServiceIamMember, args)
+    return Scope(backend_service, gcp.iap.WebBackendServiceIamMember, args)
+
+
+def grant_name(role: str, on: Scope, to: Principal) -> str:
+    """What a grant is called, and the resource that gives it."""
+    return f"{on.name}/{role.removeprefix('roles/')}/{to.name}"
 
 
 class Grant(pulumi.ComponentResource):
     """One permission: ``to`` may do what ``role`` allows, on ``on``, because of ``reason``.
 
-    ``condition`` narrows it: ``title`` and a CEL ``expression``.
+    ``condition`` narrows it: ``title`` and a CEL ``expression``. ``after`` is what must stand first where neither
+    principal nor scope is a resource that says so.
     """
 
     def __init__(
@@ -97,8 +103,9 @@ class Grant(pulumi.ComponentResource):
         reason: str,
         parent: pulumi.Resource,
         condition: Mapping[str, str] | None = None,
+        after: Sequence[pulumi.Resource] = (),
     ) -> None:
-        name = f"{on.name}/{role.removeprefix('roles/')}/{to.name}"
+        name = grant_name(role, on, to)
         facts = {"principal": to.name, "role": role, "resource": on.name, "reason": reason}
         super().__init__(
             "event-triggered-pipelines:iam:Grant",
@@ -107,5 +114,5 @@ class Grant(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=parent),
         )
         args = {**on.args, "role": role, "member": to.member} | ({"condition": dict(condition)} if condition else {})
-        on.resource(name, opts=pulumi.ResourceOptions(parent=self), **args)
+        on.resource(name, opts=pulumi.ResourceOptions(parent=self, depends_on=after), **args)
         self.register_outputs({})

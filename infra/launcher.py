@@ -23,32 +23,32 @@ class Launcher(pulumi.ComponentResource):
 
     def __init__(
         self,
-        trigger: TriggerSettings,
+        settings: TriggerSettings,
         archive: Archive,
         configuration: Mapping[str, Any],
         foundation: Foundation,
         labels: dict[str, str],
         parent: pulumi.Resource,
     ) -> None:
-        name = f"{trigger.name}-launcher"
+        name = f"{settings.name}-launcher"
         super().__init__(
             "event-triggered-pipelines:index:Launcher", name, None, pulumi.ResourceOptions(parent=parent)
         )
-        self.email = self._identity(trigger, foundation)
-        self.principal = grants.account(name, self.email)
+        self.email = self._identity(settings, foundation)
+        self.principal = grants.account(name if settings.identity == "dedicated" else settings.identity, self.email)
         source = gcp.storage.BucketObject(
             f"{name}-source",
             bucket=foundation.sources.name,
-            name=f"{trigger.name}/{archive.name}",
+            name=f"{settings.name}/{archive.name}",
             source=_asset(archive),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.function = gcp.cloudfunctionsv2.Function(
             name,
             location=foundation.settings.region,
-            description=f"Launcher of trigger {trigger.name}: starts one run of {trigger.pipeline} per event",
+            description=f"Launcher of trigger {settings.name}: starts runs of {settings.pipeline}",
             build_config=gcp.cloudfunctionsv2.FunctionBuildConfigArgs(
-                runtime=trigger.function.runtime,
+                runtime=settings.function.runtime,
                 entry_point="launch",
                 service_account=foundation.build_account.name,
                 docker_repository=foundation.repository.id,
@@ -61,23 +61,27 @@ class Launcher(pulumi.ComponentResource):
             service_config=gcp.cloudfunctionsv2.FunctionServiceConfigArgs(
                 service_account_email=self.email,
                 ingress_settings="ALLOW_INTERNAL_ONLY",
-                available_memory=trigger.function.memory,
-                available_cpu=trigger.function.cpu,
-                timeout_seconds=trigger.function.timeout_seconds,
-                max_instance_request_concurrency=trigger.function.concurrency,
-                max_instance_count=trigger.function.max_instances,
-                environment_variables={"TRIGGER": pulumi.Output.json_dumps(configuration, sort_keys=True)},
+                available_memory=settings.function.memory,
+                available_cpu=settings.function.cpu,
+                timeout_seconds=settings.function.timeout_seconds,
+                max_instance_request_concurrency=settings.function.concurrency,
+                max_instance_count=settings.function.max_instances,
+                environment_variables={
+                    "TRIGGER": pulumi.Output.json_dumps(configuration, sort_keys=True),
+                    # functions-framework would serve four deliveries per processor, whatever the concurrency.
+                    "THREADS": str(settings.function.concurrency),
+                },
             ),
             labels=labels,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*foundation.services, *foundation.ready_to_build]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=foundation.ready_to_build),
         )
         self.register_outputs({})
 
-    def _identity(self, trigger: TriggerSettings, foundation: Foundation) -> pulumi.Output[str]:
-        if trigger.identity == "dedicated":
-            description = f"Starts the runs of trigger {trigger.name}"
-            return foundation.account(f"{trigger.name}-launcher", description, self).email
-        given = foundation.settings.app_engine_account if trigger.identity == "app-engine" else trigger.identity
+    def _identity(self, settings: TriggerSettings, foundation: Foundation) -> pulumi.Output[str]:
+        if settings.identity == "dedicated":
+            description = f"Starts the runs of trigger {settings.name}"
+            return foundation.account(f"{settings.name}-launcher", description, self).email
+        given = foundation.settings.app_engine_account if settings.identity == "app-engine" else settings.identity
         return pulumi.Output.from_input(given)
 
 

@@ -58,10 +58,10 @@ def compile_pipeline(pipeline: str) -> tuple[Package, str]:
         documents = _compile_source(PIPELINES / f"{pipeline}.py", pipeline)
     spec, *platform = documents or [None]
     content = {"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     try:
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return read_package(text.encode()), text
-    except BadPackageError as error:
+    except (BadPackageError, TypeError) as error:
         raise ConfigurationError(f"pipeline {pipeline!r}: {error}") from None
 
 
@@ -107,7 +107,7 @@ def _compile_source(path: Path, pipeline: str) -> list[Any]:
             compiler.Compiler().compile(_find_pipeline(path), str(compiled))
         except ConfigurationError:
             raise
-        except Exception as error:  # noqa: BLE001 a pipeline file is a program; anything can go wrong in it
+        except (Exception, SystemExit) as error:  # noqa: BLE001 a pipeline file is a program; anything can go wrong
             raise ConfigurationError(
                 f"pipeline {pipeline!r}: pipelines/{path.name}{_line_in(path, error)} does not compile: "
                 f"{type(error).__name__}: {error}"
@@ -116,7 +116,7 @@ def _compile_source(path: Path, pipeline: str) -> list[Any]:
 
 
 def _find_pipeline(path: Path) -> BaseComponent:
-    """Runs a pipeline's file and returns its one @dsl.pipeline.
+    """Runs a pipeline's file and returns its one @dsl.pipeline, or the one called ``pipeline`` among several.
 
     Not imported: modules are cached, and a second evaluation in one process must see an edit.
     """
@@ -126,15 +126,20 @@ def _find_pipeline(path: Path) -> BaseComponent:
     program = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
     exec(program, module.__dict__)  # noqa: S102 it is the user's own program
     # kfp has no public name for the class: components have a component_spec with an executor, pipelines a graph.
-    found = [
-        value
+    found = {
+        id(value): value
         for value in vars(module).values()
         if isinstance(value, BaseComponent) and type(value).__name__ == "GraphComponent"
-    ]
+    }
+    named = vars(module).get("pipeline")
+    if id(named) in found:
+        return found[id(named)]
     if len(found) != 1:
-        names = ", ".join(value.name for value in found) or "none"
-        raise ConfigurationError(f"pipelines/{path.name} must define one @dsl.pipeline; it defines {names}")
-    return found[0]
+        names = ", ".join(value.name for value in found.values()) or "none"
+        raise ConfigurationError(
+            f"pipelines/{path.name} must define one @dsl.pipeline, or call the one to run `pipeline`; it has: {names}"
+        )
+    return next(iter(found.values()))
 
 
 def _line_in(path: Path, error: BaseException) -> str:

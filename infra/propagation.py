@@ -2,14 +2,13 @@
 
 IAM says "typically 2 minutes, potentially 7 minutes or longer" (iam/docs/access-change-propagation), and any
 resource can be the first to notice. A fixed sleep makes every first deployment slow and some still fail; here the
-engine's error hook retries exactly the messages below, and nothing else, for ten minutes. A build that failed for
-lack of access may leave a function behind; then the retry says that it already exists, and the next `pulumi up`
-replaces it.
+engine's error hook retries exactly the messages below, and nothing else, for ten minutes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pulumi
 
@@ -22,16 +21,19 @@ MESSAGES = (
     "does not have permission to publish messages to",
     # cloudfunctionsv2.Function (terraform-google-cloud-functions#129, terraform-provider-google#20571)
     "You must grant Storage Object Viewer permission to",
-    # cloudfunctionsv2.Function (terraform-ml-image-annotation-gcf#138)
+    # cloudfunctionsv2.Function (terraform-ml-image-annotation-gcf#138, terraform-genai-knowledge-base#245)
     "Unable to retrieve the repository metadata for",
+    "Could not build the function due to a missing permission on the build service account",
+    "does not have permission to write logs to Cloud Logging",
 )
-# An IAM policy that names an account made moments ago: "Service account NAME does not exist."
-NEW_ACCOUNT = ("Service account ", " does not exist")
+# Something that names an account made moments ago: "Service account NAME does not exist." (setIamPolicy),
+# "Service account projects/-/serviceAccounts/NAME was not found." (firebase-tools#8841)
+NEW_ACCOUNT = re.compile(r"Service account \S+ (does not exist|was not found)")
 
 
 def has_not_propagated(error: str) -> bool:
     """Whether an error means only that something new is not known everywhere yet."""
-    return any(message in error for message in MESSAGES) or all(part in error for part in NEW_ACCOUNT)
+    return any(message in error for message in MESSAGES) or bool(NEW_ACCOUNT.search(error))
 
 
 async def wait_and_retry(failure: pulumi.ErrorHookArgs) -> bool:

@@ -6,14 +6,17 @@ Pure functions that return their argument or raise ValueError("problem; fix").
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+
+from function_src.launcher.origin import read_origin
 
 HOSTED_SUFFIX = ".pipelines.googleusercontent.com"
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 REGION = r"[a-z]+-[a-z]+[0-9]{1,2}"
 # Multi-regions and predefined dual-regions: docs.cloud.google.com/storage/docs/locations
 LOCATIONS = frozenset({"us", "eu", "asia", "nam4", "eur4", "eur5", "eur7", "eur8", "asia1"})
 LONGEST_TRIGGER_NAME = 30
+# Memory in MiB by the least number of processors that it is for.
+LOWEST_MEMORY = ((0, 128), (4, 2048), (6, 4096))
+HIGHEST_MEMORY = ((0, 512), (0.5, 1024), (1, 4096), (2, 8192), (4, 16384), (6, 24576), (8, 32768))
 LONGEST_PREFIX = 1024  # bytes of UTF-8, as for object names
 
 
@@ -24,6 +27,8 @@ def stack_name(value: str) -> str:
 
 def trigger_name(value: str) -> str:
     """A trigger's name starts the names of its resources."""
+    if value.startswith("goog"):
+        raise ValueError(f"is {value!r}; Pub/Sub keeps names that start with goog for itself: choose another")
     pattern = rf"[a-z]([a-z0-9-]{{0,{LONGEST_TRIGGER_NAME - 2}}}[a-z0-9])?"
     return _match(value, pattern, "use up to 30 lower-case letters, digits and dashes, as in new-orders")
 
@@ -83,9 +88,21 @@ def identity(value: str) -> str:
         raise ValueError(f"is {value!r}; use app-engine, dedicated, or a service account's e-mail address") from None
 
 
+def backend_service(value: str) -> str:
+    """A backend service's name."""
+    return _match(value, r"[a-z]([a-z0-9-]*[a-z0-9])?", "use a name from: gcloud compute backend-services list")
+
+
+def soft_delete_days(value: int) -> int:
+    """For how long deleted objects are kept: not at all, or 7 to 90 days."""
+    if value != 0 and not 7 <= value <= 90:
+        raise ValueError(f"is {value}; use 0 for none, or 7 to 90")
+    return value
+
+
 def python_runtime(value: str) -> str:
     """A Python runtime of gen2 functions; older ones are no longer deployed (functions/docs/runtime-support)."""
-    return _match(value, r"python3(1[1-9]|[2-9][0-9])", "use python311 or newer, as in python313")
+    return _match(value, r"python31[1-4]", "use python311 to python314, as in python313")
 
 
 def memory_size(value: str) -> str:
@@ -94,28 +111,31 @@ def memory_size(value: str) -> str:
 
 
 def cpu_count(value: str) -> str:
-    """Processors of an instance, as text: a whole one, or a fraction below it."""
-    return _match(value, r"[12468]|0\.[0-9]+", 'use "1", "2", "4", "6", "8" or a fraction such as "0.5", in quotes')
+    """Processors of an instance, as text: a whole number of them, or a fraction of one."""
+    fix = 'use "1", "2", "4", "6" or "8", or a fraction from "0.08" to "0.99", in quotes'
+    return _match(value, r"[12468]|0\.(0[89]|[1-9][0-9]?)", fix)
+
+
+def cpu_fits_memory(cpu: str, memory: str) -> None:
+    """Cloud Run's bounds for one by the other: run/docs/configuring/services/memory-limits and cpu."""
+    processors, mebibytes = float(cpu), int(memory[:-2]) * (1024 if memory.endswith("Gi") else 1)
+    lowest = max(least for at_least, least in LOWEST_MEMORY if processors >= at_least)
+    highest = max(most for at_least, most in HIGHEST_MEMORY if processors >= at_least)
+    if not lowest <= mebibytes <= highest:
+        raise ValueError(f"memory {memory} does not go with cpu {cpu!r}; use {lowest}Mi to {highest}Mi")
 
 
 def endpoint_host(value: str) -> str:
     """An endpoint's origin, https://HOST. Strict, because a token is sent there."""
-    url = urlsplit(value)
-    host = url.hostname or ""
-    if url.scheme != "https" and host not in LOOPBACK:
-        raise ValueError(f"is {value!r}; start it with https://: a token must not travel in the clear")
-    if not host or url.username is not None:
-        raise ValueError(f"is {value!r}; write https://HOST")
-    if url.path not in ("", "/") or url.query or url.fragment:
-        raise ValueError(f"is {value!r}; leave out what follows the host: {url.scheme}://{url.netloc}")
-    if "googleusercontent" in host and not is_hosted(value):
+    origin = read_origin(value)
+    if "googleusercontent" in origin and not is_hosted(origin):
         raise ValueError(f"is {value!r}, which only looks like a hosted endpoint; those end in {HOSTED_SUFFIX}")
-    return value.rstrip("/")
+    return origin
 
 
 def is_hosted(host: str) -> bool:
     """Whether the endpoint is behind Google's inverting proxy, which wants an access token."""
-    return (urlsplit(host).hostname or "").endswith(HOSTED_SUFFIX)
+    return host.endswith(HOSTED_SUFFIX)
 
 
 def _match(value: str, pattern: str, fix: str) -> str:

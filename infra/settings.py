@@ -21,6 +21,13 @@ PROJECT = "event-triggered-pipelines"
 TRIGGERS = f"{PROJECT}:triggers"
 EndpointAccess = Literal["viewer", "project-viewer", "service-account-user", "iap", "none"]
 HOSTED_ONLY = ("viewer", "project-viewer", "service-account-user")
+SHAPES = {  # pydantic's name for the error, what was wanted, an example of it
+    "list_type": ("list", "a list: - name: ..."),
+    "model_type": ("block of keys", "key: value, or leave it out"),
+    "dict_type": ("block of keys", "NAME: EXPRESSION"),
+    "string_type": ("text", "it in quotes"),
+    "int_type": ("whole number", "it without quotes, as in 7"),
+}
 HINTS = {
     "project": "pulumi config set gcp:project YOUR_PROJECT_ID",
     "region": "pulumi config set gcp:region us-central1",
@@ -40,7 +47,7 @@ class GcsSource(Model):
     kind: Literal["gcs"]
     prefix: Annotated[str, AfterValidator(rules.object_prefix)] = ""
     location: Annotated[str, AfterValidator(rules.bucket_location)] | None = None
-    soft_delete_days: Annotated[int, Field(ge=0, le=90)] = 7
+    soft_delete_days: Annotated[int, AfterValidator(rules.soft_delete_days)] = 7
 
 
 class KfpTarget(Model):
@@ -51,7 +58,7 @@ class KfpTarget(Model):
     experiment: Annotated[str, AfterValidator(rules.experiment_name)] = "event-triggered"
     access: EndpointAccess = "service-account-user"
     installation_service_account: Annotated[str, AfterValidator(rules.service_account)] | None = None
-    iap_backend_service: str | None = None
+    iap_backend_service: Annotated[str, AfterValidator(rules.backend_service)] | None = None
 
     @model_validator(mode="after")
     def _access_fits_host(self) -> KfpTarget:
@@ -79,7 +86,8 @@ class FunctionSettings(Model):
     max_instances: Annotated[int, Field(ge=1, le=1000)] = 10
 
     @model_validator(mode="after")
-    def _concurrency_fits_cpu(self) -> FunctionSettings:
+    def _resources_fit_each_other(self) -> FunctionSettings:
+        rules.cpu_fits_memory(self.cpu, self.memory)
         if self.concurrency > 1 and float(self.cpu) < 1:
             raise ValueError(f'concurrency {self.concurrency} needs a whole cpu; set cpu: "1" or concurrency: 1')
         return self
@@ -180,8 +188,9 @@ def _explain(error: ErrorDetails) -> str:
     key, name = _key(location), str(location[-1]) if location else ""
     if error["type"] == "missing":
         return f"{key}: is missing; {HINTS.get(name, f'add {name}')}"
-    if error["type"] == "list_type":
-        return f"{key}: is {error['input']!r}, which is no list; {HINTS.get(name, 'write a list')}"
+    if error["type"] in SHAPES:
+        shape, example = SHAPES[error["type"]]
+        return f"{key}: is {error['input']!r}, which is no {shape}; {HINTS.get(name, f'write {example}')}"
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key; {_did_you_mean(name, location)}"
     if error["type"] == "value_error":

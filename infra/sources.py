@@ -24,18 +24,19 @@ class TriggerBucket(pulumi.ComponentResource):
     """
 
     def __init__(
-        self, trigger: str, source: GcsSource, foundation: Foundation, labels: dict[str, str], parent: pulumi.Resource
+        self, name: str, source: GcsSource, foundation: Foundation, labels: dict[str, str], parent: pulumi.Resource
     ) -> None:
-        name = f"{trigger}-bucket"
         super().__init__(
-            "event-triggered-pipelines:index:TriggerBucket", name, None, pulumi.ResourceOptions(parent=parent)
+            "event-triggered-pipelines:index:TriggerBucket",
+            f"{name}-bucket",
+            None,
+            pulumi.ResourceOptions(parent=parent),
         )
         self._name = name
-        self._trigger = trigger
         self._prefix = source.prefix
         self._foundation = foundation
         self.bucket = gcp.storage.Bucket(
-            name,
+            f"{name}-bucket",
             location=source.location or foundation.settings.region,
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",
@@ -56,7 +57,7 @@ class TriggerBucket(pulumi.ComponentResource):
         """Lets the launcher read files, for triggers that map a file's content."""
         return Grant(
             "roles/storage.objectViewer",
-            on=grants.on_bucket(self._name, self.bucket),
+            on=grants.on_bucket(f"{self._name}-bucket", self.bucket),
             to=launcher,
             reason="The trigger maps the content of its files to run parameters",
             parent=self,
@@ -69,13 +70,13 @@ class TriggerBucket(pulumi.ComponentResource):
         """
         may_publish = Grant(
             "roles/pubsub.publisher",
-            on=grants.on_topic(f"{self._trigger}-events", topic),
+            on=grants.on_topic(f"{self._name}-events", topic),
             to=self._foundation.storage_agent,
             reason="Cloud Storage announces new objects on the trigger's topic",
             parent=self,
         )
         gcp.storage.Notification(
-            f"{self._trigger}-new-objects",
+            f"{self._name}-new-objects",
             bucket=self.bucket.name,
             topic=topic.id,
             payload_format="JSON_API_V1",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 import pulumi
-import pulumi_gcp as gcp
 
 from infra import grants
 from infra.foundation import Foundation
@@ -13,8 +10,6 @@ from infra.grants import Grant, Principal, Scope
 from infra.rules import is_hosted
 from infra.settings import EndpointAccess, KfpTarget
 
-# The project in an account's address; "-" stands for "the one it belongs to" in IAM's resource names.
-ACCOUNT_PROJECT = re.compile(r"\d+(?=-compute@developer\.)|[a-z0-9-]+(?=@appspot\.)|(?<=@)[a-z0-9-]+(?=\.iam\.)")
 REASONS: dict[EndpointAccess, str] = {
     "viewer": "The hosted endpoint lets in whoever may view the service account of the Pipelines installation",
     "project-viewer": "The hosted endpoint lets in viewers of the project; the launcher can also read all else in it",
@@ -29,40 +24,33 @@ def target_settings(target: KfpTarget) -> dict[str, str]:
     return {"kind": "kfp", "host": target.host, "experiment": target.experiment, "credentials": credentials}
 
 
-def grant_access(
-    trigger: str, target: KfpTarget, launcher: Principal, foundation: Foundation, parent: pulumi.Resource
-) -> list[Grant]:
+def grant_access(target: KfpTarget, launcher: Principal, foundation: Foundation) -> list[Grant]:
     """Lets the launcher in at the endpoint; an empty list for ``access: none``."""
-    project = foundation.settings.project
     match target.access:
         case "none":
             return []
         case "project-viewer":
-            role, on = "roles/viewer", grants.on_project(project)
+            role, on = "roles/viewer", grants.on_project(foundation.settings.project)
         case "iap":
             service = target.iap_backend_service or ""
             role, on = (
                 "roles/iap.httpsResourceAccessor",
-                grants.on_backend_service(f"{trigger}-endpoint", project, service),
+                grants.on_backend_service(foundation.settings.project, service),
             )
         case "viewer":
-            role, on = "roles/viewer", _installation(trigger, target, foundation)
+            role, on = "roles/viewer", _installation(target, foundation)
         case "service-account-user":
-            role, on = "roles/iam.serviceAccountUser", _installation(trigger, target, foundation)
-    return [Grant(role, on=on, to=launcher, reason=REASONS[target.access], parent=parent)]
+            role, on = "roles/iam.serviceAccountUser", _installation(target, foundation)
+    return [foundation.grant(role, on=on, to=launcher, reason=REASONS[target.access])]
 
 
-def _installation(trigger: str, target: KfpTarget, foundation: Foundation) -> Scope:
-    """The service account of the Pipelines installation; by default the Compute Engine default account."""
-    name = f"{trigger}-installation"
-    email = target.installation_service_account
-    if email:
-        project = ACCOUNT_PROJECT.search(email)
-        return grants.on_service_account(name, f"projects/{project[0] if project else '-'}/serviceAccounts/{email}")
-    found = gcp.organizations.get_project_output(
-        project_id=foundation.settings.project, opts=pulumi.InvokeOutputOptions(depends_on=foundation.services)
-    )
-    email_of = pulumi.Output.concat(found.number, "-compute@developer.gserviceaccount.com")
+def _installation(target: KfpTarget, foundation: Foundation) -> Scope:
+    """The service account of the Pipelines installation; by default the Compute Engine default account.
+
+    Its project is left open ("-"), as IAM allows: an address alone does not always tell it.
+    """
+    given = target.installation_service_account
+    email = given or foundation.compute_account()
     return grants.on_service_account(
-        name, pulumi.Output.concat("projects/", foundation.settings.project, "/serviceAccounts/", email_of)
+        given or "compute-default", pulumi.Output.concat("projects/-/serviceAccounts/", email)
     )

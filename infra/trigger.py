@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pulumi
 
+from function_src.launcher.package import Package
 from infra.contract import check_parameters
 from infra.delivery import Delivery
 from infra.errors import ConfigurationError
@@ -15,17 +18,14 @@ from infra.sources import TriggerBucket
 from infra.targets import grant_access, target_settings
 
 
+@dataclass(frozen=True)
 class CheckedTrigger:
     """A trigger whose pipeline compiled and whose mapping fits it."""
 
-    def __init__(self, where: str, settings: TriggerSettings) -> None:
-        self.settings = settings
-        try:
-            self.package, text = compile_pipeline(settings.pipeline)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{where}.pipeline: {error}") from None
-        self.archive: Archive = launcher_archive(text)
-        self.reads_content = check_parameters(f"{where}.parameters", settings.parameters, self.package.inputs)
+    settings: TriggerSettings
+    package: Package
+    archive: Archive
+    reads_content: bool
 
 
 def check_triggers(settings: StackSettings) -> list[CheckedTrigger]:
@@ -37,12 +37,21 @@ def check_triggers(settings: StackSettings) -> list[CheckedTrigger]:
     checked, problems = [], []
     for number, trigger in enumerate(settings.triggers):
         try:
-            checked.append(CheckedTrigger(f"{TRIGGERS}[{number}]", trigger))
+            checked.append(_check(f"{TRIGGERS}[{number}]", trigger))
         except ConfigurationError as error:
-            problems.append(str(error))
+            problems += str(error).splitlines()
     if problems:
-        raise ConfigurationError(in_stack_file(settings.stack, "\n".join(problems).splitlines()))
+        raise ConfigurationError(in_stack_file(settings.stack, problems))
     return checked
+
+
+def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
+    try:
+        package, text = compile_pipeline(settings.pipeline)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}.pipeline: {error}") from None
+    reads_content = check_parameters(f"{where}.parameters", settings.parameters, package.inputs)
+    return CheckedTrigger(settings, package, launcher_archive(text), reads_content)
 
 
 class PipelineTrigger(pulumi.ComponentResource):
@@ -63,11 +72,11 @@ class PipelineTrigger(pulumi.ComponentResource):
             "target": target_settings(settings.target),
         }
         launcher = Launcher(settings, trigger.archive, configuration, foundation, labels, self)
-        access = grant_access(name, settings.target, launcher.principal, foundation, self)
+        access = grant_access(settings.target, launcher.principal, foundation)
         if trigger.reads_content:
             access.append(source.let_read(launcher.principal))
         delivery = Delivery(name, settings.delivery, launcher.function, foundation, labels, self)
-        source.notify(delivery.topic, after=[launcher, delivery, *access])
+        source.notify(delivery.topic, after=[delivery, *access])
 
         self.exports: dict[str, pulumi.Input[str]] = {
             f"{name}-bucket": source.bucket.name,

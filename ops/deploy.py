@@ -13,20 +13,25 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import google.auth
 import yaml
+from google.auth.exceptions import DefaultCredentialsError
 
 from infra.errors import ConfigurationError
 from ops.errors import OperationError
 from rehearsal.program import ROOT, evaluate, read_stack
 
 SAMPLES = {"acme-ml-dev": "gcp:project", "1234abcd-dot-us-central1": "target.host"}
-# What the provider looks at before Application Default Credentials.
+# Where the provider finds credentials before it looks for Application Default Credentials: variables and settings.
 CREDENTIALS = (
     "GOOGLE_CREDENTIALS",
     "GOOGLE_CLOUD_KEYFILE_JSON",
     "GCLOUD_KEYFILE_JSON",
     "GOOGLE_OAUTH_ACCESS_TOKEN",
 )
+CREDENTIAL_SETTINGS = ("gcp:credentials", "gcp:accessToken")
+# A destroy runs the program too: without it the engine could not call the program's error hook.
+ARGUMENTS = {"up": (), "preview": (), "destroy": ("--run-program",)}
 
 
 def run_pulumi(verb: str, stack: str) -> int:
@@ -37,15 +42,20 @@ def run_pulumi(verb: str, stack: str) -> int:
         ConfigurationError: there is no such stack file.
     """
     name, config = read_stack(stack)
-    missing = [*_cli_problems(), *_credential_problems(), *_configuration_problems(name, config)]
+    missing = [*_cli_problems(), *_credential_problems(config)]
+    if verb != "destroy":
+        missing += _configuration_problems(name, config)
     if missing:
         listed = "".join(f"\n- {problem}" for problem in missing)
         raise OperationError(f"`pulumi {verb}` of stack {name} needs this first:{listed}")
     file = ["--config-file", str(Path(stack).resolve())] if stack != name else []
-    selected = subprocess.run(["pulumi", "stack", "select", "--create", name], cwd=ROOT, check=False)
+    create = ["--create"] if verb != "destroy" else []
+    selected = subprocess.run(["pulumi", "stack", "select", name, *create], cwd=ROOT, check=False)
     if selected.returncode:
         return selected.returncode
-    return subprocess.run(["pulumi", verb, "--stack", name, *file], cwd=ROOT, check=False).returncode
+    return subprocess.run(
+        ["pulumi", verb, "--stack", name, *file, *ARGUMENTS[verb]], cwd=ROOT, check=False
+    ).returncode
 
 
 def _cli_problems() -> list[str]:
@@ -60,19 +70,15 @@ def _cli_problems() -> list[str]:
     return []
 
 
-def _credential_problems() -> list[str]:
-    # google-auth would also ask a metadata server, and wait for it on a laptop.
-    given = any(os.environ.get(name) for name in CREDENTIALS)
-    file = Path(os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or _default_credentials())
-    if given or file.is_file() or os.environ.get("GCE_METADATA_HOST"):
+def _credential_problems(config: Mapping[str, str]) -> list[str]:
+    if any(os.environ.get(name) for name in CREDENTIALS) or any(config.get(name) for name in CREDENTIAL_SETTINGS):
         return []
-    return ["there are no Google Cloud credentials: gcloud auth application-default login"]
-
-
-def _default_credentials() -> Path:
-    """Where gcloud leaves Application Default Credentials."""
-    config = os.environ.get("CLOUDSDK_CONFIG") or Path.home() / ".config" / "gcloud"
-    return Path(config) / "application_default_credentials.json"
+    try:
+        google.auth.default()
+    except DefaultCredentialsError as error:
+        first_line = str(error).splitlines()[0]
+        return [f"there are no Google Cloud credentials: gcloud auth application-default login ({first_line})"]
+    return []
 
 
 def _configuration_problems(stack: str, config: Mapping[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import queue
 import re
@@ -24,7 +25,8 @@ from rehearsal.program import evaluate, read_stack
 from rehearsal.pubsub import ACKNOWLEDGED, Attempt
 from rehearsal.runs import Outputs
 
-SECONDS_OF_SILENCE = 120
+SECONDS_OF_SILENCE = 300  # a component may install packages first
+PATIENCE = 6  # deliveries of one event that end in `retry`
 SAMPLE_FILE = "hello.txt"
 SAMPLE_TEXT = b"Hello from the rehearsal.\n"
 COLOURS = {"launched": "green", "duplicate": "cyan", "skipped": "cyan", "rejected": "red", "retry": "yellow"}
@@ -113,7 +115,7 @@ class Story:
     def _file_arrives(self, name: str, body: bytes) -> tuple[Step, Attempt]:
         self._headline("A file lands in the trigger bucket")
         line = self._until_logged(self._upload(name, body))
-        attempt = self._until_acknowledged()
+        attempt = self._until(Attempt)
         return self._step("a file lands in the trigger bucket", "launched", line), attempt
 
     def _delivered_twice(self, attempt: Attempt) -> Step:
@@ -155,10 +157,14 @@ class Story:
         return subject
 
     def _until_logged(self, subject: str) -> LogLine:
-        """Waits for the final outcome of an event."""
-        return self._until(
-            LogLine, lambda line: line.entry.get("event") == subject and line.entry["outcome"] != "retry"
-        )
+        """Waits for the final outcome of an event, or for one `retry` too many."""
+        retries = itertools.count(1)
+
+        def settled(line: LogLine) -> bool:
+            mine = line.entry.get("event") == subject
+            return mine and (line.entry["outcome"] != "retry" or next(retries) > PATIENCE)
+
+        return self._until(LogLine, settled)
 
     def _until_acknowledged(self) -> Attempt:
         return self._until(Attempt, lambda attempt: attempt.status in ACKNOWLEDGED)
@@ -189,7 +195,7 @@ class Story:
         outcome = str(line.entry["outcome"])
         run_id, reason = line.entry.get("run_id"), line.entry.get("reason")
         if outcome != "launched":
-            details = [f"run {run_id} is there already; no second one started"] if run_id else []
+            details = [f"run {run_id} is there already; no second one started"] if outcome == "duplicate" else []
             return Step(title, expected, outcome, (*details, *filter(None, [reason])))
         run = self._until_run_ends(str(run_id))
         outputs = self._trigger.endpoint.outputs(run.run_id)

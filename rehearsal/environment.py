@@ -43,9 +43,13 @@ Happening = Attempt | LogLine | RunChange
 
 @dataclass(frozen=True)
 class RunningTrigger:
-    """One trigger of the plan, running. ``settings`` are the launcher's own, TRIGGER."""
+    """One trigger of the plan, running. ``settings`` are the launcher's own, TRIGGER.
+
+    ``reads_content``: whether the plan lets the launcher read files, since a parameter depends on what they hold.
+    """
 
     name: str
+    reads_content: bool
     settings: Mapping[str, Any]
     function: Function
     subscription: Subscription
@@ -60,11 +64,6 @@ class RunningTrigger:
     def prefix(self) -> str:
         """How the names of objects start that launch."""
         return str(self.settings["source"]["prefix"])
-
-    @property
-    def reads_content(self) -> bool:
-        """Whether a parameter depends on what stands in the file."""
-        return any(word in json.dumps(self.settings["parameters"]) for word in ("content", "lines"))
 
 
 class Environment:
@@ -119,7 +118,7 @@ class Environment:
         functions = {
             function.outputs["serviceConfig"]["uri"]: function for function in self._plan.of_type(":Function")
         }
-        for planned in self._plan.of_type(":Subscription"):
+        for planned in sorted(self._plan.of_type(":Subscription"), key=lambda subscription: subscription.name):
             function = functions.get(planned.inputs.get("pushConfig", {}).get("pushEndpoint"))
             if function:
                 self.triggers.append(self._start_trigger(function, planned))
@@ -138,7 +137,7 @@ class Environment:
         name = planned.inputs["labels"]["trigger"]
         service = planned.inputs["serviceConfig"]
         settings = json.loads(service["environmentVariables"]["TRIGGER"])
-        endpoint, url = self._endpoint(settings["target"]["host"])
+        endpoint, url = self._endpoint(settings["target"])
         settings["target"]["host"] = url
         metadata = MetadataServer(service["serviceAccountEmail"], self._plan.project, tokens=self._tokens)
         metadata_host = self.loopback.serve(metadata.app).removeprefix("http://")
@@ -152,6 +151,7 @@ class Environment:
             python,
             source,
             {
+                **service["environmentVariables"],
                 "TRIGGER": json.dumps(settings),
                 "STORAGE_EMULATOR_HOST": self.storage_url,
                 "GCE_METADATA_HOST": metadata_host,
@@ -162,7 +162,7 @@ class Environment:
         self._exits.callback(function.stop)
         push = _subscription(subscription, push_endpoint=function.url)
         self.pubsub.subscribe(push)
-        return RunningTrigger(name, settings, function, push, endpoint)
+        return RunningTrigger(name, self._may_read(settings["source"]["bucket"]), settings, function, push, endpoint)
 
     def _publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> None:
         self.pubsub.publish(topic, data, attributes)
@@ -172,10 +172,16 @@ class Environment:
         (found,) = [item for item in self._plan.of_type(":BucketObject") if item.inputs["name"] == wanted]
         return found.inputs["source"]
 
-    def _endpoint(self, host: str) -> tuple[KfpEndpoint, str]:
+    def _may_read(self, bucket: str) -> bool:
+        granted = self._plan.of_type(":BucketIAMMember")
+        return any(g.inputs["bucket"] == bucket and g.inputs["role"] == "roles/storage.objectViewer" for g in granted)
+
+    def _endpoint(self, target: Mapping[str, str]) -> tuple[KfpEndpoint, str]:
         """The stand-in for an endpoint; triggers with one host share one."""
+        host = target["host"]
         if host not in self._endpoints:
-            endpoint = KfpEndpoint(self._tokens.principal, RunExecutor(self.storage_url))
+            guard = self._tokens.principal if target["credentials"] == "access-token" else None
+            endpoint = KfpEndpoint(guard, RunExecutor(self.storage_url))
             endpoint.listeners.append(self.happenings.put)
             self._endpoints[host], self._endpoint_urls[host] = endpoint, self.loopback.serve(endpoint.app)
         return self._endpoints[host], self._endpoint_urls[host]

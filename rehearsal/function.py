@@ -78,7 +78,7 @@ class Function:
         self._process = subprocess.Popen(
             command,
             cwd=source,
-            env={"PATH": os.environ["PATH"], "GUNICORN_LOG_LEVEL": "info", "THREADS": "16", **environment},
+            env={"PATH": os.environ["PATH"], "GUNICORN_LOG_LEVEL": "info", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -87,7 +87,11 @@ class Function:
         self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read_logs, self._read_errors)]
         for reader in self._readers:
             reader.start()
-        self._listening.wait()
+        try:
+            self._listening.wait()
+        except BaseException:
+            self.stop()
+            raise
         if not self.url:
             self.stop()
             raise FunctionError("the function does not start:\n" + "".join(self._errors))

@@ -55,7 +55,8 @@ class Workflow:
 
 
 class KfpEndpoint:
-    """A KFP installation. ``principal`` says whose token one is, or None when it is nobody's or has expired.
+    """A KFP installation. ``principal`` says whose token one is, or None when it is nobody's or has expired; without
+    it the installation is one inside a network and asks nobody for a token.
 
     ``workflows`` holds everything that was ever started, in order: count these, not runs, to know that an event
     started one thing exactly once. While ``outage`` is set the proxy answers 503 to all. ``listeners`` are called on
@@ -63,7 +64,7 @@ class KfpEndpoint:
     PENDING.
     """
 
-    def __init__(self, principal: Callable[[str], str | None], execute: RunExecutor | None = None) -> None:
+    def __init__(self, principal: Callable[[str], str | None] | None, execute: RunExecutor | None = None) -> None:
         self.workflows: list[Workflow] = []
         self.outage = False
         self.listeners: list[Callable[[RunChange], None]] = []

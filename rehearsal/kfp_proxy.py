@@ -18,9 +18,14 @@ LOGIN_COOKIE = "S=cloud_datalab_tunnel=; Path=/; Secure; HttpOnly"
 
 
 class InvertingProxy:
-    """Lets a request through when its token is somebody's, and leaves the caller's address in ``request.state``."""
+    """Lets a request through when its token is somebody's, and leaves the caller's address in ``request.state``.
 
-    def __init__(self, app: ASGIApp, principal: Callable[[str], str | None], outage: Callable[[], bool]) -> None:
+    Without ``principal`` there is no such check, and every caller is nobody.
+    """
+
+    def __init__(
+        self, app: ASGIApp, principal: Callable[[str], str | None] | None, outage: Callable[[], bool]
+    ) -> None:
         self._app, self._principal, self._outage = app, principal, outage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +39,9 @@ class InvertingProxy:
         if self._outage():
             return _page(503, "Service Unavailable")
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        request.state.caller = self._principal(token) if scheme == "Bearer" else None
+        request.state.caller = ""
+        if self._principal:
+            request.state.caller = self._principal(token) if scheme == "Bearer" else None
         if request.state.caller is None:
             refusal = _page(401, "Unauthorized")
             refusal.headers["Set-Cookie"] = LOGIN_COOKIE

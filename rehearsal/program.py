@@ -76,12 +76,21 @@ def read_stack(stack: str, root: Path = ROOT) -> tuple[str, dict[str, str]]:
     if not path.is_file():
         there = ", ".join(sorted(file.name.split(".")[1] for file in root.glob("Pulumi.*.yaml")))
         raise ConfigurationError(f"there is no stack file {path.name}; choose one of {there}, or give a file's path")
-    try:
-        config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
-    except (yaml.YAMLError, AttributeError) as error:
-        raise ConfigurationError(f"{path.name} is not a stack file: {error}") from None
     name = path.name.removeprefix("Pulumi.").rsplit(".", 1)[0]
-    return name, {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    try:
+        config = (yaml.load(path.read_text(), StackLoader) or {}).get("config") or {}  # noqa: S506 it is a SafeLoader
+        return name, {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError) as error:
+        raise ConfigurationError(f"{path.name} is not a stack file with a block `config:`: {error}") from None
+
+
+class StackLoader(yaml.SafeLoader):
+    """YAML as the Pulumi CLI reads it: a date is text."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 the name is PyYAML's
+        first: [resolver for resolver in resolvers if resolver[0] != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 def evaluate(stack: str, config: Mapping[str, str], *, preview: bool = False) -> Plan:
@@ -109,7 +118,7 @@ def evaluate(stack: str, config: Mapping[str, str], *, preview: bool = False) ->
             )
             loop.run_until_complete(pulumi_stack.run_in_stack(_run_program))
     except pulumi.RunError as error:
-        raise ConfigurationError(str(error)) from None
+        raise ConfigurationError(str(error)) from error
     return Plan(project, stack, tuple(monitor.registered), monitor.exports)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
@@ -19,6 +20,7 @@ PROGRAM = "rehearsal.run_package"
 ROOT = Path(__file__).resolve().parent.parent
 MAX_REPORT_BYTES = 32 * 1024 * 1024
 TAIL_LINES = 20
+INHERITED = re.compile(r"PIP_\w+|LANG|LC_\w+|TZ|SSL_CERT_\w+|REQUESTS_CA_BUNDLE")
 
 Outputs = dict[str, Any]
 """What a task put out, by name. An artifact is ``{"uri": ..., "metadata": ...}``."""
@@ -36,14 +38,19 @@ class Outcome:
 class RunExecutor:
     """Runs pipeline packages with kfp.local and reports every task's outputs when it has finished.
 
-    Components run in the environment of the rehearsal itself, so what one of them pip-installs stays there.
+    Components run in the Python environment of the rehearsal itself, so what one of them pip-installs stays there.
+    Of the person's own surroundings they get only what pip needs: with their credentials a component would write to
+    production.
     ``storage`` is the URL of a Cloud Storage to import ``gs://`` artifacts from.
     """
 
     def __init__(self, storage: str | None = None) -> None:
         # A lightweight component looks for pip on the PATH, and an environment that is not activated has none there.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-        self._environment = os.environ | {"PATH": path} | ({"STORAGE_EMULATOR_HOST": storage} if storage else {})
+        inherited = {name: value for name, value in os.environ.items() if INHERITED.fullmatch(name)}
+        self._environment = inherited | {"PATH": path, "NO_GCE_CHECK": "true"}
+        if storage:
+            self._environment["STORAGE_EMULATOR_HOST"] = storage
 
     async def run(
         self, package: Mapping[str, Any], parameters: Mapping[str, Any], on_task: Callable[[str, Outputs], None]
@@ -60,7 +67,7 @@ class RunExecutor:
                 # From here the program is found without being installed; it goes to the run's directory by itself. A
                 # PYTHONPATH would do too, but would reach the components.
                 cwd=ROOT,
-                env=self._environment | {"TMPDIR": place},
+                env=self._environment | {"TMPDIR": place, "HOME": place, "CLOUDSDK_CONFIG": place},
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=stderr,

@@ -16,7 +16,7 @@ ALLOWED = {
     "rehearsal": {"infra"},
     "ops": {"infra", "rehearsal"},
 }
-PURE_LAUNCHER_MODULES = {"function_src.launcher.package", "function_src.launcher.parameters"}
+PURE_LAUNCHER_MODULES = {f"function_src.launcher.{module}" for module in ("origin", "package", "parameters")}
 LONGEST_MODULE = 300
 
 

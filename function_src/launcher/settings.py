@@ -11,11 +11,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
+from .origin import BadOriginError, read_origin
 from .parameters import Parameter, read_parameter
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class BadSettingsError(ValueError):
@@ -64,7 +62,8 @@ def read_trigger(environment: Mapping[str, str] = os.environ) -> Trigger:
 
 
 def _target(config: Mapping[str, Any]) -> KfpTarget:
-    url = urlsplit(config["host"])
-    if url.scheme != "https" and url.hostname not in LOOPBACK:
-        raise BadSettingsError(f"the host {config['host']!r} is not https; a token must not travel in the clear")
-    return KfpTarget(config["host"], config["credentials"], config["experiment"])
+    try:
+        host = read_origin(config["host"])
+    except BadOriginError as error:
+        raise BadSettingsError(f"target.host {error}") from None
+    return KfpTarget(host, config["credentials"], config["experiment"])

@@ -14,6 +14,7 @@ import requests
 
 from .credentials import AccessTokens
 from .http import Api
+from .origin import read_origin
 
 ORIGIN = "https://storage.googleapis.com"
 CHUNK = 64 * 1024
@@ -31,7 +32,7 @@ class Objects:
     """Cloud Storage objects. Honours STORAGE_EMULATOR_HOST, as Google's own clients do."""
 
     def __init__(self, tokens: AccessTokens) -> None:
-        self._api = Api(os.environ.get("STORAGE_EMULATOR_HOST", ORIGIN).rstrip("/"), tokens)
+        self._api = Api(read_origin(os.environ.get("STORAGE_EMULATOR_HOST", ORIGIN)), tokens)
 
     def content(self, bucket: str, name: str, generation: str, limit: int) -> dict[str, Any]:
         """Returns ``content`` (JSON if it parses, else text) and ``lines`` of one generation of an object.

@@ -1,9 +1,11 @@
 """The delivery of events as planned: nothing expires, nothing is dropped, nobody else may call."""
 
 import json
+import re
 
 import pytest
 
+from function_src.launcher.package import read_package
 from rehearsal.program import Plan, Resource
 from tests.plans import plan
 
@@ -100,6 +102,38 @@ def test_no_token_is_sent_to_an_endpoint_that_is_not_hosted() -> None:
         "TRIGGER"
     ]
     assert json.loads(variable)["target"]["credentials"] == "none"
+
+
+def test_every_setting_of_function_and_delivery_arrives() -> None:
+    function = {"runtime": "python312", "memory": "2Gi", "cpu": "2", "timeout_seconds": 99}
+    changed = plan(
+        function={**function, "concurrency": 7, "max_instances": 3},
+        delivery={"retention_days": 3, "attempts": 9},
+        content_limit=5,
+    )
+    planned = changed.named("echo-launcher", ":Function").inputs
+    service = planned["serviceConfig"]
+    assert planned["buildConfig"]["runtime"] == "python312"
+    assert (service["availableMemory"], service["availableCpu"], service["timeoutSeconds"]) == ("2Gi", "2", 99)
+    assert (service["maxInstanceRequestConcurrency"], service["maxInstanceCount"]) == (7, 3)
+    assert service["environmentVariables"]["THREADS"] == "7", "else functions-framework serves 4 per processor"
+    assert json.loads(service["environmentVariables"]["TRIGGER"])["content_limit"] == 5
+    subscription = changed.named("echo-events", ":Subscription").inputs
+    assert subscription["messageRetentionDuration"] == f"{3 * 86_400}s"
+    assert subscription["deadLetterPolicy"]["maxDeliveryAttempts"] == 9
+
+
+def test_the_image_goes_where_the_build_identity_may_write(dev: Plan, function: Resource) -> None:
+    (writer,) = [r for r in dev.resources if r.custom and r.inputs.get("role") == "roles/artifactregistry.writer"]
+    assert function.inputs["buildConfig"]["dockerRepository"].endswith(f"/repositories/{writer.inputs['repository']}")
+
+
+def test_the_archive_is_named_by_its_content_and_holds_the_package(dev: Plan, function: Resource) -> None:
+    (source,) = dev.of_type(":BucketObject")
+    assert re.fullmatch(r"echo/launcher-[0-9a-f]{12}\.zip", source.inputs["name"])
+    assert function.inputs["buildConfig"]["source"]["storageSource"]["object"] == source.inputs["name"]
+    archive = source.inputs["source"].assets
+    assert read_package(archive["pipeline.json"].text.encode()).digest == dev.exports["echo-package-digest"]
 
 
 def test_long_names_still_make_service_accounts() -> None:

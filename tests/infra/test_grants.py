@@ -8,7 +8,7 @@ from rehearsal.program import Plan, Resource, evaluate
 from tests.plans import TRIGGERS, dev_config, plan
 
 HOST = "https://kfp.example.com"
-COMPUTE_ACCOUNT = "projects/acme-ml-dev/serviceAccounts/123456789012-compute@developer.gserviceaccount.com"
+COMPUTE_ACCOUNT = "projects/-/serviceAccounts/123456789012-compute@developer.gserviceaccount.com"
 # Google Cloud offers nothing narrower for these two; the second has a condition.
 PROJECT_WIDE = {"roles/logging.logWriter", "roles/storage.objectViewer"}
 
@@ -20,15 +20,17 @@ def iam(of: Plan) -> list[Resource]:
 
 def access(of: Plan) -> list[Resource]:
     """The grants by which the launcher gets into the endpoint."""
+    member = f"serviceAccount:{of.exports['echo-launcher-identity']}"
     return [
-        resource for resource in iam(of) if resource.name.endswith("/echo-launcher") and "bucket" not in resource.name
+        resource for resource in iam(of) if resource.inputs["member"] == member and "bucket" not in resource.inputs
     ]
 
 
-@pytest.fixture(params=["viewer", "project-viewer", "service-account-user", "none"])
+@pytest.fixture(params=["viewer", "project-viewer", "service-account-user", "iap", "none"])
 def any_access(request: pytest.FixtureRequest) -> Plan:
     """The dev stack with one kind of access after the other."""
-    return plan(target__access=request.param)
+    proxied = {"target__host": HOST, "target__iap_backend_service": "kfp-backend"} if request.param == "iap" else {}
+    return plan(target__access=request.param, **proxied)
 
 
 def test_every_grant_only_adds_a_member(any_access: Plan) -> None:
@@ -94,16 +96,16 @@ def test_no_access_is_granted_where_none_is_wanted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("email", "project"),
+    "email",
     [
-        ("kfp-nodes@acme-gke.iam.gserviceaccount.com", "acme-gke"),
-        ("987654321-compute@developer.gserviceaccount.com", "987654321"),
-        ("acme-gke@appspot.gserviceaccount.com", "acme-gke"),
+        "kfp-nodes@acme-gke.iam.gserviceaccount.com",
+        "987654321-compute@developer.gserviceaccount.com",
+        "acme-gke.example.com@appspot.gserviceaccount.com",
     ],
 )
-def test_the_installation_may_run_as_another_account_in_another_project(email: str, project: str) -> None:
+def test_the_installation_may_run_as_another_account_in_another_project(email: str) -> None:
     (grant,) = access(plan(target__installation_service_account=email))
-    assert grant.inputs["serviceAccountId"] == f"projects/{project}/serviceAccounts/{email}"
+    assert grant.inputs["serviceAccountId"] == f"projects/-/serviceAccounts/{email}"
 
 
 @pytest.mark.parametrize(
@@ -129,13 +131,26 @@ def test_files_may_be_read_only_by_a_launcher_that_maps_their_content(dev: Plan)
     assert grant.inputs["bucket"] == reading.exports["echo-bucket"]
 
 
-def test_another_trigger_leaves_the_grants_of_the_first_alone(dev: Plan) -> None:
+def with_a_second_trigger(**changes: str) -> Plan:
+    """The dev stack with another trigger before its own."""
     config = dev_config()
     (echo,) = json.loads(config[TRIGGERS])
-    second = {**echo, "name": "another", "identity": "dedicated"}
-    both = evaluate("dev", {**config, TRIGGERS: json.dumps([second, echo])})
+    return evaluate("dev", {**config, TRIGGERS: json.dumps([{**echo, "name": "another", **changes}, echo])})
+
+
+def test_another_trigger_leaves_the_grants_of_the_first_alone(dev: Plan) -> None:
+    both = with_a_second_trigger(identity="dedicated")
     before, after = {r.urn: r.inputs for r in iam(dev)}, {r.urn: r.inputs for r in iam(both)}
     assert before.items() <= after.items()
     assert {name for name in both.exports if name.startswith("another-")}
     members = {r.inputs["member"] for r in iam(both) if r.inputs["role"] == "roles/run.invoker"}
     assert len(members) == 2
+
+
+def test_what_two_triggers_need_alike_is_granted_once_and_belongs_to_neither() -> None:
+    """Two equal grants are one to Google Cloud: removing one trigger would take the other's access away."""
+    both = with_a_second_trigger()
+    granted = [json.dumps([resource.type, dict(resource.inputs)], sort_keys=True) for resource in iam(both)]
+    assert len(granted) == len(set(granted))
+    (shared,) = [grant for grant in both.of_type("iam:Grant") if grant.name == "compute-default/viewer/app-engine"]
+    assert shared.parent.endswith("::foundation")

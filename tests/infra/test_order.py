@@ -34,7 +34,7 @@ def test_no_event_is_announced_before_everything_that_handles_it_stands(dev: Pla
         "TopicIAMMember echo-dead-letters/pubsub.publisher/pubsub-agent",
         "Function echo-launcher",
         "ServiceIamMember echo-launcher/run.invoker/echo-push",
-        "IAMMember echo-installation/viewer/echo-launcher",
+        "IAMMember compute-default/viewer/app-engine",
     }
     assert handling <= before
 
@@ -42,7 +42,7 @@ def test_no_event_is_announced_before_everything_that_handles_it_stands(dev: Pla
 def test_a_launcher_that_reads_files_may_read_them_before_the_first_event() -> None:
     reading = plan(pipeline="validate_csv", parameters={"csv_uri": "content.data", "required_columns": {"value": []}})
     before = waits_for(reading, reading.named("echo-new-objects"))
-    assert "BucketIAMMember echo-bucket/storage.objectViewer/echo-launcher" in before
+    assert "BucketIAMMember echo-bucket/storage.objectViewer/app-engine" in before
 
 
 def test_nothing_is_pushed_before_pubsub_may_call_the_launcher_and_dead_letter(dev: Plan) -> None:
@@ -64,11 +64,29 @@ def test_the_function_is_built_after_its_build_identity_may_build(dev: Plan) -> 
     } <= before
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_everything_waits_for_the_services(dev: Plan, service: str) -> None:
-    for resource in dev.resources:
+@pytest.mark.parametrize("identity", ["app-engine", "dedicated", "runs@acme-shared.iam.gserviceaccount.com"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        {},
+        {"access": "project-viewer"},
+        {"access": "service-account-user", "installation_service_account": "kfp@acme-gke.iam.gserviceaccount.com"},
+        {"access": "iap", "host": "https://kfp.example.com", "iap_backend_service": "kfp-backend"},
+    ],
+    ids=["viewer", "project-viewer", "given installation", "iap"],
+)
+def test_everything_waits_for_the_services(identity: str, target: dict[str, str]) -> None:
+    changed = plan(identity=identity, **{f"target__{key}": value for key, value in target.items()})
+    services = {f"Service {name}" for name in SERVICES} | (
+        {"Service iap"} if target.get("access") == "iap" else set()
+    )
+    for resource in changed.resources:
         if resource.custom and not resource.type.endswith(":Service"):
-            assert f"Service {service}" in waits_for(dev, resource), resource.name
+            assert services <= waits_for(changed, resource), resource.name
+
+
+def test_the_function_is_built_from_what_was_uploaded_first(dev: Plan) -> None:
+    assert "BucketObject echo-launcher-source" in waits_for(dev, dev.named("echo-launcher", ":Function"))
 
 
 def test_the_pubsub_agent_is_made_to_exist_before_it_is_granted_anything(dev: Plan) -> None:

@@ -26,6 +26,19 @@ def pipeline(text: str):
 """
 
 
+SECOND = """
+from kfp import dsl
+
+@dsl.component
+def step_of_{0}() -> int:
+    return 1
+
+@dsl.pipeline(name="{0}")
+def {0}():
+    step_of_{0}()
+"""
+
+
 @pytest.fixture
 def function(tmp_path: Path) -> Path:
     """A copy of function_src, in another directory."""
@@ -68,8 +81,8 @@ def test_neither_touch_nor_pycache_nor_other_files_change_the_archive(function: 
 @pytest.mark.parametrize("file", ["main.py", "launcher/launch.py", "requirements.txt"])
 def test_an_edit_changes_the_archive_s_name(function: Path, file: str) -> None:
     before = launcher_archive("{}", function).name
-    with (function / file).open("a") as edited:
-        edited.write("# an edit\n")
+    source = (function / file).read_text()
+    (function / file).write_text(source.replace("a", "b", 1))
     assert launcher_archive("{}", function).name != before
 
 
@@ -147,13 +160,17 @@ def test_an_unknown_pipeline_is_answered_with_those_there_are(name: str) -> None
         ("def broken(:\n", "pipelines/mine.py, line 1 does not compile: SyntaxError"),
         ("import nothing_such\n", "pipelines/mine.py, line 1 does not compile: ModuleNotFoundError"),
         (PIPELINE.replace("step(text=text)", "step(text=5)"), "pipelines/mine.py, line 10 does not compile"),
-        ("x = 1\n", "pipelines/mine.py must define one @dsl.pipeline; it defines none"),
+        ("import sys\nsys.exit('no')\n", "pipelines/mine.py, line 2 does not compile: SystemExit: no"),
         (
-            PIPELINE + PIPELINE.replace("pipeline(text", "second(text").replace('"mine"', '"other"'),
-            "must define one @dsl.pipeline; it defines mine, other",
+            "x = 1\n",
+            "pipelines/mine.py must define one @dsl.pipeline, or call the one to run `pipeline`; it has: none",
+        ),
+        (
+            SECOND.format("first") + SECOND.format("second"),
+            "must define one @dsl.pipeline, or call the one to run `pipeline`; it has: first, second",
         ),
     ],
-    ids=["syntax", "import", "type", "none", "two"],
+    ids=["syntax", "import", "type", "exit", "none", "two"],
 )
 def test_a_pipeline_that_does_not_compile_is_named_with_its_line(pipelines: Path, source: str, expected: str) -> None:
     (pipelines / "mine.py").write_text(source)
@@ -167,8 +184,9 @@ def test_a_pipeline_that_does_not_compile_is_named_with_its_line(pipelines: Path
         ("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\n", "is not a compiled KFP v2 pipeline"),
         ("- 1\n", "is not a JSON object"),
         ("", "is not a JSON object"),
+        ("when: 2026-11-22\n", "Object of type date is not JSON serializable"),
     ],
-    ids=["broken", "argo", "list", "empty"],
+    ids=["broken", "argo", "list", "empty", "date"],
 )
 def test_a_file_that_is_no_package(
     pipelines: Path, monkeypatch: pytest.MonkeyPatch, content: str, expected: str
@@ -176,6 +194,22 @@ def test_a_file_that_is_no_package(
     monkeypatch.setattr(packaging, "ROOT", pipelines)
     (pipelines / "given.yaml").write_text(content)
     assert expected in refusal("given.yaml")
+
+
+def test_the_pipeline_called_pipeline_is_the_one_that_runs(pipelines: Path) -> None:
+    nested = PIPELINE.replace("    step(text=text)", "    step(text=text)\n    inner()")
+    (pipelines / "mine.py").write_text(SECOND.format("inner") + nested + "\nalias = pipeline\n")
+    assert compile_pipeline("mine")[0].name == "mine"
+
+
+def test_a_platform_spec_travels_with_its_pipeline(pipelines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (pipelines / "mine.py").write_text(PIPELINE)
+    _, text = compile_pipeline("mine")
+    monkeypatch.setattr(packaging, "ROOT", pipelines)
+    (pipelines / "given.yaml").write_text(f"{text}\n---\nplatforms: {{kubernetes: {{}}}}\n")
+    package, _ = compile_pipeline("given.yaml")
+    assert package.spec["platform_spec"] == {"platforms": {"kubernetes": {}}}
+    assert set(package.inputs) == {"text"}
 
 
 def test_a_package_that_is_not_there() -> None:

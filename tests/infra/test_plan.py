@@ -64,7 +64,7 @@ def test_exports_are_plain_strings(dev: Plan) -> None:
         "echo-dead-letter-subscription",
         "echo-launcher-identity",
         "echo-package-digest",
-        "ledger-bucket",
+        "ledger",
     }
     assert all(isinstance(value, str) for value in dev.exports.values())
 

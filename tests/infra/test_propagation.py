@@ -23,6 +23,9 @@ BUILD = (
     "Access to bucket gcf-v2-sources-1-us-central1 denied. You must grant Storage Object Viewer permission to b@p."
 )
 ACCOUNT = "googleapi: Error 400: Service account dev-echo-push@p.iam.gserviceaccount.com does not exist., badRequest"
+MISSING = "Could not build the function due to a missing permission on the build service account."
+LOGS = "The service account running this build does not have permission to write logs to Cloud Logging."
+LOST = "Error 404: Service account projects/-/serviceAccounts/dev-build@p.iam.gserviceaccount.com was not found."
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +40,7 @@ def retries(*errors: str, operation: str = "create") -> bool:
 
 
 @pytest.mark.parametrize(
-    "error", [NOTIFICATION, API, BUILD, ACCOUNT], ids=["notification", "api", "build", "account"]
+    "error", [NOTIFICATION, API, BUILD, ACCOUNT, MISSING, LOGS, LOST], ids=lambda error: error[:30]
 )
 def test_what_has_not_propagated_is_tried_again(error: str) -> None:
     assert has_not_propagated(error)

@@ -1,8 +1,10 @@
 """Wrong configuration is found at preview: the message names the key, the problem and the fix."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
 from infra.errors import ConfigurationError
@@ -17,6 +19,7 @@ def refusal(config: dict[str, str]) -> str:
     """What the program says when it refuses a configuration, as `pulumi preview` would show it."""
     with pytest.raises(ConfigurationError) as refused:
         evaluate("dev", config)
+    assert isinstance(refused.value.__cause__, pulumi.RunError), "else Pulumi shows a traceback"
     text = str(refused.value)
     assert text.startswith("Pulumi.dev.yaml:\n  ")
     return text.removeprefix("Pulumi.dev.yaml:\n  ")
@@ -35,8 +38,8 @@ def refusal(config: dict[str, str]) -> str:
         ({"source__prefix": "in\n"}, ".source.prefix", "is 'in\\n'", "no control characters"),
         ({"source__prefix": "é" * 513}, ".source.prefix", "is 'ééé", "at most 1024 bytes"),
         ({"source__location": "mars"}, ".source.location", "no bucket location", "us-central1, or US"),
-        ({"source__soft_delete_days": 91}, ".source.soft_delete_days", "is 91", "less than or equal to 90"),
-        ({"source__soft_delete_days": "7"}, ".source.soft_delete_days", "is '7'", "a valid integer"),
+        ({"source__soft_delete_days": 91}, ".source.soft_delete_days", "is 91", "use 0 for none, or 7 to 90"),
+        ({"source__soft_delete_days": "7"}, ".source.soft_delete_days", "is '7'", "write it without quotes"),
         ({"target__host": f"http://{HOST}"}, ".target.host", f"is 'http://{HOST}'", "start it with https://"),
         ({"target__host": f"https://{HOST}/pipeline"}, ".target.host", "leave out what follows", f"https://{HOST}"),
         (
@@ -48,6 +51,24 @@ def refusal(config: dict[str, str]) -> str:
         ({"target__host": f"https://evil.example/{HOST}"}, ".target.host", "leave out", "https://evil.example"),
         ({"target__host": "https://pipelines-googleusercontent.com"}, ".target.host", "only looks", "those end in"),
         ({"target__host": f"https://user@{HOST}"}, ".target.host", "user@", "write https://HOST"),
+        ({"target__host": f"https://evil.example\\.{HOST}"}, ".target.host", "evil.example", "write https://HOST"),
+        ({"target__host": f"https://{HOST}#"}, ".target.host", "leave out what follows", f"https://{HOST}"),
+        ({"target__host": f"https://{HOST}?"}, ".target.host", "leave out what follows", f"https://{HOST}"),
+        ({"target__host": f"https://{HOST}:abc"}, ".target.host", ":abc", "write https://HOST"),
+        ({"target__host": f"https://{HOST}\n"}, ".target.host", "\\n", "write https://HOST"),
+        ({"target__host": "https://a b"}, ".target.host", "is 'https://a b'", "write https://HOST"),
+        ({"target__host": "https://[::1"}, ".target.host", "is 'https://[::1'", "write https://HOST"),
+        ({"target__host": "https://"}, ".target.host", "is 'https://'", "write https://HOST"),
+        ({"target__iap_backend_service": ""}, ".target.iap_backend_service", "is ''", "backend-services list"),
+        ({"source": "incoming/"}, ".source", "is 'incoming/', which is no block of keys", "key: value"),
+        ({"function": ""}, ".function", "is '', which is no block of keys", "or leave it out"),
+        ({"parameters": ""}, ".parameters", "is '', which is no block of keys", "NAME: EXPRESSION"),
+        ({"pipeline": 5}, ".pipeline", "is 5, which is no text", "write it in quotes"),
+        ({"source__soft_delete_days": 3}, ".source.soft_delete_days", "is 3", "use 0 for none, or 7 to 90"),
+        ({"name": "google-events"}, ".name", "is 'google-events'", "choose another"),
+        ({"function__memory": "8Gi"}, ".function", "memory 8Gi does not go with cpu '1'", "use 128Mi to 4096Mi"),
+        ({"function__memory": "512Mi", "function__cpu": "8"}, ".function", "does not go", "use 4096Mi to 32768Mi"),
+        ({"function__cpu": "0.01"}, ".function.cpu", "is '0.01'", 'from "0.08"'),
         ({"target__host": HOST}, ".target.host", f"is '{HOST}'", "start it with https://"),
         ({"target__host": "https://kfp.example.com"}, ".target", "access 'viewer' opens hosted", "access: iap"),
         ({"target__access": "owner"}, ".target.access", "is 'owner'", "use 'viewer', 'project-viewer'"),
@@ -56,7 +77,7 @@ def refusal(config: dict[str, str]) -> str:
         ({"target__installation_service_account": "me"}, ".target.installation_service_account", "is 'me'", "e-mail"),
         ({"identity": "me@example.com"}, ".identity", "is 'me@example.com'", "use app-engine, dedicated, or"),
         ({"name": "Echo!"}, ".name", "is 'Echo!'", "use up to 30 lower-case letters"),
-        ({"function__runtime": "python39"}, ".function.runtime", "is 'python39'", "python311 or newer"),
+        ({"function__runtime": "python39"}, ".function.runtime", "is 'python39'", "python311 to python314"),
         ({"function__memory": "lots"}, ".function.memory", "is 'lots'", "such as 512Mi"),
         ({"function__cpu": "3"}, ".function.cpu", "is '3'", 'use "1", "2"'),
         ({"function__cpu": "0.5"}, ".function", "needs a whole cpu", "concurrency: 1"),
@@ -137,3 +158,29 @@ def test_all_problems_are_said_at_once() -> None:
 def test_a_stack_file_that_is_not_there() -> None:
     with pytest.raises(ConfigurationError, match=r"there is no stack file Pulumi.nope.yaml; choose one of dev"):
         read_stack("nope")
+
+
+@pytest.mark.parametrize("content", ["config: [1]", "- 1", "a: b: c", "text"], ids=str)
+def test_a_file_that_is_no_stack_file(tmp_path: Path, content: str) -> None:
+    (tmp_path / "Pulumi.mine.yaml").write_text(content)
+    with pytest.raises(ConfigurationError, match=r"Pulumi.mine.yaml is not a stack file"):
+        read_stack(str(tmp_path / "Pulumi.mine.yaml"))
+
+
+def test_a_stack_file_that_is_not_text(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.mine.yaml").write_bytes(b"config: {a: \xff}")
+    with pytest.raises(ConfigurationError, match=r"Pulumi.mine.yaml is not a stack file"):
+        read_stack(str(tmp_path / "Pulumi.mine.yaml"))
+
+
+def test_a_date_in_a_stack_file_is_text_as_it_is_to_pulumi(tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.mine.yaml").write_text("config: {a: {day: 2026-11-22}}")
+    assert read_stack(str(tmp_path / "Pulumi.mine.yaml")) == ("mine", {"a": '{"day": "2026-11-22"}'})
+
+
+def test_the_problems_of_all_triggers_are_said_at_once() -> None:
+    config = dev_config(pipeline="ecco")
+    (first,) = json.loads(config[TRIGGERS])
+    text = refusal({**config, TRIGGERS: json.dumps([first, {**first, "name": "second", "pipeline": "acho"}])})
+    assert "there is no pipelines/ecco.py" in text
+    assert f"{TRIGGERS}[1].pipeline: pipeline 'acho'" in text

@@ -69,7 +69,7 @@ def test_https_is_accepted_and_plain_http_on_the_loopback(host: str) -> None:
 def test_a_token_never_travels_in_the_clear(host: str) -> None:
     with pytest.raises(BadSettingsError) as refusal:
         read(changed("target.host", host))
-    assert f"the host {host!r} is not https; a token must not travel in the clear" in str(refusal.value)
+    assert f"target.host is {host!r}; " in str(refusal.value)
 
 
 @pytest.mark.parametrize(

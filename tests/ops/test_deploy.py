@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from google.auth.compute_engine import _metadata
 
 from infra.errors import ConfigurationError
 from ops import deploy
@@ -31,7 +32,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs.mkdir()
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    for name in (*deploy.CREDENTIALS, "GOOGLE_APPLICATION_CREDENTIALS", "GCE_METADATA_HOST"):
+    monkeypatch.setattr(_metadata, "is_on_gce", lambda **_: False)
+    for name in (*deploy.CREDENTIALS, "GOOGLE_APPLICATION_CREDENTIALS"):
         monkeypatch.delenv(name, raising=False)
     return programs
 
@@ -60,10 +62,11 @@ def missing(stack: str) -> str:
 
 
 def test_all_that_is_missing_is_said_at_once_with_what_mends_it(machine: Path) -> None:
-    assert missing("dev").splitlines() == [
-        "`pulumi up` of stack dev needs this first:",
-        "- the Pulumi CLI is not installed: curl -fsSL https://get.pulumi.com | sh",
-        "- there are no Google Cloud credentials: gcloud auth application-default login",
+    first, cli, credentials, *samples = missing("dev").splitlines()
+    assert first == "`pulumi up` of stack dev needs this first:"
+    assert cli == "- the Pulumi CLI is not installed: curl -fsSL https://get.pulumi.com | sh"
+    assert credentials.startswith("- there are no Google Cloud credentials: gcloud auth application-default login (")
+    assert samples == [
         "- Pulumi.dev.yaml still has the sample gcp:project, acme-ml-dev: put in yours",
         "- Pulumi.dev.yaml still has the sample target.host, 1234abcd-dot-us-central1: put in yours",
     ]
@@ -71,7 +74,7 @@ def test_all_that_is_missing_is_said_at_once_with_what_mends_it(machine: Path) -
 
 def test_an_old_cli(machine: Path, mine: str, log: Path) -> None:
     install_cli(machine, log, version="3.99.0")
-    assert "the Pulumi CLI is 3.99.0, and 3.244.0 is needed" in missing(mine)
+    assert "the Pulumi CLI is 3.99.0, and 3.272.0 is needed" in missing(mine)
 
 
 def test_a_cli_that_is_not_logged_in(machine: Path, mine: str, log: Path) -> None:
@@ -91,7 +94,26 @@ def test_a_stack_that_is_not_there(machine: Path) -> None:
         deploy.run_pulumi("up", "nope")
 
 
-@pytest.mark.parametrize("verb", ["up", "preview", "destroy"])
+def test_a_credentials_file_that_is_not_there_is_named(
+    machine: Path, mine: str, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_cli(machine, log)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")
+    assert "/nowhere.json was not found" in missing(mine)
+
+
+def test_a_destroy_asks_only_for_what_it_needs(machine: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sample project, or a pipeline that no longer compiles, must not keep anybody from taking a stack down."""
+    install_cli(machine, log)
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
+    assert deploy.run_pulumi("destroy", "dev") == 0
+    assert log.read_text().splitlines() == [
+        f"{ROOT}: pulumi stack select dev",
+        f"{ROOT}: pulumi destroy --stack dev --run-program",
+    ]
+
+
+@pytest.mark.parametrize("verb", ["up", "preview"])
 def test_with_everything_there_the_cli_runs_in_the_project(
     machine: Path, mine: str, log: Path, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +121,6 @@ def test_with_everything_there_the_cli_runs_in_the_project(
     monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
     assert deploy.run_pulumi(verb, mine) == 0
     assert log.read_text().splitlines() == [
-        f"{ROOT}: pulumi stack select --create mine",
+        f"{ROOT}: pulumi stack select mine --create",
         f"{ROOT}: pulumi {verb} --stack mine --config-file {mine}",
     ]

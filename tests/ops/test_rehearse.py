@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal.program import ROOT
+from rehearsal.runs import RunExecutor
 
 COMMAND = [sys.executable, "-m", "ops", "rehearse"]
 
@@ -44,6 +45,23 @@ def test_a_file_that_the_pipeline_cannot_use_is_seen_in_the_exit_status(tmp_path
     assert done.returncode == 1
     assert "parameter 'csv_uri' is 5, which is no STRING" in done.stdout
     assert "✗ rejected" in done.stdout
+
+
+def test_an_endpoint_inside_a_network_is_rehearsed_without_a_token(tmp_path: Path) -> None:
+    stack = (ROOT / "Pulumi.dev.yaml").read_text().replace("access: viewer", "access: none")
+    inside = re.sub(r"host: \S+", "host: https://kfp.internal.example", stack)
+    (tmp_path / "Pulumi.inside.yaml").write_text(inside)
+    done = rehearse("--stack", str(tmp_path / "Pulumi.inside.yaml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_components_do_not_see_the_person_s_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rehearsed component that writes somewhere would else write there for real."""
+    secrets = {"GOOGLE_APPLICATION_CREDENTIALS": "/key.json", "AWS_SECRET_ACCESS_KEY": "secret", "HOME": "/home/me"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    environment = RunExecutor()._environment
+    assert not [name for name, value in secrets.items() if environment.get(name) == value]
 
 
 @pytest.mark.parametrize(

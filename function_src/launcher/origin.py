@@ -1,0 +1,36 @@
+"""What may be sent a token: an origin, read strictly.
+
+Pure: the program that deploys checks a target's host with this same code. Strict because readers of URLs disagree:
+``https://evil.example\\.x.googleusercontent.com`` is one host to urllib.parse and another to urllib3, which connects.
+"""
+
+from __future__ import annotations
+
+import re
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+URL = re.compile(rf"(?:(https?)://|(?!https?:))({LABEL}(?:\.{LABEL})*|\[::1\])(:[0-9]{{1,5}})?(.*)", re.DOTALL)
+
+
+class BadOriginError(ValueError):
+    """The text is no origin, or none that a token may travel to."""
+
+
+def read_origin(value: str) -> str:
+    """Returns ``scheme://host[:port]``, put together from what was understood and never the input itself.
+
+    Raises:
+        BadOriginError: it is not https (loopback excepted), or there is more or less than an origin.
+    """
+    found = URL.fullmatch(value.lower())
+    if not found:
+        raise BadOriginError(f"is {value!r}; write https://HOST")
+    scheme, host, port, rest = found[1], found[2], found[3] or "", found[4]
+    if scheme != "https" and not (scheme and host in LOOPBACK):
+        raise BadOriginError(f"is {value!r}; start it with https://: a token must not travel in the clear")
+    origin = f"{scheme}://{host}{port}"
+    if rest not in ("", "/"):
+        fix = f"leave out what follows the host: {origin}" if rest[0] in "/?#" else "write https://HOST"
+        raise BadOriginError(f"is {value!r}; {fix}")
+    return origin

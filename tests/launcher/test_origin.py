@@ -1,0 +1,81 @@
+"""A token goes where the configuration says, whoever reads the URL."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from urllib3.util import parse_url
+
+from function_src.launcher.origin import BadOriginError, read_origin
+
+LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
+HOSTED = "1234abcd-dot-us-central1.pipelines.googleusercontent.com"
+
+
+@pytest.mark.parametrize(
+    ("value", "origin"),
+    [
+        (f"https://{HOSTED}", f"https://{HOSTED}"),
+        (f"https://{HOSTED}/", f"https://{HOSTED}"),
+        (f"HTTPS://{HOSTED.upper()}", f"https://{HOSTED}"),
+        ("https://kfp.example:8443", "https://kfp.example:8443"),
+        ("https://kfp", "https://kfp"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://localhost/", "http://localhost"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_an_origin_is_read_and_written_in_one_way(value: str, origin: str) -> None:
+    assert read_origin(value) == origin
+    assert read_origin(origin) == origin
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "https://", "kfp.example", "//kfp.example", "ftp://kfp.example", "https:kfp.example", "https:///kfp"),
+        *("http://kfp.example", "http://10.0.0.1", "http://127.0.0.1.example", "http://localhost.example"),
+        *("http://localhost@kfp.example", "http://127.0.0.1@kfp.example", "http://127.0.0.1:80@kfp.example"),
+        *(f"https://evil.example\\.{HOSTED}", f"https://evil.example\\@{HOSTED}", f"https://evil.example#{HOSTED}"),
+        *(f"https://{HOSTED}@evil.example", f"https://user:password@{HOSTED}", f"https://{HOSTED}:443:443"),
+        *(f"https://{HOSTED}/pipeline", f"https://{HOSTED}//", f"https://{HOSTED}/#/runs", f"https://{HOSTED}?a=b"),
+        *(f"https://{HOSTED}:", f"https://{HOSTED}:https", f" https://{HOSTED}", f"https://{HOSTED} "),
+        *(f"https://{HOSTED}\n", f"https://{HOSTED}\r\nX: y", f"https://{HOSTED}%00", f"https://{HOSTED}\0"),
+        *("https://-kfp.example", "https://kfp..example", "https://kfp.example.", "https://kfp_1.example"),
+    ],
+    ids=repr,
+)
+def test_what_is_more_or_less_than_an_origin_is_refused_and_shown(value: str) -> None:
+    with pytest.raises(BadOriginError) as refusal:
+        read_origin(value)
+    assert str(refusal.value).startswith(f"is {value!r}; ")
+
+
+PIECES = ["https", "http", ":", "/", "//", "\\", "@", "#", "?", ".", "-", "[", "]", "[::1]", "%2f", "\t", "\n", "\0"]
+HOSTS = [
+    "localhost",
+    "127.0.0.1",
+    "evil.example",
+    HOSTED,
+    "a",
+    "80",
+    "\N{LATIN SMALL LETTER LONG S}",
+    "\N{IDEOGRAPHIC FULL STOP}",
+]
+urls = st.lists(st.sampled_from(PIECES + HOSTS), max_size=6).map("".join)
+
+
+@given(value=urls | urls.map("https://".__add__) | urls.map("http://".__add__) | st.text())
+@example("https://\N{KELVIN SIGN}fp.example")
+def test_whatever_passes_is_one_host_to_every_reader_and_safe_to_send_a_token_to(value: str) -> None:
+    try:
+        origin = read_origin(value)
+    except BadOriginError:
+        return
+    to_python, to_urllib3 = urlsplit(origin), parse_url(origin)
+    assert to_urllib3.host is not None
+    assert origin == f"{to_urllib3.scheme}://{to_urllib3.netloc}" == f"{to_python.scheme}://{to_python.netloc}"
+    assert to_urllib3.host.strip("[]") == to_python.hostname
+    assert to_urllib3.auth is None
+    assert to_urllib3.scheme == "https" or to_urllib3.host in LOOPBACK
