@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import flask
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from launcher.launch import Launcher
 from launcher.package import read_package
@@ -22,10 +21,6 @@ def launch(request: flask.Request) -> tuple[str, int]:
 
     Never 4xx: to Pub/Sub that is one more redelivery, for hours, of what will never be right.
     """
-    try:
-        body = request.get_data(cache=False)
-    except RequestEntityTooLarge:
-        body = b""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    delivery = LAUNCHER.handle(headers, body)
+    delivery = LAUNCHER.handle(headers, request.get_data(cache=False))
     return delivery.outcome, delivery.status

@@ -78,7 +78,7 @@ class Function:
         self._process = subprocess.Popen(
             command,
             cwd=source,
-            env={"PATH": os.environ["PATH"], "GUNICORN_LOG_LEVEL": "info", **environment},
+            env={"PATH": os.environ["PATH"], "HOME": str(source), "GUNICORN_LOG_LEVEL": "info", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

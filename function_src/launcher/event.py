@@ -40,6 +40,11 @@ class Event:
         return found
 
     @property
+    def key(self) -> str:
+        """The launch key: what the run's id is computed from."""
+        return str(self.document["event"]["key"])
+
+    @property
     def subject(self) -> str:
         """The object and its generation, for people: ``gs://bucket/name#generation``."""
         return f"{self.object['uri']}#{self.object['generation']}"
@@ -64,7 +69,7 @@ def read_event(trigger_id: str, headers: Mapping[str, str], body: bytes) -> Even
         BadDeliveryError: the request holds no finalized object.
     """
     if not body:
-        raise BadDeliveryError("the delivery is empty, or larger than a function takes (10 MB)")
+        raise BadDeliveryError("the delivery is empty")
     kind, event_id, data = _unwrap(headers, _json(body, "the delivery"))
     if kind == STORAGE_EVENT:
         message: dict[str, Any] = {}

@@ -91,13 +91,14 @@ class Launcher:
     def _launch(self, delivery: Delivery, headers: Mapping[str, str], body: bytes) -> None:
         event = delivery.event = read_event(self._trigger.id, headers, body)
         self._check_source(event)
-        parameters = run_parameters(self._trigger.parameters, self._package.inputs, self._document(event))
-        run = self._run(event, parameters)
-        delivery.run_id, delivery.run_url = run.id, self._endpoint.run_url(run.id)
-        if self._endpoint.has_run(run.id):
+        run_id = str(uuid.uuid5(RUN_IDS, event.key))
+        delivery.run_id, delivery.run_url = run_id, self._endpoint.run_url(run_id)
+        # Before the file is read: the pipeline may have moved it by now, and was launched all the same.
+        if self._endpoint.has_run(run_id):
             delivery.outcome = Outcome.DUPLICATE
-        else:
-            self._start(delivery, run)
+            return
+        parameters = run_parameters(self._trigger.parameters, self._package.inputs, self._document(event))
+        self._start(delivery, self._run(event, run_id, parameters))
 
     def _check_source(self, event: Event) -> None:
         """Refuses objects of other buckets: who may publish to the topic must not choose what is read and run."""
@@ -114,11 +115,11 @@ class Launcher:
         limit = self._trigger.content_limit
         return {**event.document, **self._objects.content(found["bucket"], found["name"], found["generation"], limit)}
 
-    def _run(self, event: Event, parameters: Mapping[str, Any]) -> Run:
-        key = event.document["event"]["key"]
+    def _run(self, event: Event, run_id: str, parameters: Mapping[str, Any]) -> Run:
+        key = event.key
         file_name = event.object["name"].rsplit("/", 1)[-1]
         return Run(
-            id=str(uuid.uuid5(RUN_IDS, key)),
+            id=run_id,
             name=re.sub(r"[^A-Za-z0-9._-]+", "-", f"{self._package.name}-{file_name}-{key[:8]}")[-LONGEST_RUN_NAME:],
             description=f"trigger={self._trigger.id} event={event.subject} key={key} package={self._package.digest}",
             pipeline_spec=self._package.spec,
@@ -149,7 +150,7 @@ class Launcher:
             headers,
             trigger=self._trigger.id,
             event=event.subject if event else None,
-            key=event.document["event"]["key"] if event else None,
+            key=event.key if event else None,
             message_id=event.document["message"].get("id") if event else None,
             run_id=delivery.run_id,
             run_url=delivery.run_url,

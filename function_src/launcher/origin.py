@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+HIGHEST_PORT = 65_535
 LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 URL = re.compile(rf"(?:(https?)://|(?!https?:))({LABEL}(?:\.{LABEL})*|\[::1\])(:[0-9]{{1,5}})?(.*)", re.DOTALL)
 
@@ -29,6 +30,8 @@ def read_origin(value: str) -> str:
     scheme, host, port, rest = found[1], found[2], found[3] or "", found[4]
     if scheme != "https" and not (scheme and host in LOOPBACK):
         raise BadOriginError(f"is {value!r}; start it with https://: a token must not travel in the clear")
+    if int(port[1:] or 0) > HIGHEST_PORT:
+        raise BadOriginError(f"is {value!r}; use a port up to {HIGHEST_PORT}, or none")
     origin = f"{scheme}://{host}{port}"
     if rest not in ("", "/"):
         fix = f"leave out what follows the host: {origin}" if rest[0] in "/?#" else "write https://HOST"

@@ -135,9 +135,9 @@ def fit(name: str, value: Any, spec: Input) -> Any:
     """
     fitted = FITTERS.get(spec.type, lambda _: ABSENT)(value)
     if fitted is ABSENT:
-        raise UnmappableError(f"parameter {name!r} is {show(value)}, which is no {spec.type}")
+        raise UnmappableError(f"parameter {name!r} is {_kind(value)}, which is no {spec.type}")
     if spec.literals and fitted not in spec.literals:
-        raise UnmappableError(f"parameter {name!r} is {show(value)}; the pipeline allows {list(spec.literals)}")
+        raise UnmappableError(f"parameter {name!r} is {_kind(value)}; the pipeline allows {list(spec.literals)}")
     return fitted
 
 
@@ -202,7 +202,14 @@ def _brief(error: Exception) -> str:
     return str(error).partition(", for expression")[0].partition("\n")[0]
 
 
+def _kind(value: Any) -> str:
+    """What a value is, without what it says: it may come from a file, and logs must not carry payloads."""
+    if isinstance(value, str | list | dict):
+        return f"a {type(value).__name__} of length {len(value)}"
+    return show(value)
+
+
 def show(value: Any) -> str:
-    """A value for a message: its type and no more than a glimpse, since logs must not carry payloads."""
+    """A short value as it is, a long one by its size."""
     text = repr(value)
     return text if len(text) <= LONGEST_VALUE_SHOWN else f"a {type(value).__name__} of {len(text)} characters"

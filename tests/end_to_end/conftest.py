@@ -17,7 +17,7 @@ from rehearsal.pubsub import Attempt, Message
 from tests.plans import plan
 
 TRACE = "logging.googleapis.com/trace"
-PATIENCE = 60  # seconds for the next thing to happen, after which a test fails instead of hanging
+PATIENCE = 30  # seconds for the next thing to happen, after which a test fails instead of hanging
 
 T = TypeVar("T")
 

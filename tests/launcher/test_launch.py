@@ -409,10 +409,15 @@ def test_an_endpoint_that_ignores_run_ids_launches_and_the_log_says_what_that_me
 
 
 def test_an_endpoint_without_credentials_is_sent_no_token(world: World) -> None:
-    launcher = world.launcher("content", credentials="none")
-    world.handle(launcher, world.upload())
-    assert "authorization" in world.storage_wire.seen[0].headers
+    world.handle(world.launcher(credentials="none"), world.upload())
     assert ["authorization" in seen.headers for seen in world.wire.seen] == [False]
+
+
+def test_a_redelivery_after_the_file_was_moved_is_still_a_duplicate(world: World) -> None:
+    launcher, delivery = world.launcher("content"), world.upload()
+    assert world.outcomes(launcher, delivery) == ["launched"]
+    world.loopback.call(world.storage.delete, BUCKET, NAME)
+    assert world.outcomes(launcher, delivery) == ["duplicate"]
 
 
 # --- the log -------------------------------------------------------------------------------------------------------

@@ -137,16 +137,21 @@ def test_a_literal_that_the_pipeline_allows_passes(value: str) -> None:
 def test_another_literal_is_refused_and_the_allowed_ones_are_named(kind: str, allowed: Any, value: str) -> None:
     with pytest.raises(UnmappableError) as refusal:
         fit("p", value, required(kind, *allowed))
-    assert str(refusal.value) == f"parameter 'p' is {value!r}; the pipeline allows {list(allowed)}"
+    assert str(refusal.value) == f"parameter 'p' is a str of length 1; the pipeline allows {list(allowed)}"
 
 
 @pytest.mark.parametrize(
-    ("kind", "value"), [("NUMBER_INTEGER", LONG), ("STRING", [LONG]), ("LIST", {"a": LONG}), ("BOOLEAN", 10**100)]
+    ("kind", "value"),
+    [
+        ("NUMBER_INTEGER", "x"),
+        ("NUMBER_INTEGER", LONG),
+        ("STRING", [LONG]),
+        ("LIST", {"a": LONG}),
+        ("BOOLEAN", 10**100),
+    ],
 )
-def test_a_long_value_is_not_shown(kind: str, value: Any) -> None:
-    with pytest.raises(
-        UnmappableError, match=rf"is a {type(value).__name__} of \d+ characters, which is no"
-    ) as refusal:
+def test_what_stands_in_a_file_is_not_shown(kind: str, value: Any) -> None:
+    with pytest.raises(UnmappableError, match=rf"is a {type(value).__name__} of .*\d+.*, which is no") as refusal:
         fit("p", value, required(kind))
     assert len(str(refusal.value)) < 100
 
