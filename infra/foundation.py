@@ -85,6 +85,15 @@ class Foundation(pulumi.ComponentResource):
             grant = self._grants[name] = Grant(role, on=on, to=to, reason=reason, parent=self, after=self.services)
         return grant
 
+    def let_record(self, launcher: Principal) -> Grant:
+        """Lets a launcher keep the ledger: create, read and replace claims, and give them back."""
+        return self.grant(
+            "roles/storage.objectUser",
+            on=grants.on_bucket("launch-ledger", self.ledger),
+            to=launcher,
+            reason="The launcher claims each event in the ledger, and records what became of it",
+        )
+
     def compute_account(self) -> pulumi.Output[str]:
         """The Compute Engine default account's address."""
         project = gcp.organizations.get_project_output(

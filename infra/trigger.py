@@ -54,6 +54,11 @@ def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
     return CheckedTrigger(settings, package, launcher_archive(text), reads_content)
 
 
+# Longer than a launch can take, with time left for a server that is slow to start what it was asked for. After a
+# crash an event waits for this long.
+LEASE_SECONDS = 300
+
+
 class PipelineTrigger(pulumi.ComponentResource):
     """Composes one trigger in the order in which events will pass it, and opens the tap last."""
 
@@ -69,10 +74,13 @@ class PipelineTrigger(pulumi.ComponentResource):
             "source": source.settings,
             "parameters": settings.parameters,
             "content_limit": settings.content_limit,
+            "ledger": foundation.ledger.name,
+            "lease_seconds": LEASE_SECONDS,
             "target": target_settings(settings.target),
         }
         launcher = Launcher(settings, trigger.archive, configuration, foundation, labels, self)
         access = grant_access(settings.target, launcher.principal, foundation)
+        access.append(foundation.let_record(launcher.principal))
         if trigger.reads_content:
             access.append(source.let_read(launcher.principal))
         delivery = Delivery(name, settings.delivery, launcher.function, foundation, labels, self)

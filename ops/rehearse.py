@@ -26,7 +26,7 @@ from rehearsal.pubsub import ACKNOWLEDGED, Attempt
 from rehearsal.runs import Outputs
 
 SECONDS_OF_SILENCE = 300  # a component may install packages first
-PATIENCE = 6  # deliveries of one event that end in `retry`
+PATIENCE = 12  # deliveries of one event that end in `retry`
 SAMPLE_FILE = "hello.txt"
 SAMPLE_TEXT = b"Hello from the rehearsal.\n"
 COLOURS = {"launched": "green", "duplicate": "cyan", "skipped": "cyan", "rejected": "red", "retry": "yellow"}

@@ -27,6 +27,7 @@ from rehearsal.runs import RunExecutor
 from rehearsal.storage import Storage
 
 TIME_SCALE = 1 / 50  # a backoff of 10 s becomes 0.2 s, the ack deadline of 600 s becomes 12 s
+LEASE_SECONDS = 4.0  # for 300; shorter still, and an answer that takes long on a busy machine would be given up
 CACHE = ROOT / ".cache"
 
 
@@ -139,6 +140,7 @@ class Environment:
         settings = json.loads(service["environmentVariables"]["TRIGGER"])
         endpoint, url = self._endpoint(settings["target"])
         settings["target"]["host"] = url
+        settings["lease_seconds"] = LEASE_SECONDS
         metadata = MetadataServer(service["serviceAccountEmail"], self._plan.project, tokens=self._tokens)
         metadata_host = self.loopback.serve(metadata.app).removeprefix("http://")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -10,7 +11,7 @@ import requests
 
 from .credentials import AccessTokens
 
-TIMEOUTS = (5, 45)  # seconds to connect and to wait; the hosted proxy gives up after 30
+LONGEST_TO_CONNECT = 5  # seconds
 
 
 class Api:
@@ -19,12 +20,13 @@ class Api:
     No redirects: KFP's proxies redirect to a login page, and a redirected POST would carry the token along.
     No retries: a request is sent once, so the caller knows what may have happened. No cookies: the login page
     sets some. No proxies or netrc from the surroundings. A 401 renews the token and sends again, once: what was
-    refused was not executed.
+    refused was not executed. ``timeout`` is in seconds, for each wait on the server.
     """
 
-    def __init__(self, origin: str, tokens: AccessTokens | None) -> None:
+    def __init__(self, origin: str, tokens: AccessTokens | None, timeout: float) -> None:
         self._origin = origin
         self._tokens = tokens
+        self._timeouts = (min(timeout, LONGEST_TO_CONNECT), timeout)
         self._local = threading.local()
 
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
@@ -35,20 +37,23 @@ class Api:
             requests.RequestException: as requests does.
         """
         if not self._tokens:
-            return self._send(method, path, None, options)
+            return self._send(method, path, options)
         token = self._tokens.get()
-        response = self._send(method, path, token, options)
+        response = self._send(method, path, options, token)
         if response.status_code == requests.codes.unauthorized:
             response.close()
-            response = self._send(method, path, self._tokens.get(refused=token), options)
+            response = self._send(method, path, options, self._tokens.get(refused=token))
         return response
 
-    def _send(self, method: str, path: str, token: str | None, options: dict[str, Any]) -> requests.Response:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        session: requests.Session = self._session()
-        return session.request(
-            method, self._origin + path, headers=headers, timeout=TIMEOUTS, allow_redirects=False, **options
-        )
+    def _send(self, method: str, path: str, options: Mapping[str, Any], token: str = "") -> requests.Response:
+        given: Mapping[str, str] = options.get("headers", {})
+        options = {
+            **options,
+            "headers": {**given, "Authorization": f"Bearer {token}"} if token else given,
+            "timeout": self._timeouts,
+            "allow_redirects": False,
+        }
+        return self._session().request(method, self._origin + path, **options)
 
     def _session(self) -> requests.Session:
         """The thread's own session: requests does not promise that one can be shared."""

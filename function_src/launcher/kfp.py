@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,8 +78,10 @@ class Endpoint:
             return True
         raise UnavailableError(_explain(status, body))
 
-    def start(self, run: Run) -> str:
+    def start(self, run: Run, may_send: Callable[[], bool] = lambda: True) -> str:
         """Starts a run with one POST and returns the id that the server gave it: ours, if it honours ids.
+
+        ``may_send`` is asked last thing before the POST: finding the experiment may have taken a while.
 
         Raises:
             RefusedError: the parameters or the pipeline are wrong.
@@ -94,6 +96,8 @@ class Endpoint:
             "pipeline_spec": run.pipeline_spec,
             "runtime_config": {"parameters": run.parameters},
         }
+        if not may_send():
+            raise UnavailableError("the attempt took too long to start a run in its lease")
         try:
             status, body = self._call("POST", "/runs", json=request)
         except _BrokenConnectionError as error:

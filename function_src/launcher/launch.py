@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 import traceback
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from . import logs
 from .credentials import AccessTokens, TokenUnavailableError
-from .event import BadDeliveryError, Event, read_event
+from .event import BadDeliveryError, Event, launch_key, read_event
 from .http import Api
 from .kfp import Endpoint, RefusedError, Run, UnavailableError, UnknownError
+from .ledger import Claim, ClaimedError, DecidedError, Ledger, LedgerUnavailableError
 from .package import Package
 from .parameters import UnmappableError, needs_content, run_parameters
 from .settings import Trigger
-from .storage import Objects, ObjectUnusableError, StorageUnavailableError
+from .storage import Objects, ObjectUnusableError, StorageUnavailableError, storage_api
 
 RUN_IDS = uuid.UUID("8f0f2ed5-9a3f-5b0c-a2c4-8d1d6c1f7a5e")  # never change it: the same event would run again
 LONGEST_RUN_NAME = 128
+LONGEST_VALUE_RECORDED = 200  # characters of JSON
+SHARE_TO_WAIT = 1 / 6  # of the lease, for one answer
 
 
 class Outcome(StrEnum):
@@ -38,15 +44,29 @@ class Outcome(StrEnum):
 # The event itself is wrong, and would be at every later delivery.
 WRONG_FOR_EVER = (BadDeliveryError, ObjectUnusableError, UnmappableError, RefusedError)
 # Something else is wrong, for now: a redelivery may succeed, and a person may mend it meanwhile.
-WRONG_FOR_NOW = (StorageUnavailableError, TokenUnavailableError, UnavailableError, UnknownError)
+WRONG_FOR_NOW = (
+    ClaimedError,
+    LedgerUnavailableError,
+    StorageUnavailableError,
+    TokenUnavailableError,
+    UnavailableError,
+    UnknownError,
+)
 
 
 @dataclass
 class Delivery:
-    """What is known of a delivery so far, and in the end its outcome."""
+    """What is known of a delivery so far, and in the end its outcome.
 
+    ``in_doubt``: a run may have been started, or may still start; the claim must then outlive this attempt.
+    """
+
+    key: str
     outcome: Outcome = Outcome.RETRY
     event: Event | None = None
+    claim: Claim | None = None
+    in_doubt: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     run_id: str | None = None
     run_url: str | None = None
     reason: str | None = None
@@ -63,21 +83,31 @@ class Launcher:
     """Handles deliveries for one trigger. Safe to use from several threads."""
 
     def __init__(self, trigger: Trigger, package: Package) -> None:
-        tokens = AccessTokens()
-        target = trigger.target
+        tokens, timeout = AccessTokens(), trigger.lease_seconds * SHARE_TO_WAIT
+        storage, target = storage_api(tokens, timeout), trigger.target
+        endpoint = Api(target.host, tokens if target.credentials == "access-token" else None, timeout)
         self._trigger = trigger
         self._package = package
         self._reads_content = needs_content(trigger.parameters)
-        self._objects = Objects(tokens)
-        self._endpoint = Endpoint(
-            Api(target.host, tokens if target.credentials == "access-token" else None), target.host, target.experiment
-        )
+        self._objects = Objects(storage)
+        self._ledger = Ledger(storage, trigger.ledger, trigger.name, trigger.lease_seconds)
+        self._endpoint = Endpoint(endpoint, target.host, target.experiment)
 
     def handle(self, headers: Mapping[str, str], body: bytes) -> Delivery:
-        """Brings one delivery to its outcome and logs it. Never raises."""
-        delivery = Delivery()
+        """Brings one delivery to its outcome, records that in the ledger and logs it. Never raises."""
+        delivery = Delivery(key=launch_key(self._trigger.id, ("unread", hashlib.sha256(body).hexdigest())))
+        self._decide(delivery, lambda: self._attempt(delivery, headers, body))
+        self._decide(delivery, lambda: self._settle(delivery))
+        self._log(delivery, headers)
+        return delivery
+
+    def _decide(self, delivery: Delivery, step: Callable[[], None]) -> None:
+        """Takes a step, and turns what goes wrong in it into an outcome."""
         try:
-            self._launch(delivery, headers, body)
+            step()
+        except DecidedError as error:
+            delivery.outcome, delivery.reason = Outcome.DUPLICATE, str(error)
+            delivery.run_id, delivery.run_url = error.record.get("run_id"), error.record.get("run_url")
         except WRONG_FOR_EVER as error:
             delivery.outcome, delivery.reason = Outcome.REJECTED, str(error)
         except WRONG_FOR_NOW as error:
@@ -85,20 +115,29 @@ class Launcher:
         except Exception as error:  # noqa: BLE001 a defect of ours must not lose the event: it dead-letters instead
             delivery.outcome, delivery.reason = Outcome.RETRY, f"internal error: {type(error).__name__}"
             delivery.stack = traceback.format_exc()
-        self._log(delivery, headers)
-        return delivery
 
-    def _launch(self, delivery: Delivery, headers: Mapping[str, str], body: bytes) -> None:
+    def _attempt(self, delivery: Delivery, headers: Mapping[str, str], body: bytes) -> None:
+        """Reads, claims, maps and launches. The claim comes before the file is read: what was launched before stays
+        launched, even if the pipeline has moved the file by now."""
         event = delivery.event = read_event(self._trigger.id, headers, body)
+        delivery.key = event.key
         self._check_source(event)
+        claim = delivery.claim = self._ledger.claim(event.key)
+        delivery.in_doubt = claim.taken_over
         run_id = str(uuid.uuid5(RUN_IDS, event.key))
         delivery.run_id, delivery.run_url = run_id, self._endpoint.run_url(run_id)
-        # Before the file is read: the pipeline may have moved it by now, and was launched all the same.
-        if self._endpoint.has_run(run_id):
-            delivery.outcome = Outcome.DUPLICATE
+        if claim.taken_over and self._endpoint.has_run(run_id):
+            delivery.outcome, delivery.reason = Outcome.LAUNCHED, "an earlier attempt had started the run"
             return
-        parameters = run_parameters(self._trigger.parameters, self._package.inputs, self._document(event))
-        self._start(delivery, self._run(event, run_id, parameters))
+        delivery.parameters = run_parameters(self._trigger.parameters, self._package.inputs, self._document(event))
+        self._start(delivery, self._run(event, run_id, delivery.parameters), claim)
+
+    def _settle(self, delivery: Delivery) -> None:
+        """Records a final outcome; gives the claim back when nothing was started and nothing can still start."""
+        if delivery.outcome in (Outcome.LAUNCHED, Outcome.SKIPPED, Outcome.REJECTED):
+            self._ledger.record(delivery.key, self._entry(delivery))
+        elif delivery.outcome is Outcome.RETRY and delivery.claim and not delivery.in_doubt:
+            self._ledger.release(delivery.claim)
 
     def _check_source(self, event: Event) -> None:
         """Refuses objects of other buckets: who may publish to the topic must not choose what is read and run."""
@@ -126,9 +165,13 @@ class Launcher:
             parameters=parameters,
         )
 
-    def _start(self, delivery: Delivery, run: Run) -> None:
+    def _start(self, delivery: Delivery, run: Run, claim: Claim) -> None:
+        delivery.in_doubt = True
         try:
-            started = self._endpoint.start(run)
+            started = self._endpoint.start(run, lambda: claim.may_send)
+        except (RefusedError, UnavailableError):
+            delivery.in_doubt = claim.taken_over
+            raise
         except UnknownError:
             # Never a second POST on a doubt: it would start a second workflow.
             if not self._endpoint.has_run(run.id):
@@ -138,6 +181,28 @@ class Launcher:
         if started != run.id:
             delivery.run_id, delivery.run_url = started, self._endpoint.run_url(started)
             delivery.reason = f"the endpoint ignored the run id {run.id}: it cannot tell duplicates apart"
+
+    def _entry(self, delivery: Delivery) -> dict[str, Any]:
+        """The ledger's record of an outcome, to be understood without anything else."""
+        event = delivery.event
+        return {
+            "outcome": delivery.outcome,
+            "trigger": self._trigger.id,
+            "key": delivery.key,
+            "event": event.subject if event else None,
+            "message_id": event.document["message"].get("id") if event else None,
+            "parameters": {
+                name: value
+                for name, value in delivery.parameters.items()
+                if len(json.dumps(value)) <= LONGEST_VALUE_RECORDED
+            },
+            "run_id": delivery.run_id if delivery.outcome is Outcome.LAUNCHED else None,
+            "run_url": delivery.run_url if delivery.outcome is Outcome.LAUNCHED else None,
+            "package": self._package.digest,
+            "reason": delivery.reason,
+            "attempt": delivery.claim.attempt if delivery.claim else 1,
+            "recorded_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
 
     def _log(self, delivery: Delivery, headers: Mapping[str, str]) -> None:
         event = delivery.event
@@ -150,7 +215,7 @@ class Launcher:
             headers,
             trigger=self._trigger.id,
             event=event.subject if event else None,
-            key=event.key if event else None,
+            key=delivery.key,
             message_id=event.document["message"].get("id") if event else None,
             run_id=delivery.run_id,
             run_url=delivery.run_url,

@@ -31,14 +31,21 @@ class KfpTarget:
 
 @dataclass(frozen=True)
 class Trigger:
-    """One trigger: ``id`` is ``project/stack/name``; ``content_limit`` is in bytes."""
+    """One trigger: ``id`` is ``project/stack/name``; ``content_limit`` is in bytes; ``ledger`` is a bucket."""
 
     id: str
     bucket: str
     prefix: str
     parameters: Mapping[str, Parameter]
     content_limit: int
+    ledger: str
+    lease_seconds: float
     target: KfpTarget
+
+    @property
+    def name(self) -> str:
+        """The trigger's name within its stack."""
+        return self.id.rsplit("/", 1)[-1]
 
 
 def read_trigger(environment: Mapping[str, str] = os.environ) -> Trigger:
@@ -55,6 +62,8 @@ def read_trigger(environment: Mapping[str, str] = os.environ) -> Trigger:
             prefix=config["source"]["prefix"],
             parameters={name: read_parameter(name, value) for name, value in config["parameters"].items()},
             content_limit=config["content_limit"],
+            ledger=config["ledger"],
+            lease_seconds=float(config["lease_seconds"]),
             target=_target(config["target"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

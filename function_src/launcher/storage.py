@@ -29,11 +29,16 @@ class StorageUnavailableError(Exception):
     """Cloud Storage did not answer as it should; the object may be there all the same."""
 
 
-class Objects:
-    """Cloud Storage objects. Honours STORAGE_EMULATOR_HOST, as Google's own clients do."""
+def storage_api(tokens: AccessTokens, timeout: float) -> Api:
+    """Cloud Storage's JSON API. Honours STORAGE_EMULATOR_HOST, as Google's own clients do."""
+    return Api(read_origin(os.environ.get("STORAGE_EMULATOR_HOST", ORIGIN)), tokens, timeout)
 
-    def __init__(self, tokens: AccessTokens) -> None:
-        self._api = Api(read_origin(os.environ.get("STORAGE_EMULATOR_HOST", ORIGIN)), tokens)
+
+class Objects:
+    """What stands in Cloud Storage objects."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
     def content(self, bucket: str, name: str, generation: str, limit: int) -> dict[str, Any]:
         """Returns ``content`` (JSON if it parses, else text) and ``lines`` of one generation of an object.

@@ -16,6 +16,7 @@ from rehearsal.metadata import MetadataServer, Tokens
 from tests.launcher.wire import Wire
 
 LIFETIME = 3600
+TIMEOUT = 10.0
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")

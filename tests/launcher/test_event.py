@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from function_src.launcher.credentials import AccessTokens
 from function_src.launcher.event import PUBSUB_EVENT, STORAGE_EVENT, BadDeliveryError, Event, launch_key, read_event
-from function_src.launcher.storage import Objects
+from function_src.launcher.storage import Objects, storage_api
 from infra.contract import ANY, COUNT, DOCUMENT, MAP, TEXT
 from rehearsal.storage import Storage
-from tests.launcher.conftest import Identity, Serve
+from tests.launcher.conftest import TIMEOUT, Identity, Serve
 from tests.launcher.deliveries import (
     OBJECT,
     TRIGGER_ID,
@@ -276,7 +276,9 @@ def test_the_document_that_a_preview_checks_against_is_the_one_that_the_launcher
     resource = storage.write("acme-incoming", "incoming/a.csv", b"a,b", "text/csv")
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", serve(storage.app))
     found = read(push(resource))
-    content = Objects(AccessTokens()).content("acme-incoming", "incoming/a.csv", found.object["generation"], 100)
+    content = Objects(storage_api(AccessTokens(), TIMEOUT)).content(
+        "acme-incoming", "incoming/a.csv", found.object["generation"], 100
+    )
 
     document = {**found.document, **content}
     assert document.keys() == DOCUMENT.keys()

@@ -13,11 +13,10 @@ import requests
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from function_src.launcher import http
 from function_src.launcher.credentials import AccessTokens, TokenUnavailableError
 from function_src.launcher.http import Api
 from rehearsal.kfp import KfpEndpoint
-from tests.launcher.conftest import HangUp, Identity, Serve
+from tests.launcher.conftest import TIMEOUT, HangUp, Identity, Serve
 from tests.launcher.wire import EXPERIMENTS, RUNS, TOKEN_PATH, Wire, page, silence
 
 
@@ -30,7 +29,7 @@ def bearer(token: str) -> str:
 def test_a_redirect_is_an_answer_and_not_an_order(identity: Identity, serve: Serve, method: str, status: int) -> None:
     elsewhere, wire = Wire(silence), Wire(silence)
     wire.fail(method, "/x", Response(status_code=status, headers={"Location": serve(elsewhere)}))
-    response = Api(serve(wire), AccessTokens()).send(method, "/x", json={"a": 1})
+    response = Api(serve(wire), AccessTokens(), TIMEOUT).send(method, "/x", json={"a": 1})
     assert response.status_code == status
     assert elsewhere.seen == []
     assert wire.count(method) == 1
@@ -38,14 +37,14 @@ def test_a_redirect_is_an_answer_and_not_an_order(identity: Identity, serve: Ser
 
 def test_the_token_goes_along(identity: Identity, serve: Serve) -> None:
     wire = Wire(silence)
-    Api(serve(wire), AccessTokens()).send("GET", "/x")
+    Api(serve(wire), AccessTokens(), TIMEOUT).send("GET", "/x")
     assert [seen.headers["authorization"] for seen in wire.seen] == [bearer(token) for token in identity.issued]
 
 
 def test_without_tokens_nothing_is_authorized_and_nobody_is_asked(identity: Identity, serve: Serve) -> None:
     wire = Wire(silence)
     wire.fail("GET", "/x", page(401))
-    assert Api(serve(wire), None).send("GET", "/x").status_code == 401
+    assert Api(serve(wire), None, TIMEOUT).send("GET", "/x").status_code == 401
     [seen] = wire.seen
     assert "authorization" not in seen.headers
     assert identity.wire.seen == []
@@ -54,7 +53,7 @@ def test_without_tokens_nothing_is_authorized_and_nobody_is_asked(identity: Iden
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_401_renews_the_token_and_sends_again(identity: Identity, serve: Serve, method: str) -> None:
     wire = Wire(silence)
-    api = Api(serve(wire), AccessTokens())
+    api = Api(serve(wire), AccessTokens(), TIMEOUT)
     api.send("GET", "/before")
     wire.fail(method, "/x", page(401))
     assert api.send(method, "/x", json={"a": 1}).status_code == 200
@@ -65,7 +64,7 @@ def test_a_401_renews_the_token_and_sends_again(identity: Identity, serve: Serve
 
 def test_a_token_that_was_revoked_is_replaced(identity: Identity, serve: Serve) -> None:
     """The endpoint's clock is what counts: google-auth takes the token for a fresh one."""
-    api = Api(serve(KfpEndpoint(identity.tokens.principal).app), AccessTokens())
+    api = Api(serve(KfpEndpoint(identity.tokens.principal).app), AccessTokens(), TIMEOUT)
     assert api.send("GET", RUNS).status_code == 200
     identity.revoke()
     assert api.send("GET", RUNS).status_code == 200
@@ -75,7 +74,7 @@ def test_a_token_that_was_revoked_is_replaced(identity: Identity, serve: Serve) 
 def test_a_second_401_is_the_answer(identity: Identity, serve: Serve) -> None:
     wire = Wire(silence)
     wire.fail("POST", "/x", page(401), page(401), page(401))
-    assert Api(serve(wire), AccessTokens()).send("POST", "/x").status_code == 401
+    assert Api(serve(wire), AccessTokens(), TIMEOUT).send("POST", "/x").status_code == 401
     assert wire.count("POST") == 2
     assert identity.refreshes == 2
 
@@ -84,7 +83,7 @@ def test_without_a_token_nothing_is_sent(identity: Identity, serve: Serve) -> No
     wire = Wire(silence)
     identity.wire.fail("GET", TOKEN_PATH, page(404))
     with pytest.raises(TokenUnavailableError):
-        Api(serve(wire), AccessTokens()).send("POST", "/x")
+        Api(serve(wire), AccessTokens(), TIMEOUT).send("POST", "/x")
     assert wire.seen == []
 
 
@@ -93,14 +92,14 @@ def test_without_a_token_nothing_is_sent(identity: Identity, serve: Serve) -> No
 def test_a_failure_is_an_answer_and_not_a_reason_to_send_again(serve: Serve, method: str, status: int) -> None:
     wire = Wire(silence)
     wire.fail(method, "/x", page(status, {"Retry-After": "0"}))
-    assert Api(serve(wire), None).send(method, "/x").status_code == status
+    assert Api(serve(wire), None, TIMEOUT).send(method, "/x").status_code == status
     assert wire.count(method) == 1
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_request_whose_connection_is_dropped_was_sent_once(hang_up: HangUp, method: str) -> None:
     with pytest.raises(requests.ConnectionError):
-        Api(hang_up.host, None).send(method, "/x", json={"a": 1})
+        Api(hang_up.host, None, TIMEOUT).send(method, "/x", json={"a": 1})
     assert len(hang_up.heads) == 1
 
 
@@ -114,16 +113,15 @@ def test_a_server_that_is_silent_is_not_waited_for_without_end(serve: Serve, mon
             await asyncio.wait_for(disconnected(receive), 5)
         await silence(scope, receive, send)  # to a client that waits without end, for the test to have one
 
-    monkeypatch.setattr(http, "TIMEOUTS", (5, 0.05))
     with pytest.raises(requests.ReadTimeout):
-        Api(serve(wait), None).send("POST", "/x")
+        Api(serve(wait), None, 0.05).send("POST", "/x")
 
 
 def test_cookies_of_a_login_page_are_not_sent_back(serve: Serve) -> None:
     wire = Wire(silence)
     cookie = {"Set-Cookie": "S=cloud_datalab_tunnel; Path=/"}
     wire.fail("GET", "/x", page(200, cookie), page(401, cookie))
-    api = Api(serve(wire), None)
+    api = Api(serve(wire), None, TIMEOUT)
     for _ in range(3):
         api.send("GET", "/x")
     assert ["cookie" in seen.headers for seen in wire.seen] == [False] * 3
@@ -141,7 +139,7 @@ def test_proxies_and_passwords_of_the_surroundings_are_ignored(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login ann password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    Api(serve(wire), None).send("GET", "/x")
+    Api(serve(wire), None, TIMEOUT).send("GET", "/x")
     assert proxy.seen == []
     [seen] = wire.seen
     assert "authorization" not in seen.headers
@@ -149,7 +147,7 @@ def test_proxies_and_passwords_of_the_surroundings_are_ignored(
 
 def test_threads_do_not_share_a_connection(serve: Serve) -> None:
     """requests promises nothing about a session in two threads."""
-    api = Api(serve(silence), None)
+    api = Api(serve(silence), None, TIMEOUT)
     sessions = {api._session()}
     thread = threading.Thread(target=lambda: sessions.add(api._session()))
     thread.start()
@@ -178,7 +176,7 @@ def test_nothing_is_sent_to_any_other_host(identity: Identity, serve: Serve, mon
     before = set(threading.enumerate())
     network = Network(monkeypatch)
 
-    api = Api(endpoint, AccessTokens())
+    api = Api(endpoint, AccessTokens(), TIMEOUT)
     assert api.send("GET", RUNS).status_code == 200
     identity.revoke()
     assert api.send("POST", EXPERIMENTS, json={"display_name": "e"}).status_code == 200

@@ -19,7 +19,7 @@ from function_src.launcher.kfp import Endpoint, RefusedError, Run, UnavailableEr
 from rehearsal.kfp import KfpEndpoint
 from rehearsal.kfp_requests import read_message
 from rehearsal.loopback import HOST
-from tests.launcher.conftest import HangUp, Serve
+from tests.launcher.conftest import TIMEOUT, HangUp, Serve
 from tests.launcher.wire import EXPERIMENTS, RUNS, Wire, api_error, page, shown
 
 TOKEN = "ya29.launcher"
@@ -55,7 +55,7 @@ class Installation:
     host: str
 
     def client(self, tokens: AccessTokens | None = None, experiment: str = "gcs-triggered") -> Endpoint:
-        return Endpoint(Api(self.host, tokens or OneToken()), self.host, experiment)
+        return Endpoint(Api(self.host, tokens or OneToken(), TIMEOUT), self.host, experiment)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def refusing() -> Iterator[str]:
 
 
 def endpoint(host: str) -> Endpoint:
-    return Endpoint(Api(host, None), host, "gcs-triggered")
+    return Endpoint(Api(host, None, TIMEOUT), host, "gcs-triggered")
 
 
 # --- runs ----------------------------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_an_endpoint_that_nobody_serves_has_started_nothing(refusing: str) -> No
 def test_a_start_that_cannot_connect_has_started_nothing(kfp: Installation, refusing: str) -> None:
     client = kfp.client()
     client._find_experiment()
-    client._api = Api(refusing, None)
+    client._api = Api(refusing, None, TIMEOUT)
     with pytest.raises(UnavailableError):
         client.start(RUN)
 
@@ -176,7 +176,7 @@ def test_a_start_that_cannot_connect_has_started_nothing(kfp: Installation, refu
 def test_a_start_whose_connection_drops_may_have_started_a_run(kfp: Installation, hang_up: HangUp) -> None:
     client = kfp.client()
     client._find_experiment()
-    client._api = Api(hang_up.host, None)
+    client._api = Api(hang_up.host, None, TIMEOUT)
     with pytest.raises(UnknownError, match=r"^ConnectionError at "):
         client.start(RUN)
     assert [head.split()[:2] for head in hang_up.heads] == [[b"POST", RUNS.encode()]]
@@ -191,7 +191,7 @@ def test_a_second_start_of_an_id_is_not_taken_for_a_refusal(kfp: Installation) -
 def test_without_a_token_nothing_is_started(kfp: Installation) -> None:
     client = kfp.client()
     client._find_experiment()
-    client._api = Api(kfp.host, NoToken())
+    client._api = Api(kfp.host, NoToken(), TIMEOUT)
     with pytest.raises(UnavailableError, match=r"^no token$"):
         client.start(RUN)
     assert kfp.wire.count("POST", "/runs") == 0

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from starlette.responses import JSONResponse, Response
 
+from function_src.launcher import ledger
 from function_src.launcher.launch import Delivery as Handled
-from function_src.launcher.launch import Launcher
+from function_src.launcher.launch import Launcher, Outcome
 from function_src.launcher.package import read_package
 from function_src.launcher.parameters import read_parameter
 from function_src.launcher.settings import KfpTarget, Trigger
@@ -26,7 +27,8 @@ from tests.launcher.conftest import Identity, Serve
 from tests.launcher.deliveries import OBJECT, TRIGGER_ID, WRAPPINGS, Delivery, as_json, push
 from tests.launcher.wire import EXPERIMENTS, RUNS, TOKEN_PATH, Wire, api_error, page, shown
 
-BUCKET, NAME = "acme-incoming", "incoming/orders.json"
+BUCKET, NAME, LEDGER = "acme-incoming", "incoming/orders.json", "launch-ledger"
+LEASE = 60.0
 RUN_ID = "8f47d608-93d8-5121-9bb3-07fcb97b53cc"
 RUN_PATH = f"{RUNS}/{RUN_ID}"
 SECRET = "this is written in the file " * 10
@@ -51,6 +53,7 @@ class World:
     wire: Wire
     host: str
     capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch
     logs: list[dict[str, Any]] = field(default_factory=list)
 
     def launcher(self, filename: Any = "object.uri", credentials: str = "access-token", **changes: Any) -> Launcher:
@@ -61,9 +64,19 @@ class World:
             prefix="incoming/",
             parameters={"filename": read_parameter("filename", filename)},
             content_limit=1000,
+            ledger=LEDGER,
+            lease_seconds=LEASE,
             target=KfpTarget(self.host, credentials, "gcs-triggered"),
         )
         return Launcher(replace(trigger, **changes), read_package(PACKAGE))
+
+    def time_passes(self) -> None:
+        """Lets every lease expire, now and from now on."""
+        self.monkeypatch.setattr(ledger, "CLOCK_RESOLUTION", -10 * LEASE)
+
+    def reads(self) -> list[str]:
+        """What was read of the trigger bucket."""
+        return [seen.path for seen in self.storage_wire.seen if seen.method == "GET" and BUCKET in seen.path]
 
     def upload(self, body: bytes = SECRET.encode(), name: str = NAME) -> Delivery:
         """Writes an object; returns the delivery of the event."""
@@ -102,9 +115,10 @@ def world(
 ) -> World:
     storage, kfp = Storage(lambda *_: None), KfpEndpoint(identity.tokens.principal)
     storage.create_bucket(BUCKET)
+    storage.create_bucket(LEDGER)
     storage_wire, wire = Wire(storage.app), Wire(kfp.app)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", serve(storage_wire))
-    return World(loopback, identity, storage, storage_wire, kfp, wire, serve(wire), capsys)
+    return World(loopback, identity, storage, storage_wire, kfp, wire, serve(wire), capsys, monkeypatch)
 
 
 # --- launched, once ------------------------------------------------------------------------------------------------
@@ -135,12 +149,13 @@ def test_launching_takes_no_more_than_three_round_trips_once_the_experiment_is_k
     launcher = world.launcher()
     world.handle(launcher, world.upload(name="incoming/first"))
     world.wire.seen.clear()
-    world.handle(launcher, world.upload())
-    assert [(seen.method, seen.path.rpartition("/")[0]) for seen in world.wire.seen] == [
-        ("GET", RUNS),
-        ("POST", "/apis/v2beta1"),
+    world.storage_wire.seen.clear()
+    handled = world.handle(launcher, world.upload())
+    assert [(seen.method, seen.path) for seen in world.wire.seen] == [("POST", RUNS)]
+    assert [(seen.method, seen.query["name"]) for seen in world.storage_wire.seen] == [
+        ("POST", f"claims/echo/{handled.key}"),
+        ("POST", f"outcomes/echo/{handled.key}"),
     ]
-    assert world.storage_wire.seen == []
 
 
 def test_a_redelivery_of_a_launched_event_starts_nothing(world: World) -> None:
@@ -160,6 +175,47 @@ def test_another_message_of_the_event_in_another_wrapping_starts_nothing(world: 
     deliveries = [wrap(OBJECT, str(number)) for number, wrap in enumerate(WRAPPINGS)]
     assert world.outcomes(world.launcher(), *deliveries) == ["launched"] + ["duplicate"] * 4
     assert world.posts == 1
+
+
+def test_64_deliveries_of_one_event_at_once_start_one_workflow(world: World) -> None:
+    """Without a claim each would ask for the run, find none, and start it."""
+    launchers, delivery = [world.launcher() for _ in range(4)], world.upload()
+    with ThreadPoolExecutor(64) as pool:
+        handled = list(pool.map(lambda number: launchers[number % 4].handle(*delivery), range(64)))
+    outcomes = [each.outcome for each in handled]
+    assert outcomes.count(Outcome.LAUNCHED) == 1
+    assert set(outcomes) <= {"launched", "duplicate", "retry"}
+    assert (len(world.started), world.posts) == (1, 1)
+    assert world.launcher().handle(*delivery).outcome == "duplicate", "and all are acknowledged in the end"
+
+
+def test_what_became_of_an_event_stands_in_the_ledger(world: World) -> None:
+    launched = world.handle(world.launcher(), world.upload())
+    rejected = world.handle(world.launcher("content.file"), world.upload(b"{}"))
+    records = [
+        json.loads(world.loopback.call(world.storage.get, LEDGER, f"outcomes/echo/{handled.key}").body)
+        for handled in (launched, rejected)
+    ]
+    assert [record["outcome"] for record in records] == ["launched", "rejected"]
+    assert records[0]["run_id"] == launched.run_id
+    assert records[0]["parameters"] == {"filename": f"gs://{BUCKET}/{NAME}"}
+    assert records[0]["event"].startswith(f"gs://{BUCKET}/{NAME}#")
+    assert records[0]["package"] == read_package(PACKAGE).digest
+    assert (records[1]["run_id"], records[1]["reason"]) == (None, rejected.reason)
+    assert records[1]["parameters"] == {}
+
+
+def test_a_launch_that_cannot_be_recorded_is_delivered_again_until_it_is(world: World) -> None:
+    launcher, delivery = world.launcher(), world.upload()
+    with world.monkeypatch.context() as patch:
+        patch.setattr(
+            launcher._ledger, "_write", lambda kind, *rest, **over: page(503) if kind == "outcomes" else None
+        )
+        patch.setattr(launcher._ledger, "claim", world.launcher()._ledger.claim)
+        assert world.outcomes(launcher, delivery) == ["retry"]
+    world.time_passes()
+    assert world.outcomes(world.launcher(), delivery, delivery) == ["launched", "duplicate"]
+    assert (len(world.started), world.posts) == (1, 1)
 
 
 def test_an_overwritten_object_is_another_event(world: World) -> None:
@@ -209,9 +265,9 @@ def test_what_stands_in_the_file_can_be_a_parameter(world: World, filename: Any,
 
 def test_the_file_is_read_only_when_a_parameter_needs_it(world: World) -> None:
     world.handle(world.launcher("object.metadata.content || object.uri"), world.upload())
-    assert world.storage_wire.seen == []
+    assert world.reads() == []
     world.handle(world.launcher("content"), world.upload())
-    assert len(world.storage_wire.seen) == 1
+    assert len(world.reads()) == 1
 
 
 # --- rejected: the event is wrong, for ever ------------------------------------------------------------------------
@@ -288,7 +344,8 @@ def test_an_event_that_is_wrong_is_rejected_and_never_delivered_again(
 def test_whoever_may_publish_chooses_neither_what_is_read_nor_what_is_run(world: World) -> None:
     for change in ({"bucket": "other"}, {"name": "outgoing/a"}, {"name": "../incoming/a"}):
         assert world.outcomes(world.launcher("content"), push({**OBJECT, **change})) == ["rejected"]
-    assert world.storage_wire.seen == world.wire.seen == world.identity.wire.seen == []
+    assert {seen.query.get("name", "").partition("/")[0] for seen in world.storage_wire.seen} == {"outcomes"}
+    assert world.wire.seen == []
 
 
 # --- retry: something else is wrong, for now -----------------------------------------------------------------------
@@ -317,6 +374,9 @@ def test_an_endpoint_that_does_not_serve_is_met_with_patience(
     world: World, method: str, path: str, answer: Response | None, reason: str
 ) -> None:
     launcher = world.launcher()
+    if path == RUN_PATH:  # a run is asked for only when an earlier attempt may have started it
+        launcher._ledger.claim("29618ab4d3b51d9f7e2a030ed46c5e19")
+        world.time_passes()
     world.wire.fail_for_good(method, path, answer)
     handled = world.handle(launcher, push(OBJECT))
     assert (handled.outcome, handled.status) == ("retry", 503)
@@ -343,15 +403,17 @@ def test_a_metadata_server_that_gives_no_token_is_met_with_patience(world: World
 
 
 def test_a_defect_of_the_launcher_loses_no_event(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def break_down(_: str) -> bool:
+    def break_down(*_: object) -> str:
         raise ZeroDivisionError("of ours")
 
     launcher = world.launcher()
     with monkeypatch.context() as patch:
-        patch.setattr(launcher._endpoint, "has_run", break_down)
+        patch.setattr(launcher._endpoint, "start", break_down)
         handled = world.handle(launcher, push(OBJECT))
     assert (handled.outcome, handled.status, handled.reason) == ("retry", 503, "internal error: ZeroDivisionError")
     assert "in break_down" in world.logs[0]["stack_trace"]
+    assert world.outcomes(launcher, push(OBJECT)) == ["retry"], "a run may have been started"
+    world.time_passes()
     assert world.outcomes(launcher, push(OBJECT)) == ["launched"]
 
 
@@ -382,7 +444,9 @@ def test_a_run_that_was_not_started_is_asked_for_at_the_next_delivery_and_not_be
     launcher = world.launcher()
     world.wire.fail("POST", RUNS, answer)
     assert world.outcomes(launcher, push(OBJECT)) == ["retry"]
+    assert world.outcomes(launcher, push(OBJECT)) == ["retry"], "the server may still start it"
     assert (world.started, world.posts) == ([], 1)
+    world.time_passes()
     assert world.outcomes(launcher, push(OBJECT), push(OBJECT)) == ["launched", "duplicate"]
     assert (world.started, world.posts) == ([RUN_ID], 2)
 
@@ -390,9 +454,11 @@ def test_a_run_that_was_not_started_is_asked_for_at_the_next_delivery_and_not_be
 @ambiguous
 def test_a_run_that_cannot_be_asked_about_is_not_asked_for_again(world: World, answer: Response | None) -> None:
     launcher = world.launcher()
-    world.wire.fail("GET", RUN_PATH, api_error(404, 5), page(503), page(503))
+    world.wire.fail("GET", RUN_PATH, page(503), page(503))
     world.wire.fail("POST", RUNS, answer, served=True)
-    assert world.outcomes(launcher, push(OBJECT), push(OBJECT), push(OBJECT)) == ["retry", "retry", "duplicate"]
+    world.time_passes()
+    assert world.outcomes(launcher, push(OBJECT), push(OBJECT), push(OBJECT)) == ["retry", "retry", "launched"]
+    assert world.logs[-1]["reason"] == "an earlier attempt had started the run"
     assert (world.started, world.posts) == ([RUN_ID], 1)
 
 
@@ -445,6 +511,7 @@ def test_the_log_of_what_cannot_be_read_says_so(world: World) -> None:
     world.handle(world.launcher(), ({}, SECRET.encode()))
     [log] = world.logs
     assert log.pop("seconds") >= 0
+    assert re.fullmatch(r"[0-9a-f]{32}", log.pop("key"))
     assert log == {
         "severity": "ERROR",
         "message": "rejected: a delivery: the delivery is not JSON",

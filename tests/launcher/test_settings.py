@@ -14,6 +14,8 @@ SETTINGS: dict[str, Any] = {
     "source": {"bucket": "acme-incoming", "prefix": "incoming/"},
     "parameters": {"filename": {"value": "x"}},
     "content_limit": 1048576,
+    "ledger": "launch-ledger-1a2b3c4",
+    "lease_seconds": 300,
     "target": {"host": HOST, "credentials": "access-token", "experiment": "gcs-triggered"},
 }
 
@@ -41,6 +43,8 @@ def test_the_settings_are_what_the_program_wrote() -> None:
         prefix="incoming/",
         parameters={"filename": Parameter(None, "x")},
         content_limit=1048576,
+        ledger="launch-ledger-1a2b3c4",
+        lease_seconds=300.0,
         target=KfpTarget(HOST, "access-token", "gcs-triggered"),
     )
 
@@ -75,7 +79,7 @@ def test_a_token_never_travels_in_the_clear(host: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *("id", "source", "source.bucket", "source.prefix", "parameters", "content_limit"),
+        *("id", "source", "source.bucket", "source.prefix", "parameters", "content_limit", "ledger", "lease_seconds"),
         *("target", "target.host", "target.credentials", "target.experiment"),
     ],
 )

@@ -14,10 +14,16 @@ from hypothesis import strategies as st
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from function_src.launcher.credentials import AccessTokens
-from function_src.launcher.storage import ORIGIN, Objects, ObjectUnusableError, StorageUnavailableError
+from function_src.launcher.storage import (
+    ORIGIN,
+    Objects,
+    ObjectUnusableError,
+    StorageUnavailableError,
+    storage_api,
+)
 from rehearsal.loopback import Loopback
 from rehearsal.storage import Storage
-from tests.launcher.conftest import HangUp, Identity, Serve
+from tests.launcher.conftest import TIMEOUT, HangUp, Identity, Serve
 from tests.launcher.wire import Wire, page, shown
 
 BUCKET, NAME = "acme-incoming", "incoming/orders.json"
@@ -49,7 +55,7 @@ def bucket(loopback: Loopback, serve: Serve, identity: Identity, monkeypatch: py
     storage.create_bucket(BUCKET)
     wire = Wire(storage.app)
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", serve(wire) + "/")
-    return Bucket(loopback, storage, wire, Objects(AccessTokens()))
+    return Bucket(loopback, storage, wire, Objects(storage_api(AccessTokens(), TIMEOUT)))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,7 @@ def test_an_endless_object_is_not_read_to_its_end(
 
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", serve(StreamingResponse(chunks())))
     with pytest.raises(ObjectUnusableError):
-        Objects(AccessTokens()).content(BUCKET, NAME, "1", LIMIT)
+        Objects(storage_api(AccessTokens(), TIMEOUT)).content(BUCKET, NAME, "1", LIMIT)
     assert len(sent) < ENDLESS
 
 
@@ -157,13 +163,13 @@ def test_a_storage_that_hangs_up_is_unavailable(
 ) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", hang_up.host)
     with pytest.raises(StorageUnavailableError, match=r"^ConnectionError when the object was read$"):
-        Objects(AccessTokens()).content(BUCKET, "a", "1", LIMIT)
+        Objects(storage_api(AccessTokens(), TIMEOUT)).content(BUCKET, "a", "1", LIMIT)
     assert len(hang_up.heads) == 1
 
 
 def test_without_an_emulator_it_is_cloud_storage_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
-    assert Objects(AccessTokens())._api._origin == ORIGIN == "https://storage.googleapis.com"
+    assert Objects(storage_api(AccessTokens(), TIMEOUT))._api._origin == ORIGIN == "https://storage.googleapis.com"
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1).filter(

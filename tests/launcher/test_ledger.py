@@ -1,0 +1,159 @@
+"""Claims and outcomes: one holder at a time, one record for ever, whatever Cloud Storage does meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from function_src.launcher import ledger
+from function_src.launcher.credentials import AccessTokens
+from function_src.launcher.ledger import Claim, ClaimedError, DecidedError, Ledger, LedgerUnavailableError
+from function_src.launcher.storage import storage_api
+from rehearsal.loopback import Loopback
+from rehearsal.storage import Storage
+from tests.launcher.conftest import TIMEOUT, Identity, Serve
+from tests.launcher.wire import Wire, page
+
+BUCKET, KEY, LEASE = "launch-ledger", "29618ab4d3b51d9f7e2a030ed46c5e19", 60.0
+UPLOADS = f"/upload/storage/v1/b/{BUCKET}/o"
+CLAIM = f"/storage/v1/b/{BUCKET}/o/claims%2Fecho%2F{KEY}"
+LAUNCHED = {"outcome": "launched", "run_id": "1"}
+
+
+@dataclass
+class Shelf:
+    """A ledger bucket and the wire to it."""
+
+    loopback: Loopback
+    storage: Storage
+    wire: Wire
+    monkeypatch: pytest.MonkeyPatch
+
+    def ledger(self) -> Ledger:
+        """Another instance's view of the ledger."""
+        return Ledger(storage_api(AccessTokens(), TIMEOUT), BUCKET, "echo", LEASE)
+
+    def time_passes(self) -> None:
+        """Lets every lease expire, now and from now on."""
+        self.monkeypatch.setattr(ledger, "CLOCK_RESOLUTION", -10 * LEASE)
+
+
+@pytest.fixture
+def shelf(loopback: Loopback, serve: Serve, identity: Identity, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    storage = Storage(lambda *_: None)
+    storage.create_bucket(BUCKET)
+    wire = Wire(storage.app)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", serve(wire))
+    return Shelf(loopback, storage, wire, monkeypatch)
+
+
+def together(count: int, claim: Callable[[], Claim]) -> list[Claim]:
+    """Who of so many that claim at once gets it."""
+
+    def attempt(_: int) -> Claim | None:
+        try:
+            return claim()
+        except (ClaimedError, DecidedError):
+            return None
+
+    with ThreadPoolExecutor(count) as pool:
+        return [won for won in pool.map(attempt, range(count)) if won]
+
+
+def test_a_claim_that_nobody_has_costs_one_request(shelf: Shelf) -> None:
+    claim = shelf.ledger().claim(KEY)
+    assert not claim.taken_over
+    assert claim.may_send
+    assert [(seen.method, seen.path) for seen in shelf.wire.seen] == [("POST", UPLOADS)]
+
+
+def test_a_claim_has_one_holder(shelf: Shelf) -> None:
+    assert len(together(16, lambda: shelf.ledger().claim(KEY))) == 1
+    with pytest.raises(
+        ClaimedError, match=r"an attempt of \d+ s ago may still be starting the run; its claim lasts 60 s"
+    ):
+        shelf.ledger().claim(KEY)
+
+
+def test_an_expired_claim_is_taken_over_by_one_who_knows_it(shelf: Shelf) -> None:
+    shelf.ledger().claim(KEY)
+    shelf.time_passes()
+    (claim,) = {won.generation: won for won in together(1, lambda: shelf.ledger().claim(KEY))}.values()
+    assert (claim.taken_over, claim.attempt) == (True, 2)
+
+
+def test_two_take_overs_of_one_claim_have_one_winner(shelf: Shelf) -> None:
+    first = shelf.ledger().claim(KEY)
+    shelf.time_passes()
+    took = shelf.ledger()
+    assert took._write_claim(KEY, 2, over=first.generation)
+    assert took._write_claim(KEY, 2, over=first.generation) is None
+
+
+def test_a_claim_that_was_given_back_is_as_good_as_new(shelf: Shelf) -> None:
+    held = shelf.ledger()
+    held.release(held.claim(KEY))
+    assert not shelf.ledger().claim(KEY).taken_over
+
+
+def test_giving_back_too_late_takes_nothing_from_the_next_holder(shelf: Shelf) -> None:
+    slow = shelf.ledger()
+    old = slow.claim(KEY)
+    shelf.time_passes()
+    shelf.ledger().claim(KEY)
+    slow.release(old)
+    assert shelf.loopback.call(shelf.storage.get, BUCKET, f"claims/echo/{KEY}")
+
+
+def test_an_attempt_that_took_long_may_not_send() -> None:
+    """What is left of the lease is for the POST, and for a server that is slow to do what it was asked for."""
+    assert Claim(KEY, "1", 1, time.monotonic() - 0.3 * LEASE, LEASE).may_send
+    assert not Claim(KEY, "1", 1, time.monotonic() - 0.41 * LEASE, LEASE).may_send
+
+
+def test_an_outcome_is_written_once_and_ends_all_claiming(shelf: Shelf) -> None:
+    held = shelf.ledger()
+    held.claim(KEY)
+    assert held.record(KEY, LAUNCHED) == LAUNCHED
+    assert shelf.ledger().record(KEY, {"outcome": "rejected"}) == LAUNCHED
+    shelf.time_passes()
+    with pytest.raises(DecidedError) as decided:
+        shelf.ledger().claim(KEY)
+    assert decided.value.record == LAUNCHED
+
+
+def test_a_claim_whose_answer_was_lost_is_recognised_as_ours(shelf: Shelf) -> None:
+    shelf.wire.fail("POST", UPLOADS, None, served=True)
+    assert not shelf.ledger().claim(KEY).taken_over
+
+
+@pytest.mark.parametrize("answer", [page(429), page(500), page(503), None], ids=["429", "500", "503", "dropped"])
+def test_a_claim_that_was_not_written_is_nobody_s(shelf: Shelf, answer: None) -> None:
+    shelf.wire.fail("POST", UPLOADS, answer)
+    with pytest.raises((ClaimedError, LedgerUnavailableError)):
+        shelf.ledger().claim(KEY)
+    assert not shelf.ledger().claim(KEY).taken_over
+
+
+def test_a_claim_that_another_wrote_meanwhile_is_not_taken_for_ours(shelf: Shelf) -> None:
+    shelf.ledger().claim(KEY)
+    shelf.wire.fail("POST", UPLOADS, page(503))
+    with pytest.raises(LedgerUnavailableError):
+        shelf.ledger().claim(KEY)
+
+
+def test_an_outcome_that_may_not_have_been_written_is_not_taken_for_written(shelf: Shelf) -> None:
+    shelf.wire.fail("POST", UPLOADS, page(503))
+    with pytest.raises(LedgerUnavailableError, match="the ledger answered 503"):
+        shelf.ledger().record(KEY, LAUNCHED)
+
+
+def test_giving_back_never_fails(shelf: Shelf) -> None:
+    held = shelf.ledger()
+    claim = held.claim(KEY)
+    shelf.wire.fail("DELETE", CLAIM, page(503))
+    held.release(claim)
