@@ -2,6 +2,8 @@
 PYTHON ?= python3
 STACK ?= dev
 FILE ?=
+EVENTS ?= 2000
+SEED ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,13 +11,16 @@ READY := $(VENV)/ready
 LOCK := .cache/lock
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse test check up preview destroy lock golden clean
+.PHONY: help rehearse chaos test check up preview destroy lock golden clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 rehearse: $(READY) ## Stand the environment up on this machine and watch an event start a run [STACK=dev FILE=...]
 	@$(BIN)/pipeline-trigger rehearse --stack "$(STACK)" $(if $(FILE),--file "$(FILE)")
+
+chaos: $(READY) ## Send events through the launcher while all goes wrong, and count [EVENTS=2000 SEED=1]
+	@$(BIN)/pipeline-trigger chaos --events "$(EVENTS)" --seed "$(SEED)"
 
 test: check ## Check style and types, and run every test
 	$(BIN)/python -m pytest

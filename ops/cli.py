@@ -35,6 +35,17 @@ def rehearse(
 
 
 @app.command()
+def chaos(
+    events: Annotated[int, typer.Option(min=1, help="How many files land in the trigger bucket.")] = 2000,
+    seed: Annotated[int, typer.Option(help="What goes wrong: the same seed, the same faults.")] = 1,
+) -> None:
+    """Send events through the launcher while all that can go wrong does, and count the runs that they start."""
+    from ops.chaos import show_chaos  # as above
+
+    sys.exit(show_chaos(events, seed, Console()))
+
+
+@app.command()
 def up(stack: Stack = "dev") -> None:
     """Stand the environment up on Google Cloud, after showing what will change."""
     _deploy("up", stack)

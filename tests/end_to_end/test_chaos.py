@@ -1,0 +1,110 @@
+"""One run per event, and no event lost, whatever goes wrong: a small chaos, with real processes and real kills."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from rehearsal.chaos import PROCESSES, Report, Verdict, judge, recorded_runs, run_chaos
+from rehearsal.faults import every_kind
+from rehearsal.kfp import Workflow
+from rehearsal.objects import Object
+from rehearsal.traffic import Event, events
+from tests.plans import plan
+
+EVENTS, SEED = 60, 1
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return run_chaos(plan(), EVENTS, SEED)
+
+
+def test_no_event_is_lost(report: Report) -> None:
+    assert report.drained
+    assert not report.verdict.lost
+
+
+def test_no_event_starts_a_second_workflow(report: Report) -> None:
+    assert not report.verdict.duplicated
+    assert report.verdict.workflows == EVENTS
+
+
+def test_the_ledger_says_which_run_each_event_started(report: Report) -> None:
+    assert not report.verdict.unrecorded
+
+
+def test_the_launcher_meets_no_defect_of_its_own(report: Report) -> None:
+    assert not report.defects
+    assert set(report.outcomes) == {"launched", "duplicate", "retry"}
+
+
+def test_it_was_chaos(report: Report) -> None:
+    assert report.kills >= 1
+    assert report.messages > EVENTS
+    assert report.deliveries > report.messages
+    assert set(report.faults) <= set(every_kind())
+    assert len(report.faults) > len(every_kind()) / 2
+
+
+def workflow(event: Event, run_id: str) -> Workflow:
+    return Workflow("echo-1", run_id, "launcher", {}, {"filename": event.uri})
+
+
+def outcome(event: Event, run_id: str) -> Object:
+    body = f'{{"outcome": "launched", "event": "{event.subject}", "run_id": "{run_id}"}}'
+    return Object("ledger", f"outcomes/echo/{event.uri}", 1, 1, body.encode(), {})
+
+
+def test_the_oracle_sees_what_is_lost_duplicated_or_unrecorded() -> None:
+    well, lost, twice, silent, wrong = crowd = events(5, "bucket", "in/", "projects/p/topics/t")
+    workflows = [workflow(event, event.uri) for event in (well, twice, silent, wrong)] + [workflow(twice, "other")]
+    ledger = [outcome(event, event.uri) for event in (well, twice)] + [outcome(wrong, "of-no-workflow")]
+    assert judge(crowd, workflows, recorded_runs(ledger)) == Verdict(
+        workflows=5,
+        lost=(lost.subject,),
+        duplicated=(twice.subject,),
+        unrecorded=(lost.subject, silent.subject, wrong.subject),
+    )
+
+
+def test_a_failure_says_what_was_promised_and_names_an_event(report: Report) -> None:
+    verdict = Verdict(60, lost=("gs://b/x#1",), duplicated=("gs://b/y#1", "gs://b/z#1"), unrecorded=())
+    failed = dataclasses.replace(report, verdict=verdict, defects=("Traceback",), drained=False)
+    assert failed.failures() == [
+        "lost: 1, for one gs://b/x#1",
+        "duplicated: 2, for one gs://b/y#1",
+        "internal errors: 1, for one Traceback",
+        "events were still delivered 15 leases after the last was published",
+    ]
+
+
+def test_a_long_run_fails_unless_every_kind_of_fault_hit(report: Report) -> None:
+    well = Verdict(2000, lost=(), duplicated=(), unrecorded=())
+    faults = dict.fromkeys(every_kind(), 1)
+    long = dataclasses.replace(report, verdict=well, events=2000, kills=50, faults=faults)
+    assert long.failures() == []
+    missed = dataclasses.replace(long, kills=49, faults=faults | {"kfp: 429": 0})
+    assert missed.failures() == ["never hit: kfp: 429", "only 49 kills"]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks processes up in /proc")
+def test_stopping_it_leaves_nothing_running() -> None:
+    before, started = children(), set[int]()
+
+    def stop_when_it_runs(what: str) -> None:
+        if what.startswith("Publishing"):
+            started.update(children() - before)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_chaos(plan(), EVENTS, SEED, stop_when_it_runs)
+    assert len(started) == PROCESSES
+    assert not children() & started
+
+
+def children() -> set[int]:
+    """The processes that this one started and that have not ended."""
+    return {int(child) for path in Path("/proc/self/task").glob("*/children") for child in path.read_text().split()}
