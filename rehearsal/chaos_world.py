@@ -18,7 +18,7 @@ from rehearsal.function import install, unpack
 from rehearsal.kfp import KfpEndpoint
 from rehearsal.loopback import Loopback
 from rehearsal.metadata import MetadataServer, Tokens
-from rehearsal.program import ROOT, Plan, Resource
+from rehearsal.program import ROOT, Plan
 from rehearsal.pubsub import PubSub, Subscription
 from rehearsal.storage import Storage
 from rehearsal.traffic import Event, Traffic, events
@@ -119,7 +119,7 @@ class World:
 
     def _start_fleet(self) -> None:
         source = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="chaos-launcher-")))
-        unpack(self._archive().inputs["source"], ROOT / "infra", source)
+        unpack(self._plan.archive_of(self._function), ROOT / "infra", source)
         self._say("Installing what the launcher requires (the first time only)")
         python = install(source, CACHE)
         self._say(f"Starting {self._processes} processes of the launcher")
@@ -130,15 +130,10 @@ class World:
             [self._environment(slot, metadata.removeprefix("http://")) for slot in range(self._processes)]
         )
 
-    def _archive(self) -> Resource:
-        wanted = self._function.inputs["buildConfig"]["source"]["storageSource"]["object"]
-        [found] = [item for item in self._plan.of_type(":BucketObject") if item.inputs["name"] == wanted]
-        return found
-
     def _environment(self, slot: int, metadata: str) -> dict[str, str]:
         """The planned environment, with addresses of this process's own wires and a short lease."""
-        settings = json.loads(self._function.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"])
-        settings |= {"ledger": self.ledger, "lease_seconds": self._lease}
+        planned = self._function.inputs["serviceConfig"]["environmentVariables"]
+        settings = json.loads(planned["TRIGGER"]) | {"lease_seconds": self._lease}
         options: dict[str, Any] = {
             "process": str(slot),
             "kill": partial(self.fleet.kill, slot),
@@ -147,6 +142,7 @@ class World:
         settings["target"]["host"] = self.loopback.serve(Wire(self.endpoint.app, KFP, self.faults, **options))
         storage = self.loopback.serve(Wire(self.storage.app, STORAGE, self.faults, **options))
         return {
+            **planned,
             "TRIGGER": json.dumps(settings),
             "STORAGE_EMULATOR_HOST": storage,
             "GCE_METADATA_HOST": metadata,

@@ -145,7 +145,7 @@ class Environment:
         metadata_host = self.loopback.serve(metadata.app).removeprefix("http://")
 
         source = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}-launcher-")))
-        unpack(self._archive(planned), ROOT / "infra", source)
+        unpack(self._plan.archive_of(planned), ROOT / "infra", source)
         self._say(f"Installing what the launcher of {name} requires (the first time only)")
         python = install(source, CACHE)
         self._say(f"Starting the launcher of {name}")
@@ -168,11 +168,6 @@ class Environment:
 
     def _publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> None:
         self.pubsub.publish(topic, data, attributes)
-
-    def _archive(self, function: Resource) -> Any:
-        wanted = function.inputs["buildConfig"]["source"]["storageSource"]["object"]
-        (found,) = [item for item in self._plan.of_type(":BucketObject") if item.inputs["name"] == wanted]
-        return found.inputs["source"]
 
     def _may_read(self, bucket: str) -> bool:
         granted = self._plan.of_type(":BucketIAMMember")

@@ -65,6 +65,13 @@ class Plan:
         (found,) = [resource for resource in self.of_type(suffix) if resource.name == name and resource.custom]
         return found
 
+    def archive_of(self, function: Resource) -> pulumi.AssetArchive:
+        """What a planned function is built from."""
+        wanted = function.inputs["buildConfig"]["source"]["storageSource"]["object"]
+        (found,) = [item for item in self.of_type(":BucketObject") if item.inputs["name"] == wanted]
+        archive: pulumi.AssetArchive = found.inputs["source"]
+        return archive
+
 
 def read_stack(stack: str, root: Path = ROOT) -> tuple[str, dict[str, str]]:
     """Reads a stack file, ``dev`` (Pulumi.dev.yaml) or a path; returns the stack's name and configuration.
