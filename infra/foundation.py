@@ -58,7 +58,7 @@ class Foundation(pulumi.ComponentResource):
         self.storage_agent = self._storage_agent()
         self.pubsub_agent = self._pubsub_agent()
         self.sources = self._bucket("launcher-sources")
-        self.ledger = self._bucket("launch-ledger")
+        self.ledger = self._bucket("launch-ledger", delete_after_days=settings.ledger_days)
         self.build_account, self.repository, self.ready_to_build = self._build()
         self.register_outputs({})
 
@@ -118,12 +118,17 @@ class Foundation(pulumi.ComponentResource):
         )
         return grants.account("pubsub-agent", agent.email)
 
-    def _bucket(self, name: str) -> gcp.storage.Bucket:
+    def _bucket(self, name: str, delete_after_days: int | None = None) -> gcp.storage.Bucket:
+        forget = gcp.storage.BucketLifecycleRuleArgs(
+            action=gcp.storage.BucketLifecycleRuleActionArgs(type="Delete"),
+            condition=gcp.storage.BucketLifecycleRuleConditionArgs(age=delete_after_days),
+        )
         return gcp.storage.Bucket(
             name,
             location=self.settings.region,
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",
+            lifecycle_rules=[forget] if delete_after_days else None,
             labels=self.labels,
             opts=self._after_services,
         )

@@ -19,6 +19,8 @@ from infra.errors import ConfigurationError
 
 PROJECT = "event-triggered-pipelines"
 TRIGGERS = f"{PROJECT}:triggers"
+LEDGER_DAYS = f"{PROJECT}:ledger_days"
+LONGEST_DEAD_LETTER = 31  # days, as infra/delivery.py sets and Pub/Sub allows
 EndpointAccess = Literal["viewer", "project-viewer", "service-account-user", "iap", "none"]
 HOSTED_ONLY = ("viewer", "project-viewer", "service-account-user")
 SHAPES = {  # pydantic's name for the error, what was wanted, an example of it
@@ -121,6 +123,7 @@ class StackSettings(Model):
     project: Annotated[str, AfterValidator(rules.project_id)]
     region: Annotated[str, AfterValidator(rules.region_name)]
     triggers: list[TriggerSettings]
+    ledger_days: int = 93
 
     @model_validator(mode="after")
     def _has_triggers_with_names_of_their_own(self) -> StackSettings:
@@ -143,6 +146,14 @@ class StackSettings(Model):
             )
         return self
 
+    @model_validator(mode="after")
+    def _ledger_outlives_every_message(self) -> StackSettings:
+        """Else a dead letter could be replayed after the ledger forgot that its event was launched."""
+        longest = max((trigger.delivery.retention_days for trigger in self.triggers), default=0) + LONGEST_DEAD_LETTER
+        if self.ledger_days < longest:
+            raise ValueError(f"{LEDGER_DAYS}: is {self.ledger_days}; a message can live for {longest} days: use more")
+        return self
+
     @property
     def app_engine_account(self) -> str:
         """The App Engine default account's address: computed, since looking it up would fail where it is missing."""
@@ -156,25 +167,30 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
         ConfigurationError: one line for each problem.
     """
     own = {key: value for key, value in config.items() if key.startswith(f"{PROJECT}:")}
-    unknown = [key for key in own if key != TRIGGERS]
-    problems = [f"{key}: unknown key; known: {TRIGGERS}" for key in unknown]
+    unknown = [key for key in own if key not in (TRIGGERS, LEDGER_DAYS)]
+    problems = [f"{key}: unknown key; known: {TRIGGERS}, {LEDGER_DAYS}" for key in unknown]
     values: dict[str, Any] = {
         "stack": stack,
         "project": config.get("gcp:project"),
         "region": config.get("gcp:region"),
-        "triggers": own.get(TRIGGERS),
+        "triggers": _parsed(own.get(TRIGGERS)),
+        "ledger_days": _parsed(own.get(LEDGER_DAYS)),
     }
     try:
-        if values["triggers"] is not None:
-            values["triggers"] = json.loads(values["triggers"])
         settings = StackSettings.model_validate({key: value for key, value in values.items() if value is not None})
     except ValidationError as error:
         problems += [_explain(detail) for detail in error.errors()]
-    except json.JSONDecodeError:
-        problems.append(f"{TRIGGERS}: is {values['triggers']!r}, which is no list; {HINTS['triggers']}")
     if problems:
         raise ConfigurationError(in_stack_file(stack, problems))
     return settings
+
+
+def _parsed(value: str | None) -> Any:
+    """A value that the engine hands over as JSON; text that is none stays text, and is refused by its type."""
+    try:
+        return None if value is None else json.loads(value)
+    except json.JSONDecodeError:
+        return value
 
 
 def in_stack_file(stack: str, problems: Iterable[str]) -> str:
@@ -205,7 +221,9 @@ def _key(location: tuple[int | str, ...]) -> str:
     if not location:
         return ""
     head, *rest = location
-    scope = {"project": "gcp:", "region": "gcp:", "triggers": f"{PROJECT}:"}.get(str(head), "")
+    scope = {"project": "gcp:", "region": "gcp:", "triggers": f"{PROJECT}:", "ledger_days": f"{PROJECT}:"}.get(
+        str(head), ""
+    )
     return scope + str(head) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
 
 

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from function_src.launcher.package import read_package
-from rehearsal.program import Plan, Resource
-from tests.plans import plan
+from rehearsal.program import Plan, Resource, evaluate
+from tests.plans import dev_config, plan
 
 
 @pytest.fixture
@@ -79,6 +79,15 @@ def test_buckets_are_private_and_the_trigger_bucket_is_where_it_is_wanted(dev: P
     there = plan(source__location="EU", source__soft_delete_days=0).named("echo-bucket", ":Bucket")
     assert there.inputs["location"] == "eu"
     assert there.inputs["softDeletePolicy"] == {"retentionDurationSeconds": 0}
+
+
+def test_the_ledger_forgets_after_the_configured_days_and_nothing_else_does(dev: Plan) -> None:
+    longer = evaluate("dev", {**dev_config(), "event-triggered-pipelines:ledger_days": "365"})
+    for plan_, days in ((dev, 93), (longer, 365)):
+        (rule,) = plan_.named("launch-ledger", ":Bucket").inputs["lifecycleRules"]
+        assert rule == {"action": {"type": "Delete"}, "condition": {"age": days}}
+    others = [bucket for bucket in dev.of_type(":Bucket") if bucket.name != "launch-ledger"]
+    assert not [bucket.name for bucket in others if "lifecycleRules" in bucket.inputs]
 
 
 def test_the_launcher_is_told_what_it_needs_in_one_readable_variable(dev: Plan, function: Resource) -> None:

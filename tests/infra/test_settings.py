@@ -112,7 +112,21 @@ def test_two_triggers_of_one_name() -> None:
 
 def test_an_unknown_key_of_the_stack() -> None:
     text = refusal({**dev_config(), "event-triggered-pipelines:trigers": "[]"})
-    assert text == f"event-triggered-pipelines:trigers: unknown key; known: {TRIGGERS}"
+    known = f"{TRIGGERS}, event-triggered-pipelines:ledger_days"
+    assert text == f"event-triggered-pipelines:trigers: unknown key; known: {known}"
+
+
+@pytest.mark.parametrize(
+    ("days", "problem"),
+    [
+        ("50", "is 50; a message can live for 51 days: use more"),
+        ("soon", "is 'soon', which is no whole number; write"),
+    ],
+)
+def test_the_ledger_outlives_every_message(days: str, problem: str) -> None:
+    """Else a dead letter could be replayed after the ledger forgot that its event was launched."""
+    text = refusal({**dev_config(delivery__retention_days=20), "event-triggered-pipelines:ledger_days": days})
+    assert text.startswith(f"event-triggered-pipelines:ledger_days: {problem}")
 
 
 @pytest.mark.parametrize(
