@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -566,3 +568,60 @@ def test_the_log_holds_neither_the_content_of_the_file_nor_a_token(world: World,
     world.handle(world.launcher(filename), world.upload(body))
     [log] = world.logs
     assert len(json.dumps(log)) < 1500
+
+
+# --- anything at all -----------------------------------------------------------------------------------------------
+
+DELIVERIES = 10_000
+JUNK: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    0,
+    2**70,
+    1.5,
+    "",
+    "x",
+    "\ud800",
+    "%",
+    "gs://",
+    [],
+    [[]],
+    {},
+    {"a": 1},
+    "9" * 5000,
+)
+
+
+def mangled(chance: random.Random) -> Delivery:
+    """A delivery with something wrong somewhere: in the object, the message, the headers or the bytes."""
+    resource: dict[str, Any] = {**OBJECT, "generation": str(chance.randrange(10**15))}
+    if chance.random() < 0.6:
+        resource[chance.choice(list(resource))] = chance.choice(JUNK)
+    headers, body = chance.choice(WRAPPINGS)(resource, str(chance.randrange(10**9)))
+    if chance.random() < 0.3:
+        document = json.loads(body)
+        document[chance.choice(list(document))] = chance.choice(JUNK)
+        body = json.dumps(document).encode()
+    if chance.random() < 0.3:
+        at = chance.randrange(len(body))
+        body = body[:at] + chance.randbytes(chance.randrange(4)) + body[at + chance.randrange(9) :]
+    if chance.random() < 0.1:
+        headers = {**headers, chance.choice(["ce-type", "content-type", "traceparent"]): str(chance.choice(JUNK))}
+    return headers, body
+
+
+def test_whatever_is_delivered_is_answered_200_or_503_and_logged_once_without_a_traceback(world: World) -> None:
+    chance, launcher = random.Random(1), world.launcher()
+    with ThreadPoolExecutor(4) as pool:
+        handled = list(
+            pool.map(lambda delivery: launcher.handle(*delivery), [mangled(chance) for _ in range(DELIVERIES)])
+        )
+    logs = [json.loads(line) for line in world.capsys.readouterr().out.splitlines()]
+    assert len(logs) == DELIVERIES
+    assert not [log for log in logs if "stack_trace" in log]
+    assert {delivery.status for delivery in handled} == {200}
+    outcomes = Counter(delivery.outcome for delivery in handled)
+    assert outcomes[Outcome.LAUNCHED] > 1000, "else all were refused at the door"
+    assert outcomes[Outcome.REJECTED] > 1000
+    assert len(set(world.started)) == len(world.started) == outcomes[Outcome.LAUNCHED]
