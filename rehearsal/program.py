@@ -111,7 +111,7 @@ def evaluate(stack: str, config: Mapping[str, str], *, preview: bool = False) ->
     try:
         with _event_loop() as loop, _as_the_cli_runs_it(config):
             settings.SETTINGS.outputs.clear()
-            settings.set_root_resource(None)  # type: ignore[arg-type]
+            settings.set_root_resource(None)  # type: ignore[arg-type]  # forgets the last evaluation's; typed for setting one
             settings.configure(
                 mocks.MockSettings(
                     monitor=monitor,
@@ -182,7 +182,7 @@ class _Recorder(mocks.MockMonitor):
         self.exports: Mapping[str, Any] = {}
 
     def RegisterResource(self, request: Any) -> Any:
-        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]
+        response = super().RegisterResource(request)  # type: ignore[no-untyped-call]  # Pulumi's mocks have no types
         if request.type != "pulumi:pulumi:Stack":
             self.registered.append(
                 Resource(
@@ -203,7 +203,7 @@ class _Recorder(mocks.MockMonitor):
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if "pulumi:pulumi:Stack::" in request.urn:
             self.exports = _plain(rpc.deserialize_properties(request.outputs, keep_unknowns=True))
-        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]  # nor here
 
 
 class _Cloud(mocks.Mocks):

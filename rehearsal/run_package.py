@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
-from google.protobuf import json_format  # type: ignore[import-untyped]
+from google.protobuf import json_format
 from kfp import local
 from kfp.local import importer_handler, pipeline_orchestrator, status
 from kfp.local.orchestrator import task_executor
