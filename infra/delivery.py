@@ -7,8 +7,8 @@ import pulumi_gcp as gcp
 
 from infra import grants
 from infra.foundation import Foundation
+from infra.function_settings import DeliverySettings
 from infra.grants import Grant
-from infra.settings import DeliverySettings
 
 ACK_DEADLINE_SECONDS = 600  # the longest: it is also how long Pub/Sub waits for the launcher's answer
 BACKOFF = gcp.pubsub.SubscriptionRetryPolicyArgs(minimum_backoff="10s", maximum_backoff="600s")

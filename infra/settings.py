@@ -6,100 +6,23 @@ are reported at once, and each names its key and its fix.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from infra import rules
 from infra.errors import ConfigurationError
+from infra.explain import HINTS, PROJECT, explain
+from infra.function_settings import DeliverySettings, FunctionSettings
+from infra.model import Model
+from infra.source_settings import GcsSource
+from infra.target_settings import KfpTarget
 
-PROJECT = "event-triggered-pipelines"
 TRIGGERS = f"{PROJECT}:triggers"
 LEDGER_DAYS = f"{PROJECT}:ledger_days"
 LONGEST_DEAD_LETTER = 31  # days, as infra/delivery.py sets and Pub/Sub allows
-EndpointAccess = Literal["viewer", "project-viewer", "service-account-user", "iap", "none"]
-HOSTED_ONLY = ("viewer", "project-viewer", "service-account-user")
-SHAPES = {  # pydantic's name for the error, what was wanted, an example of it
-    "list_type": ("list", "a list: - name: ..."),
-    "model_type": ("block of keys", "key: value, or leave it out"),
-    "dict_type": ("block of keys", "NAME: EXPRESSION"),
-    "string_type": ("text", "it in quotes"),
-    "int_type": ("whole number", "it without quotes, as in 7"),
-}
-HINTS = {
-    "project": "pulumi config set gcp:project YOUR_PROJECT_ID",
-    "region": "pulumi config set gcp:region us-central1",
-    "triggers": "add a trigger, as Pulumi.dev.yaml does",
-}
-
-
-class Model(BaseModel):
-    """Base of every block: unknown keys are errors, and nothing is coerced or changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class GcsSource(Model):
-    """New objects in a bucket that the stack owns."""
-
-    kind: Literal["gcs"]
-    prefix: Annotated[str, AfterValidator(rules.object_prefix)] = ""
-    location: Annotated[str, AfterValidator(rules.bucket_location)] | None = None
-    soft_delete_days: Annotated[int, AfterValidator(rules.soft_delete_days)] = 7
-
-
-class KfpTarget(Model):
-    """A Kubeflow Pipelines endpoint, and how the launcher's identity is let in."""
-
-    kind: Literal["kfp"]
-    host: Annotated[str, AfterValidator(rules.endpoint_host)]
-    experiment: Annotated[str, AfterValidator(rules.experiment_name)] = "event-triggered"
-    access: EndpointAccess = "service-account-user"
-    installation_service_account: Annotated[str, AfterValidator(rules.service_account)] | None = None
-    iap_backend_service: Annotated[str, AfterValidator(rules.backend_service)] | None = None
-
-    @model_validator(mode="after")
-    def _access_fits_host(self) -> KfpTarget:
-        if self.access in HOSTED_ONLY and not rules.is_hosted(self.host):
-            raise ValueError(
-                f"access {self.access!r} opens hosted endpoints (*.pipelines.googleusercontent.com) only, and "
-                f"{self.host} is none; use access: iap or access: none"
-            )
-        if (self.access == "iap") != (self.iap_backend_service is not None):
-            raise ValueError(
-                "access: iap and iap_backend_service go together; set iap_backend_service to the name from "
-                "`gcloud compute backend-services list`, or choose another access"
-            )
-        return self
-
-
-class FunctionSettings(Model):
-    """The launcher's resources. One instance serves ``concurrency`` deliveries at once."""
-
-    runtime: Annotated[str, AfterValidator(rules.python_runtime)] = "python313"
-    memory: Annotated[str, AfterValidator(rules.memory_size)] = "512Mi"
-    cpu: Annotated[str, AfterValidator(rules.cpu_count)] = "1"
-    timeout_seconds: Annotated[int, Field(ge=60, le=540)] = 300
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 16
-    max_instances: Annotated[int, Field(ge=1, le=1000)] = 10
-
-    @model_validator(mode="after")
-    def _resources_fit_each_other(self) -> FunctionSettings:
-        rules.cpu_fits_memory(self.cpu, self.memory)
-        if self.concurrency > 1 and float(self.cpu) < 1:
-            raise ValueError(f'concurrency {self.concurrency} needs a whole cpu; set cpu: "1" or concurrency: 1')
-        return self
-
-
-class DeliverySettings(Model):
-    """How long and how often an event is tried before it dead-letters."""
-
-    retention_days: Annotated[int, Field(ge=1, le=31)] = 7
-    attempts: Annotated[int, Field(ge=5, le=100)] = 100
 
 
 class TriggerSettings(Model):
@@ -179,7 +102,7 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
     try:
         settings = StackSettings.model_validate({key: value for key, value in values.items() if value is not None})
     except ValidationError as error:
-        problems += [_explain(detail) for detail in error.errors()]
+        problems += [explain(detail, StackSettings) for detail in error.errors()]
     if problems:
         raise ConfigurationError(in_stack_file(stack, problems))
     return settings
@@ -196,48 +119,3 @@ def _parsed(value: str | None) -> Any:
 def in_stack_file(stack: str, problems: Iterable[str]) -> str:
     """Problems as a list under the name of the file that has them."""
     return f"Pulumi.{stack}.yaml:" + "".join(f"\n  {problem}" for problem in problems)
-
-
-def _explain(error: ErrorDetails) -> str:
-    """One problem as ``key: what is wrong; what to do``."""
-    location = error["loc"]
-    key, name = _key(location), str(location[-1]) if location else ""
-    if error["type"] == "missing":
-        return f"{key}: is missing; {HINTS.get(name, f'add {name}')}"
-    if error["type"] in SHAPES:
-        shape, example = SHAPES[error["type"]]
-        return f"{key}: is {error['input']!r}, which is no {shape}; {HINTS.get(name, f'write {example}')}"
-    if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key; {_did_you_mean(name, location)}"
-    if error["type"] == "value_error":
-        return f"{key}: {error['ctx']['error']}" if key else str(error["ctx"]["error"])
-    if error["type"] == "literal_error":
-        return f"{key}: is {error['input']!r}; use {error['ctx']['expected']}"
-    return f"{key}: is {error['input']!r}; {error['msg'][:1].lower()}{error['msg'][1:]}"
-
-
-def _key(location: tuple[int | str, ...]) -> str:
-    """``("triggers", 0, "source", "prefix")`` as it stands in the stack file."""
-    if not location:
-        return ""
-    head, *rest = location
-    scope = {"project": "gcp:", "region": "gcp:", "triggers": f"{PROJECT}:", "ledger_days": f"{PROJECT}:"}.get(
-        str(head), ""
-    )
-    return scope + str(head) + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
-
-
-def _did_you_mean(name: str, location: tuple[int | str, ...]) -> str:
-    model: type[BaseModel] = StackSettings
-    for part in location[:-1]:
-        if isinstance(part, str):
-            model = _model_of(model, part)
-    known = sorted(model.model_fields)
-    close = difflib.get_close_matches(name, known, n=1)
-    return (f"did you mean {close[0]}? " if close else "") + f"known: {', '.join(known)}"
-
-
-def _model_of(model: type[BaseModel], name: str) -> type[BaseModel]:
-    annotation = model.model_fields[name].annotation
-    candidates = (annotation, *get_args(annotation))
-    return next(found for found in candidates if isinstance(found, type) and issubclass(found, BaseModel))

@@ -10,7 +10,7 @@ import pulumi_gcp as gcp
 from infra import grants
 from infra.foundation import Foundation
 from infra.grants import Grant
-from infra.settings import GcsSource
+from infra.source_settings import GcsSource
 
 SECONDS_A_DAY = 86_400
 

@@ -8,7 +8,7 @@ from infra import grants
 from infra.foundation import Foundation
 from infra.grants import Grant, Principal, Scope
 from infra.rules import is_hosted
-from infra.settings import EndpointAccess, KfpTarget
+from infra.target_settings import EndpointAccess, KfpTarget
 
 REASONS: dict[EndpointAccess, str] = {
     "viewer": "The hosted endpoint lets in whoever may view the service account of the Pipelines installation",

@@ -9,7 +9,10 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from infra.settings import DeliverySettings, FunctionSettings, GcsSource, KfpTarget, TriggerSettings
+from infra.function_settings import DeliverySettings, FunctionSettings
+from infra.settings import TriggerSettings
+from infra.source_settings import GcsSource
+from infra.target_settings import KfpTarget
 from rehearsal.program import ROOT, evaluate, read_stack
 
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -1,0 +1,99 @@
+"""What is wrong with a stack file, in words: key, problem and fix."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+PROJECT = "event-triggered-pipelines"
+GCP_KEYS = ("project", "region")
+SHAPES = {  # pydantic's name for the error, what was wanted, an example of it
+    "list_type": ("list", "a list: - name: ..."),
+    "model_type": ("block of keys", "key: value, or leave it out"),
+    "model_attributes_type": ("block of keys", "kind: ..."),
+    "dict_type": ("block of keys", "NAME: EXPRESSION"),
+    "string_type": ("text", "it in quotes"),
+    "int_type": ("whole number", "it without quotes, as in 7"),
+}
+HINTS = {
+    "project": "pulumi config set gcp:project YOUR_PROJECT_ID",
+    "region": "pulumi config set gcp:region us-central1",
+    "triggers": "add a trigger, as Pulumi.dev.yaml does",
+}
+
+
+def explain(error: ErrorDetails, stack: type[BaseModel]) -> str:
+    """One problem as ``key: what is wrong; what to do``. ``stack`` is the model that found it."""
+    path, blocks = _written(stack, error["loc"])
+    key, name, context = _key(path), str(path[-1]) if path else "", error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            return f"{key}: is missing; {HINTS.get(name, f'add {name}')}"
+        case shape if shape in SHAPES:
+            wanted, example = SHAPES[shape]
+            return f"{key}: is {error['input']!r}, which is no {wanted}; {HINTS.get(name, f'write {example}')}"
+        case "extra_forbidden":
+            return f"{key}: unknown key; {_did_you_mean(name, blocks)}"
+        case "value_error":
+            return f"{key}: {context['error']}" if key else str(context["error"])
+        case "literal_error":
+            return f"{key}: is {error['input']!r}; use {context['expected']}"
+        case "union_tag_invalid":
+            return f"{key}.kind: is {context['tag']!r}; use {' or '.join(context['expected_tags'].rsplit(', ', 1))}"
+        case "union_tag_not_found":
+            return f"{key}.kind: is missing; add it, one of {', '.join(map(repr, _kinds(blocks)))}"
+    return f"{key}: is {error['input']!r}; {error['msg'][:1].lower()}{error['msg'][1:]}"
+
+
+def _written(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[int | str], list[type[BaseModel]]]:
+    """A location as it stands in the stack file, and the kinds of block that its last key may stand in.
+
+    Where a block has kinds, pydantic names the kind in the location: ``("triggers", 0, "source", "gcs", "prefix")``.
+    """
+    path: list[int | str] = []
+    around, here = [model], [model]
+    for part in location:
+        if len(here) > 1 and part in _kinds(here):
+            here = [block for block in here if part in _kinds([block])]
+            continue
+        path.append(part)
+        if isinstance(part, str):
+            around, here = here, [block for parent in here[:1] for block in _blocks(parent, part)]
+    return path, here if len(here) > 1 else around
+
+
+def _blocks(model: type[BaseModel], name: str) -> list[type[BaseModel]]:
+    """The kinds of block that a key may hold; none if it holds something else."""
+    field = model.model_fields.get(name)
+    found: list[Any] = [field.annotation] if field else []
+    blocks = []
+    while found:
+        annotation = found.pop(0)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            blocks.append(annotation)
+        found += get_args(annotation)
+    return blocks
+
+
+def _kinds(blocks: Sequence[type[BaseModel]]) -> list[str]:
+    return [kind for block in blocks for kind in get_args(block.model_fields["kind"].annotation)]
+
+
+def _key(path: Sequence[int | str]) -> str:
+    """``["triggers", 0, "source", "prefix"]`` as one key."""
+    if not path:
+        return ""
+    head, *rest = path
+    scope = "gcp" if head in GCP_KEYS else PROJECT
+    own = str(head) if head == "stack" else f"{scope}:{head}"
+    return own + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
+
+
+def _did_you_mean(name: str, blocks: Sequence[type[BaseModel]]) -> str:
+    known = sorted({field for block in blocks for field in block.model_fields})
+    close = difflib.get_close_matches(name, known, n=1)
+    return (f"did you mean {close[0]}? " if close else "") + f"known: {', '.join(known)}"

@@ -1,0 +1,35 @@
+"""What a trigger's launcher is given, and how long an event is tried, as it stands in a stack file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from infra import rules
+from infra.model import Model
+
+
+class FunctionSettings(Model):
+    """The launcher's resources. One instance serves ``concurrency`` deliveries at once."""
+
+    runtime: Annotated[str, AfterValidator(rules.python_runtime)] = "python313"
+    memory: Annotated[str, AfterValidator(rules.memory_size)] = "512Mi"
+    cpu: Annotated[str, AfterValidator(rules.cpu_count)] = "1"
+    timeout_seconds: Annotated[int, Field(ge=60, le=540)] = 300
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 16
+    max_instances: Annotated[int, Field(ge=1, le=1000)] = 10
+
+    @model_validator(mode="after")
+    def _resources_fit_each_other(self) -> FunctionSettings:
+        rules.cpu_fits_memory(self.cpu, self.memory)
+        if self.concurrency > 1 and float(self.cpu) < 1:
+            raise ValueError(f'concurrency {self.concurrency} needs a whole cpu; set cpu: "1" or concurrency: 1')
+        return self
+
+
+class DeliverySettings(Model):
+    """How long and how often an event is tried before it dead-letters."""
+
+    retention_days: Annotated[int, Field(ge=1, le=31)] = 7
+    attempts: Annotated[int, Field(ge=5, le=100)] = 100
