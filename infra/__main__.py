@@ -23,7 +23,11 @@ except ConfigurationError as error:
 
 retry_until_propagated()
 foundation = Foundation(settings)
-for trigger in triggers:
-    for name, value in PipelineTrigger(trigger, foundation).exports.items():
+deployed = {trigger.settings.name: PipelineTrigger(trigger, foundation) for trigger in triggers}
+for component in deployed.values():
+    for name, value in component.exports.items():
         pulumi.export(name, value)
-pulumi.export("ledger", foundation.ledger.name)  # no trigger's export has a name without a dash
+# No trigger's export has a name without a dash.
+pulumi.export("triggers", {name: component.deployed for name, component in deployed.items()})
+pulumi.export("ledger", foundation.ledger.name)
+pulumi.export("ledger_days", settings.ledger_days)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -93,5 +94,12 @@ class PipelineTrigger(pulumi.ComponentResource):
             f"{name}-dead-letter-subscription": delivery.dead_letters.name,
             f"{name}-launcher-identity": launcher.email,
             f"{name}-package-digest": trigger.package.digest,
+        }
+        # What `pipeline-trigger launches` and `replay` need to know of a trigger that stands.
+        self.deployed: dict[str, pulumi.Input[Any]] = {
+            "id": configuration["id"],
+            "source": configuration["source"],
+            "topic": delivery.topic.id,
+            "dead_letters": delivery.dead_letters.id,
         }
         self.register_outputs({})

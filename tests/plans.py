@@ -51,7 +51,7 @@ def render(rendered: Plan) -> str:
         return {_short(child): _entry(child, names) | tree(child.urn) for child in children}
 
     stack = next(resource.parent for resource in rendered.resources if resource.parent not in names)
-    document = {**tree(stack), "exports": dict(sorted(rendered.exports.items()))}
+    document = {**tree(stack), "exports": _plain(rendered.exports)}
     text = yaml.safe_dump(document, sort_keys=False, width=110, default_flow_style=False)
     for pattern, placeholder in HASHES.items():
         text = re.sub(pattern, placeholder, text)

@@ -19,6 +19,8 @@ from .parameters import show
 PUBSUB_EVENT = "google.cloud.pubsub.topic.v1.messagePublished"
 STORAGE_EVENT = "google.cloud.storage.object.v1.finalized"
 FINALIZE = "OBJECT_FINALIZE"
+# Attributes of a message that asks for one more run of an event: something that no other such message has, and why.
+AGAIN, BECAUSE = "launch-again", "launch-because"
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -48,6 +50,12 @@ class Event:
     def subject(self) -> str:
         """The object and its generation, for people: ``gs://bucket/name#generation``."""
         return f"{self.object['uri']}#{self.object['generation']}"
+
+    @property
+    def again_because(self) -> str | None:
+        """Why somebody asked for one more run of an event that was launched before; None for the first."""
+        attributes = self.document["message"].get("attributes", {})
+        return str(attributes.get(BECAUSE, "")) if attributes.get(AGAIN) else None
 
 
 def launch_key(trigger_id: str, identity: tuple[str, ...]) -> str:
@@ -80,7 +88,9 @@ def read_event(trigger_id: str, headers: Mapping[str, str], body: bytes) -> Even
     else:
         raise BadDeliveryError(f"the delivery is a CloudEvent of type {show(kind)}; expected {PUBSUB_EVENT}")
     found = _object(resource)
-    identity = ("gcs", found["bucket"], found["name"], found["generation"])
+    identity: tuple[str, ...] = ("gcs", found["bucket"], found["name"], found["generation"])
+    if again := message.get("attributes", {}).get(AGAIN):
+        identity += ("again", str(again))
     event = {
         "id": message.get("id") or event_id,
         "kind": "gcs",

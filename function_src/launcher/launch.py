@@ -97,7 +97,7 @@ class Launcher:
         """Brings one delivery to its outcome, records that in the ledger and logs it. Never raises."""
         delivery = Delivery(key=launch_key(self._trigger.id, ("unread", hashlib.sha256(body).hexdigest())))
         self._decide(delivery, lambda: self._attempt(delivery, headers, body))
-        self._decide(delivery, lambda: self._settle(delivery))
+        self._decide(delivery, lambda: self._settle(delivery, body))
         self._log(delivery, headers)
         return delivery
 
@@ -122,7 +122,7 @@ class Launcher:
         event = delivery.event = read_event(self._trigger.id, headers, body)
         delivery.key = event.key
         self._check_source(event)
-        claim = delivery.claim = self._ledger.claim(event.key)
+        claim = delivery.claim = self._ledger.claim(event.key, event.subject)
         delivery.in_doubt = claim.taken_over
         run_id = str(uuid.uuid5(RUN_IDS, event.key))
         delivery.run_id, delivery.run_url = run_id, self._endpoint.run_url(run_id)
@@ -132,8 +132,10 @@ class Launcher:
         delivery.parameters = run_parameters(self._trigger.parameters, self._package.inputs, self._document(event))
         self._start(delivery, self._run(event, run_id, delivery.parameters), claim)
 
-    def _settle(self, delivery: Delivery) -> None:
+    def _settle(self, delivery: Delivery, body: bytes) -> None:
         """Records a final outcome; gives the claim back when nothing was started and nothing can still start."""
+        if delivery.outcome is Outcome.REJECTED:
+            self._ledger.keep(delivery.key, body)
         if delivery.outcome in (Outcome.LAUNCHED, Outcome.SKIPPED, Outcome.REJECTED):
             self._ledger.record(delivery.key, self._entry(delivery))
         elif delivery.outcome is Outcome.RETRY and delivery.claim and not delivery.in_doubt:
@@ -200,6 +202,7 @@ class Launcher:
             "run_url": delivery.run_url if delivery.outcome is Outcome.LAUNCHED else None,
             "package": self._package.digest,
             "reason": delivery.reason,
+            "again_because": event.again_because if event else None,
             "attempt": delivery.claim.attempt if delivery.claim else 1,
             "recorded_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }

@@ -1,12 +1,14 @@
 """The ledger: who is launching an event, and what became of it, as objects in a bucket of its own.
 
-Two objects per event, under names of their own, since Cloud Storage takes one write a second per name:
+Each has a name of its own, since Cloud Storage takes one write a second per name:
 
 - ``claims/TRIGGER/KEY``: a lease. Somebody is launching this event, or died trying.
 - ``outcomes/TRIGGER/KEY``: what became of it. Written once, never changed.
+- ``rejected/TRIGGER/KEY``: a rejected delivery as it came, so that it can be replayed once its fault is mended.
 
-Both are created with a generation precondition, which Cloud Storage checks atomically. A claim's age is taken from
-Cloud Storage's clock alone (the answer's Date less the object's ``updated``), so that no instance's clock matters.
+What a listing shows stands in their metadata too: which event, and its outcome. All are created with a generation
+precondition, which Cloud Storage checks atomically. A claim's age is taken from Cloud Storage's clock alone (the
+answer's Date less the object's ``updated``), so that no instance's clock matters.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from .credentials import TokenUnavailableError
 from .http import Api
 
 BOUNDARY = "--part-of-an-object--"
+JSON = {"Content-Type": "application/json"}
+LISTED = ("outcome", "event", "run_id")
 SHARE_TO_SEND_IN = 0.4  # of the lease: an older claim starts nothing, and leaves the rest to the POST and the server
 CLOCK_RESOLUTION = 1.0  # seconds, of the Date header
 
@@ -78,11 +82,12 @@ class Ledger:
     def __init__(self, api: Api, bucket: str, directory: str, lease_seconds: float) -> None:
         self._api = api
         self._bucket = bucket
+        self._upload = f"/upload/storage/v1/b/{bucket}/o"
         self._directory = directory
         self._lease = lease_seconds
 
-    def claim(self, key: str) -> Claim:
-        """Takes the lease on an event: one request where nobody had it.
+    def claim(self, key: str, event: str) -> Claim:
+        """Takes the lease on an event: one request where nobody had it. ``event`` is its subject, for people.
 
         Raises:
             DecidedError: the event has its outcome.
@@ -90,7 +95,7 @@ class Ledger:
             LedgerUnavailableError: there is no telling who holds it now.
         """
         since = time.monotonic()
-        if generation := self._write_claim(key, 1, over="0"):
+        if generation := self._write_claim(key, event, 1, over="0"):
             return Claim(key, generation, 1, since, self._lease)
         if record := self.outcome(key):
             raise DecidedError(record)
@@ -100,7 +105,7 @@ class Ledger:
                 f"an attempt of {age:.0f} s ago may still be starting the run; its claim lasts {self._lease:.0f} s"
             )
         since, attempt = time.monotonic(), int(found["metadata"]["attempt"]) + 1
-        generation = self._write_claim(key, attempt, over=found["generation"])
+        generation = self._write_claim(key, event, attempt, over=found["generation"])
         if not generation:
             raise ClaimedError("another delivery has just taken this event over")
         return Claim(key, generation, attempt, since, self._lease)
@@ -118,7 +123,8 @@ class Ledger:
         Raises:
             LedgerUnavailableError: it may not have been written.
         """
-        response = self._write("outcomes", key, {}, json.dumps(record, sort_keys=True), over="0")
+        metadata = {name: str(record[name]) for name in LISTED if record.get(name)}
+        response = self._write("outcomes", key, metadata, json.dumps(record, sort_keys=True), over="0")
         if response.status_code == codes.precondition_failed:
             return self.outcome(key) or record
         _expect_ok(response)
@@ -132,7 +138,18 @@ class Ledger:
         found: Mapping[str, Any] = _expect_ok(response).json()
         return found
 
-    def _write_claim(self, key: str, attempt: int, over: str) -> str | None:
+    def keep(self, key: str, delivery: bytes) -> None:
+        """Keeps a delivery that is about to be rejected.
+
+        Raises:
+            LedgerUnavailableError: it may not have been written.
+        """
+        params = {"uploadType": "media", "name": self._name("rejected", key), "ifGenerationMatch": "0"}
+        response = self._send("POST", self._upload, params=params, data=delivery, headers=JSON)
+        if response.status_code != codes.precondition_failed:
+            _expect_ok(response)
+
+    def _write_claim(self, key: str, event: str, attempt: int, over: str) -> str | None:
         """Writes a claim over a generation (0: over nothing) and returns its own; None if another is there.
 
         When the answer is lost the claim is looked up: it may stand and be ours, and waiting for it to expire would
@@ -140,7 +157,8 @@ class Ledger:
         """
         holder = uuid.uuid4().hex
         try:
-            response = self._write("claims", key, {"holder": holder, "attempt": str(attempt)}, "", over)
+            metadata = {"holder": holder, "attempt": str(attempt), "event": event}
+            response = self._write("claims", key, metadata, "", over)
             if response.status_code == codes.precondition_failed:
                 return None
             return str(_expect_ok(response).json()["generation"])
@@ -164,17 +182,19 @@ class Ledger:
             f"--{BOUNDARY}\r\nContent-Type: application/json\r\n\r\n{json.dumps({'metadata': metadata})}\r\n"
             f"--{BOUNDARY}\r\nContent-Type: application/json\r\n\r\n{body}\r\n--{BOUNDARY}--\r\n"
         )
-        name = f"{kind}/{self._directory}/{key}"
         return self._send(
             "POST",
-            f"/upload/storage/v1/b/{self._bucket}/o",
-            params={"uploadType": "multipart", "name": name, "ifGenerationMatch": over},
+            self._upload,
+            params={"uploadType": "multipart", "name": self._name(kind, key), "ifGenerationMatch": over},
             data=parts.encode(),
             headers={"Content-Type": f"multipart/related; boundary={BOUNDARY}"},
         )
 
+    def _name(self, kind: str, key: str) -> str:
+        return f"{kind}/{self._directory}/{key}"
+
     def _path(self, kind: str, key: str) -> str:
-        return f"/storage/v1/b/{self._bucket}/o/{quote(f'{kind}/{self._directory}/{key}', safe='')}"
+        return f"/storage/v1/b/{self._bucket}/o/{quote(self._name(kind, key), safe='')}"
 
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         try:

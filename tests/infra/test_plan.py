@@ -56,7 +56,7 @@ def test_labels_say_stack_and_trigger_on_everything_that_takes_them(dev: Plan) -
             assert resource.inputs["labels"] == expected, resource.name
 
 
-def test_exports_are_plain_strings(dev: Plan) -> None:
+def test_exports_serve_people_and_commands(dev: Plan) -> None:
     assert set(dev.exports) == {
         "echo-bucket",
         "echo-topic",
@@ -65,8 +65,12 @@ def test_exports_are_plain_strings(dev: Plan) -> None:
         "echo-launcher-identity",
         "echo-package-digest",
         "ledger",
+        "ledger_days",
+        "triggers",
     }
-    assert all(isinstance(value, str) for value in dev.exports.values())
+    assert dev.exports["triggers"]["echo"]["source"]["bucket"] == dev.exports["echo-bucket"]
+    for_people = [value for name, value in dev.exports.items() if "-" in name]
+    assert all(isinstance(value, str) for value in for_people)
 
 
 def test_every_cloud_resource_is_retried_until_grants_have_propagated(dev: Plan) -> None:

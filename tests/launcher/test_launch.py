@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from starlette.responses import JSONResponse, Response
 
 from function_src.launcher import ledger
+from function_src.launcher.event import AGAIN, BECAUSE
 from function_src.launcher.launch import Delivery as Handled
 from function_src.launcher.launch import Launcher, Outcome
 from function_src.launcher.package import read_package
@@ -220,6 +221,34 @@ def test_a_launch_that_cannot_be_recorded_is_delivered_again_until_it_is(world: 
     assert (len(world.started), world.posts) == (1, 1)
 
 
+def test_a_rejected_delivery_is_kept_as_it_came_so_that_it_can_be_replayed(world: World) -> None:
+    delivery = world.upload(b"{}")
+    rejected = world.handle(world.launcher("content.file"), delivery)
+    kept = world.loopback.call(world.storage.get, LEDGER, f"rejected/echo/{rejected.key}")
+    assert kept.body == delivery[1]
+
+
+def test_a_delivery_that_cannot_be_kept_is_not_rejected_yet(world: World) -> None:
+    launcher, delivery = world.launcher("content.file"), world.upload(b"{}")
+    with world.monkeypatch.context() as patch:
+        patch.setattr(launcher._ledger, "_upload", "/nowhere")
+        patch.setattr(launcher._ledger, "claim", world.launcher()._ledger.claim)
+        assert world.outcomes(launcher, delivery) == ["retry"]
+    world.time_passes()
+    assert world.outcomes(launcher, delivery, delivery) == ["rejected", "duplicate"]
+
+
+def test_one_more_run_of_an_event_starts_once_and_the_ledger_says_why(world: World) -> None:
+    headers, first = world.upload()
+    body = json.loads(first)
+    body["message"]["attributes"] |= {AGAIN: "2f6c", BECAUSE: "the model was wrong"}
+    again = (headers, as_json(body))
+    assert world.outcomes(world.launcher(), (headers, first), again, again) == ["launched", "launched", "duplicate"]
+    assert len(set(world.started)) == 2
+    record = world.loopback.call(world.storage.get, LEDGER, f"outcomes/echo/{world.logs[1]['key']}")
+    assert json.loads(record.body)["again_because"] == "the model was wrong"
+
+
 def test_an_overwritten_object_is_another_event(world: World) -> None:
     assert world.outcomes(world.launcher(), world.upload(), world.upload()) == ["launched", "launched"]
     assert len(set(world.started)) == 2
@@ -346,7 +375,10 @@ def test_an_event_that_is_wrong_is_rejected_and_never_delivered_again(
 def test_whoever_may_publish_chooses_neither_what_is_read_nor_what_is_run(world: World) -> None:
     for change in ({"bucket": "other"}, {"name": "outgoing/a"}, {"name": "../incoming/a"}):
         assert world.outcomes(world.launcher("content"), push({**OBJECT, **change})) == ["rejected"]
-    assert {seen.query.get("name", "").partition("/")[0] for seen in world.storage_wire.seen} == {"outcomes"}
+    assert {seen.query.get("name", "").partition("/")[0] for seen in world.storage_wire.seen} == {
+        "rejected",
+        "outcomes",
+    }
     assert world.wire.seen == []
 
 
@@ -377,7 +409,7 @@ def test_an_endpoint_that_does_not_serve_is_met_with_patience(
 ) -> None:
     launcher = world.launcher()
     if path == RUN_PATH:  # a run is asked for only when an earlier attempt may have started it
-        launcher._ledger.claim("29618ab4d3b51d9f7e2a030ed46c5e19")
+        launcher._ledger.claim("29618ab4d3b51d9f7e2a030ed46c5e19", "gs://b/n#1")
         world.time_passes()
     world.wire.fail_for_good(method, path, answer)
     handled = world.handle(launcher, push(OBJECT))

@@ -19,6 +19,7 @@ from tests.launcher.conftest import TIMEOUT, Identity, Serve
 from tests.launcher.wire import Wire, page
 
 BUCKET, KEY, LEASE = "launch-ledger", "29618ab4d3b51d9f7e2a030ed46c5e19", 60.0
+EVENT = "gs://acme-incoming/orders.csv#1"
 UPLOADS = f"/upload/storage/v1/b/{BUCKET}/o"
 CLAIM = f"/storage/v1/b/{BUCKET}/o/claims%2Fecho%2F{KEY}"
 LAUNCHED = {"outcome": "launched", "run_id": "1"}
@@ -65,46 +66,46 @@ def together(count: int, claim: Callable[[], Claim]) -> list[Claim]:
 
 
 def test_a_claim_that_nobody_has_costs_one_request(shelf: Shelf) -> None:
-    claim = shelf.ledger().claim(KEY)
+    claim = shelf.ledger().claim(KEY, EVENT)
     assert not claim.taken_over
     assert claim.may_send
     assert [(seen.method, seen.path) for seen in shelf.wire.seen] == [("POST", UPLOADS)]
 
 
 def test_a_claim_has_one_holder(shelf: Shelf) -> None:
-    assert len(together(16, lambda: shelf.ledger().claim(KEY))) == 1
+    assert len(together(16, lambda: shelf.ledger().claim(KEY, EVENT))) == 1
     with pytest.raises(
         ClaimedError, match=r"an attempt of \d+ s ago may still be starting the run; its claim lasts 60 s"
     ):
-        shelf.ledger().claim(KEY)
+        shelf.ledger().claim(KEY, EVENT)
 
 
 def test_an_expired_claim_is_taken_over_by_one_who_knows_it(shelf: Shelf) -> None:
-    shelf.ledger().claim(KEY)
+    shelf.ledger().claim(KEY, EVENT)
     shelf.time_passes()
-    (claim,) = {won.generation: won for won in together(1, lambda: shelf.ledger().claim(KEY))}.values()
+    (claim,) = {won.generation: won for won in together(1, lambda: shelf.ledger().claim(KEY, EVENT))}.values()
     assert (claim.taken_over, claim.attempt) == (True, 2)
 
 
 def test_two_take_overs_of_one_claim_have_one_winner(shelf: Shelf) -> None:
-    first = shelf.ledger().claim(KEY)
+    first = shelf.ledger().claim(KEY, EVENT)
     shelf.time_passes()
     took = shelf.ledger()
-    assert took._write_claim(KEY, 2, over=first.generation)
-    assert took._write_claim(KEY, 2, over=first.generation) is None
+    assert took._write_claim(KEY, EVENT, 2, over=first.generation)
+    assert took._write_claim(KEY, EVENT, 2, over=first.generation) is None
 
 
 def test_a_claim_that_was_given_back_is_as_good_as_new(shelf: Shelf) -> None:
     held = shelf.ledger()
-    held.release(held.claim(KEY))
-    assert not shelf.ledger().claim(KEY).taken_over
+    held.release(held.claim(KEY, EVENT))
+    assert not shelf.ledger().claim(KEY, EVENT).taken_over
 
 
 def test_giving_back_too_late_takes_nothing_from_the_next_holder(shelf: Shelf) -> None:
     slow = shelf.ledger()
-    old = slow.claim(KEY)
+    old = slow.claim(KEY, EVENT)
     shelf.time_passes()
-    shelf.ledger().claim(KEY)
+    shelf.ledger().claim(KEY, EVENT)
     slow.release(old)
     assert shelf.loopback.call(shelf.storage.get, BUCKET, f"claims/echo/{KEY}")
 
@@ -117,33 +118,33 @@ def test_an_attempt_that_took_long_may_not_send() -> None:
 
 def test_an_outcome_is_written_once_and_ends_all_claiming(shelf: Shelf) -> None:
     held = shelf.ledger()
-    held.claim(KEY)
+    held.claim(KEY, EVENT)
     assert held.record(KEY, LAUNCHED) == LAUNCHED
     assert shelf.ledger().record(KEY, {"outcome": "rejected"}) == LAUNCHED
     shelf.time_passes()
     with pytest.raises(DecidedError) as decided:
-        shelf.ledger().claim(KEY)
+        shelf.ledger().claim(KEY, EVENT)
     assert decided.value.record == LAUNCHED
 
 
 def test_a_claim_whose_answer_was_lost_is_recognised_as_ours(shelf: Shelf) -> None:
     shelf.wire.fail("POST", UPLOADS, None, served=True)
-    assert not shelf.ledger().claim(KEY).taken_over
+    assert not shelf.ledger().claim(KEY, EVENT).taken_over
 
 
 @pytest.mark.parametrize("answer", [page(429), page(500), page(503), None], ids=["429", "500", "503", "dropped"])
 def test_a_claim_that_was_not_written_is_nobody_s(shelf: Shelf, answer: None) -> None:
     shelf.wire.fail("POST", UPLOADS, answer)
     with pytest.raises((ClaimedError, LedgerUnavailableError)):
-        shelf.ledger().claim(KEY)
-    assert not shelf.ledger().claim(KEY).taken_over
+        shelf.ledger().claim(KEY, EVENT)
+    assert not shelf.ledger().claim(KEY, EVENT).taken_over
 
 
 def test_a_claim_that_another_wrote_meanwhile_is_not_taken_for_ours(shelf: Shelf) -> None:
-    shelf.ledger().claim(KEY)
+    shelf.ledger().claim(KEY, EVENT)
     shelf.wire.fail("POST", UPLOADS, page(503))
     with pytest.raises(LedgerUnavailableError):
-        shelf.ledger().claim(KEY)
+        shelf.ledger().claim(KEY, EVENT)
 
 
 def test_an_outcome_that_may_not_have_been_written_is_not_taken_for_written(shelf: Shelf) -> None:
@@ -154,6 +155,6 @@ def test_an_outcome_that_may_not_have_been_written_is_not_taken_for_written(shel
 
 def test_giving_back_never_fails(shelf: Shelf) -> None:
     held = shelf.ledger()
-    claim = held.claim(KEY)
+    claim = held.claim(KEY, EVENT)
     shelf.wire.fail("DELETE", CLAIM, page(503))
     held.release(claim)
