@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from infra.errors import ConfigurationError
 from ops.errors import OperationError
+from ops.launches.cli import launches, replay
 
 app = typer.Typer(
     help="Starts pipeline runs from events: rehearse an environment here, or stand it up on Google Cloud.",
@@ -20,6 +21,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(launches, name="launches")
+app.command()(replay)
 Stack = Annotated[str, typer.Option(help="A stack's name (dev is Pulumi.dev.yaml) or the path of a stack file.")]
 
 

@@ -22,6 +22,7 @@ from rehearsal.loopback import Loopback
 from rehearsal.metadata import MetadataServer, Tokens
 from rehearsal.program import ROOT, Plan, Resource
 from rehearsal.pubsub import Attempt, PubSub, Subscription
+from rehearsal.pubsub_api import PubSubApi
 from rehearsal.runs import RunExecutor
 from rehearsal.storage import Storage
 
@@ -70,7 +71,7 @@ class Environment:
     """A context manager. ``happenings`` is a queue of all that happens; ``say`` hears what is being set up."""
 
     def __init__(self, plan: Plan, say: Callable[[str], None] = lambda _: None) -> None:
-        self._plan = plan
+        self.plan = plan
         self._say = say
         self._tokens = Tokens()
         self._exits = contextlib.ExitStack()
@@ -79,6 +80,7 @@ class Environment:
         self.happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
         self.loopback = Loopback()
         self.pubsub: PubSub
+        self.pubsub_url: str
         self.storage: Storage
         self.storage_url: str
         self.triggers: list[RunningTrigger] = []
@@ -107,22 +109,23 @@ class Environment:
         self._exits.enter_context(self.loopback)
         self.pubsub = self.loopback.call(PubSub, TIME_SCALE, self.happenings.put)
         self._exits.callback(lambda: self.loopback.run(self.pubsub.close()))
+        self.pubsub_url = self.loopback.serve(PubSubApi(self.pubsub, TIME_SCALE).app)
         self.storage = Storage(self._publish)
         self.storage_url = self.loopback.serve(self.storage.app)
-        for bucket in self._plan.of_type(":Bucket"):
+        for bucket in self.plan.of_type(":Bucket"):
             self.storage.create_bucket(bucket.outputs["name"], bucket.inputs["location"])
-        for topic in self._plan.of_type(":Topic"):
+        for topic in self.plan.of_type(":Topic"):
             self.pubsub.create_topic(topic.id)
         functions = {
-            function.outputs["serviceConfig"]["uri"]: function for function in self._plan.of_type(":Function")
+            function.outputs["serviceConfig"]["uri"]: function for function in self.plan.of_type(":Function")
         }
-        for planned in sorted(self._plan.of_type(":Subscription"), key=lambda subscription: subscription.name):
+        for planned in sorted(self.plan.of_type(":Subscription"), key=lambda subscription: subscription.name):
             function = functions.get(planned.inputs.get("pushConfig", {}).get("pushEndpoint"))
             if function:
                 self.triggers.append(self._start_trigger(function, planned))
             else:
                 self.pubsub.subscribe(_subscription(planned))
-        for notification in self._plan.of_type(":Notification"):
+        for notification in self.plan.of_type(":Notification"):
             self.storage.add_notification(
                 notification.inputs["bucket"],
                 notification.inputs["topic"],
@@ -138,11 +141,11 @@ class Environment:
         endpoint, url = self._endpoint(settings["target"])
         settings["target"]["host"] = url
         settings["lease_seconds"] = LEASE_SECONDS
-        metadata = MetadataServer(service["serviceAccountEmail"], self._plan.project, tokens=self._tokens)
+        metadata = MetadataServer(service["serviceAccountEmail"], self.plan.project, tokens=self._tokens)
         metadata_host = self.loopback.serve(metadata.app).removeprefix("http://")
 
         source = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}-launcher-")))
-        unpack(self._plan.archive_of(planned), ROOT / "infra", source)
+        unpack(self.plan.archive_of(planned), ROOT / "infra", source)
         self._say(f"Installing what the launcher of {name} requires (the first time only)")
         python = install(source, CACHE)
         self._say(f"Starting the launcher of {name}")
@@ -167,7 +170,7 @@ class Environment:
         self.pubsub.publish(topic, data, attributes)
 
     def _may_read(self, bucket: str) -> bool:
-        granted = self._plan.of_type(":BucketIAMMember")
+        granted = self.plan.of_type(":BucketIAMMember")
         return any(g.inputs["bucket"] == bucket and g.inputs["role"] == "roles/storage.objectViewer" for g in granted)
 
     def _endpoint(self, target: Mapping[str, str]) -> tuple[KfpEndpoint, str]:

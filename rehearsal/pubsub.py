@@ -74,6 +74,15 @@ class PubSub:
         """Adds a subscription; it gets what is published from now on."""
         self._topics[subscription.topic].append(subscription)
 
+    def has_topic(self, name: str) -> bool:
+        """Whether there is a topic of that name."""
+        return name in self._topics
+
+    def subscription(self, name: str) -> Subscription | None:
+        """The subscription of that name."""
+        subscriptions = (subscription for found in self._topics.values() for subscription in found)
+        return next((subscription for subscription in subscriptions if subscription.name == name), None)
+
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> str:
         """Publishes a message and returns its id."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

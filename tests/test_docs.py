@@ -2,10 +2,13 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 import yaml
 from pydantic import BaseModel
 
@@ -13,6 +16,7 @@ from infra.function_settings import DeliverySettings, FunctionSettings
 from infra.settings import TriggerSettings
 from infra.source_settings import GcsSource
 from infra.target_settings import KfpTarget
+from ops.cli import app
 from rehearsal.program import ROOT, evaluate, read_stack
 
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -75,6 +79,23 @@ def test_every_verb_that_the_documents_show_is_in_the_makefile() -> None:
     verbs = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     shown = {verb for _, block in blocks("sh") for verb in re.findall(r"^make ([a-z]+)", block, re.MULTILINE)}
     assert {"rehearse", "test", "up", "preview"} <= shown <= verbs
+
+
+def commands() -> Iterator[list[str]]:
+    for path in DOCS:
+        for block in re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL):
+            for line in block.splitlines():
+                program, *arguments = shlex.split(line, comments=True) or [""]
+                if program.endswith("pipeline-trigger"):
+                    yield arguments
+
+
+@pytest.mark.parametrize("arguments", list(commands()), ids=" ".join)
+def test_every_command_that_the_documents_show_is_one(arguments: list[str]) -> None:
+    command: Any = typer.main.get_command(app)
+    while commands := getattr(command, "commands", None):
+        command = commands[arguments.pop(0)]
+    command.make_context(command.name, arguments, resilient_parsing=True)
 
 
 def test_the_readme_is_short() -> None:

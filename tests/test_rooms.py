@@ -14,7 +14,7 @@ ALLOWED = {
     "infra": {"function_src"},
     "pipelines": set(),
     "rehearsal": {"infra"},
-    "ops": {"infra", "rehearsal"},
+    "ops": {"function_src", "infra", "rehearsal"},
 }
 PURE_LAUNCHER_MODULES = {f"function_src.launcher.{module}" for module in ("origin", "package", "parameters")}
 LONGEST_MODULE = 300

@@ -1,0 +1,1 @@
+"""What became of events, and replaying those that did not launch."""

@@ -1,0 +1,121 @@
+"""Cloud Storage and Pub/Sub as the person at the keyboard, with Application Default Credentials.
+
+STORAGE_EMULATOR_HOST and PUBSUB_EMULATOR_HOST lead to stand-ins, as they do in Google's own libraries; no credentials
+are used then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import google.auth
+import requests
+from google.api_core.exceptions import Forbidden, GoogleAPICallError
+from google.auth.credentials import AnonymousCredentials, Credentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.transport.requests import AuthorizedSession
+from google.cloud import storage
+
+from ops.errors import OperationError
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+PUBSUB = "https://pubsub.googleapis.com"
+SECONDS_TO_WAIT = 30
+PULLED_AT_ONCE = 100
+EMPTY_PULLS = 3  # Pub/Sub may answer a pull with nothing although there is something
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A message from a pull subscription: ``data`` (base64), ``attributes``, ``messageId``, ``publishTime``."""
+
+    ack_id: str
+    message: Mapping[str, Any] = field(hash=False)
+
+
+class Cloud:
+    """The two services. ``pubsub`` is a URL; storage goes where STORAGE_EMULATOR_HOST says, if it says."""
+
+    def __init__(self, project: str, credentials: Credentials, pubsub: str) -> None:
+        self.storage = storage.Client(project, credentials)
+        self._session = AuthorizedSession(credentials)
+        self._pubsub = pubsub
+
+    @classmethod
+    def connect(cls, project: str) -> Cloud:
+        """With the credentials of whoever runs this.
+
+        Raises:
+            OperationError: there are none.
+        """
+        emulator = os.environ.get("PUBSUB_EMULATOR_HOST")
+        if emulator and os.environ.get("STORAGE_EMULATOR_HOST"):
+            return cls(project, AnonymousCredentials(), f"http://{emulator}")
+        try:
+            credentials, _ = google.auth.default(scopes=[SCOPE], quota_project_id=project)
+        except DefaultCredentialsError:
+            raise OperationError(
+                "there are no Google Cloud credentials: gcloud auth application-default login"
+            ) from None
+        return cls(project, credentials, PUBSUB)
+
+    def publish(self, topic: str, message: Mapping[str, Any]) -> None:
+        """Publishes a message, ``data`` (base64) and ``attributes``, to ``projects/P/topics/T``."""
+        self._call(topic, "publish", messages=[message])
+
+    def pull(self, subscription: str) -> Iterator[Pulled]:
+        """Takes messages until there seem to be no more. They come again unless acknowledged."""
+        empty = 0
+        while empty < EMPTY_PULLS:
+            answer = self._call(subscription, "pull", maxMessages=PULLED_AT_ONCE, returnImmediately=True)
+            received = answer.get("receivedMessages", [])
+            empty = 0 if received else empty + 1
+            yield from (Pulled(item["ackId"], item["message"]) for item in received)
+
+    def acknowledge(self, subscription: str, message: Pulled) -> None:
+        """Takes a message off its subscription for good."""
+        self._call(subscription, "acknowledge", ackIds=[message.ack_id])
+
+    def put_back(self, subscription: str, messages: Sequence[Pulled]) -> None:
+        """Lets messages be pulled again at once."""
+        for start in range(0, len(messages), PULLED_AT_ONCE):
+            ack_ids = [message.ack_id for message in messages[start : start + PULLED_AT_ONCE]]
+            self._call(subscription, "modifyAckDeadline", ackIds=ack_ids, ackDeadlineSeconds=0)
+
+    def _call(self, resource: str, verb: str, **request: Any) -> Mapping[str, Any]:
+        url = f"{self._pubsub}/v1/{resource}:{verb}"
+        response = self._session.post(url, json=request, timeout=SECONDS_TO_WAIT)
+        if not response.ok:
+            raise OperationError(f"Pub/Sub refuses to {verb} {resource}: {_message(response)}")
+        answer: Mapping[str, Any] = response.json()
+        return answer
+
+
+def _message(response: requests.Response) -> str:
+    try:
+        return f"{response.status_code}: {response.json()['error']['message']}"
+    except (ValueError, KeyError, TypeError):
+        return f"it answered {response.status_code}"
+
+
+@contextlib.contextmanager
+def google_errors() -> Iterator[None]:
+    """Says in one line what Google Cloud says in many.
+
+    Raises:
+        OperationError: credentials, network or Google Cloud itself said no.
+    """
+    try:
+        yield
+    except Forbidden as error:
+        raise OperationError(f"{error.message}; docs/replay.md says which roles this needs") from None
+    except GoogleAPICallError as error:
+        raise OperationError(f"Cloud Storage answered {error.code}: {error.message}") from None
+    except GoogleAuthError as error:
+        raise OperationError(f"the credentials do not work: {error}; gcloud auth application-default login") from None
+    except requests.RequestException as error:
+        raise OperationError(f"Google Cloud cannot be reached ({type(error).__name__}); try again") from None

@@ -1,0 +1,71 @@
+"""Messages and what they are about: read with the launcher's own code, so that keys cannot differ."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from google.cloud.storage import Blob
+
+from function_src.launcher.event import AGAIN, BECAUSE, BadDeliveryError, Event, read_event
+from ops.launches.deployment import DeployedTrigger
+
+DEAD_LETTER = "CloudPubSubDeadLetterSource"
+PUBLISHED = f"{DEAD_LETTER}TopicPublishTime"
+
+
+def event_of(trigger: DeployedTrigger, message: Mapping[str, Any]) -> Event | None:
+    """The event that a message announces to a trigger; None where it announces none."""
+    try:
+        return read_event(trigger.id, {}, json.dumps({"message": message}).encode())
+    except BadDeliveryError:
+        return None
+
+
+def as_first_published(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message to publish again: without what Pub/Sub added to it."""
+    attributes = {name: text for name, text in _attributes(message).items() if not name.startswith(DEAD_LETTER)}
+    return {"data": message.get("data", ""), "attributes": attributes}
+
+
+def published_at(message: Mapping[str, Any]) -> datetime:
+    """When a message was first published: a dead letter says it in an attribute."""
+    return datetime.fromisoformat(_attributes(message).get(PUBLISHED) or message["publishTime"])
+
+
+def asking_again(message: Mapping[str, Any], because: str) -> dict[str, Any]:
+    """A message that asks for one more run of the event that ``message`` announces."""
+    return {**message, "attributes": {**_attributes(message), AGAIN: uuid.uuid4().hex, BECAUSE: because}}
+
+
+def notification(blob: Blob) -> dict[str, Any]:
+    """The message with which Cloud Storage announces an object.
+
+    Source: https://cloud.google.com/storage/docs/pubsub-notifications.
+    """
+    resource = {
+        "kind": "storage#object",
+        "bucket": blob.bucket.name,
+        "name": blob.name,
+        "generation": str(blob.generation),
+        "size": str(blob.size),
+        "contentType": blob.content_type,
+        "timeCreated": blob.time_created.isoformat().replace("+00:00", "Z"),
+        "metadata": blob.metadata or {},
+    }
+    attributes = {
+        "eventType": "OBJECT_FINALIZE",
+        "payloadFormat": "JSON_API_V1",
+        "bucketId": blob.bucket.name,
+        "objectId": blob.name,
+        "objectGeneration": str(blob.generation),
+    }
+    return {"data": base64.b64encode(json.dumps(resource).encode()).decode(), "attributes": attributes}
+
+
+def _attributes(message: Mapping[str, Any]) -> Mapping[str, str]:
+    return message.get("attributes") or {}

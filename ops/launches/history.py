@@ -1,0 +1,95 @@
+"""What became of a stack's events: the ledger's outcomes, its open claims, and the dead letters."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from google.cloud.storage import Blob
+
+from ops.launches.cloud import Cloud
+from ops.launches.deployment import DeployedTrigger, Deployment
+from ops.launches.events import event_of, published_at
+from ops.launches.words import State
+
+LISTED = "items(name,generation,metadata,updated),nextPageToken"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One event and where it is. ``event`` is its subject, ``gs://bucket/name#generation``."""
+
+    trigger: DeployedTrigger
+    key: str
+    state: State
+    event: str
+    run_id: str | None
+    at: datetime
+
+    def is_named(self, reference: str) -> bool:
+        """Whether this is what a key, a run id, a subject, or a gs:// URI without its generation names."""
+        return reference in (self.key, self.run_id, self.event, self.event.rpartition("#")[0])
+
+
+def read_history(cloud: Cloud, deployment: Deployment, trigger: str | None = None) -> list[Launch]:
+    """All that is known, the latest first. An event has one entry: its outcome, else its dead letter, else its claim.
+
+    Dead letters are pulled and put back, so a listing can miss some that somebody else has just pulled.
+
+    Raises:
+        OperationError: there is no such trigger, or Pub/Sub refuses.
+    """
+    found: list[Launch] = []
+    for chosen in deployment.choose(trigger):
+        claims, outcomes = _claims(cloud, deployment, chosen), _outcomes(cloud, deployment, chosen)
+        entries = itertools.chain(claims, read_dead_letters(cloud, chosen), outcomes)
+        found += {launch.key: launch for launch in entries}.values()
+    return sorted(found, key=lambda launch: launch.at, reverse=True)
+
+
+def read_records(cloud: Cloud, deployment: Deployment, launch: Launch) -> list[Mapping[str, Any]]:
+    """The ledger's records of an event, the latest first: its outcome, and those that a replay set aside."""
+    place = f"{launch.trigger.name}/{launch.key}"
+    bucket = cloud.storage.bucket(deployment.ledger)
+    earlier = sorted(cloud.storage.list_blobs(bucket, prefix=f"replayed/{place}/"), key=lambda blob: blob.name)
+    blobs = [*earlier, *([bucket.blob(f"outcomes/{place}")] if launch.state in OUTCOMES else [])]
+    return [json.loads(blob.download_as_bytes()) for blob in reversed(blobs)]
+
+
+OUTCOMES = (State.LAUNCHED, State.SKIPPED, State.REJECTED)
+
+
+def _outcomes(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger) -> Iterator[Launch]:
+    for key, blob, about in _listed(cloud, deployment, "outcomes", trigger):
+        event, run_id = about.get("event", "an unreadable delivery"), about.get("run_id")
+        yield Launch(trigger, key, State(about["outcome"]), event, run_id, blob.updated)
+
+
+def _claims(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger) -> Iterator[Launch]:
+    for key, blob, about in _listed(cloud, deployment, "claims", trigger):
+        yield Launch(trigger, key, State.OPEN, about["event"], None, blob.updated)
+
+
+def _listed(
+    cloud: Cloud, deployment: Deployment, kind: str, trigger: DeployedTrigger
+) -> Iterator[tuple[str, Blob, Mapping[str, str]]]:
+    for blob in cloud.storage.list_blobs(deployment.ledger, prefix=f"{kind}/{trigger.name}/", fields=LISTED):
+        yield blob.name.rsplit("/", 1)[-1], blob, blob.metadata or {}
+
+
+def read_dead_letters(cloud: Cloud, trigger: DeployedTrigger) -> Sequence[Launch]:
+    """What is in a trigger's dead-letter subscription, be the event launched by now or not."""
+    letters = list(cloud.pull(trigger.dead_letters))
+    cloud.put_back(trigger.dead_letters, letters)
+    return [dead_letter(trigger, letter.message) for letter in letters]
+
+
+def dead_letter(trigger: DeployedTrigger, message: Mapping[str, Any]) -> Launch:
+    """A message of the dead-letter subscription, as an entry of the history."""
+    event = event_of(trigger, message)
+    key, subject = (event.key, event.subject) if event else ("", f"message {message['messageId']}")
+    return Launch(trigger, key, State.DEAD_LETTERED, subject, None, published_at(message))

@@ -1,0 +1,130 @@
+"""Hands an event to the launcher once more.
+
+Under the same key, so that an event which did launch meanwhile starts nothing. A run for an event that was launched
+before has to be asked for, with a reason, and gets a key of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from google.cloud.storage import Bucket
+
+from ops.errors import OperationError
+from ops.launches.cloud import Cloud
+from ops.launches.deployment import DeployedTrigger, Deployment
+from ops.launches.events import as_first_published, asking_again, event_of, notification
+from ops.launches.history import Launch, dead_letter
+from ops.launches.words import State
+
+
+def replay(cloud: Cloud, deployment: Deployment, launches: Collection[Launch]) -> int:
+    """Replays events that did not launch; returns how many messages were published.
+
+    Raises:
+        OperationError: an event was launched or skipped, or nothing is left to replay it from.
+    """
+    for launch in launches:
+        if launch.state in (State.LAUNCHED, State.SKIPPED):
+            raise OperationError(
+                f"{launch.event} was {launch.state}: a replay would start nothing. For one more run: "
+                f"pipeline-trigger replay {launch.key} --again --because REASON"
+            )
+    published = sum(
+        _replay_dead_letters(cloud, trigger, {launch.key for launch in launches if launch.trigger == trigger})
+        for trigger in deployment.triggers
+        if any(launch.state is State.DEAD_LETTERED and launch.trigger == trigger for launch in launches)
+    )
+    for launch in launches:
+        if launch.state is State.MISSING:
+            cloud.publish(launch.trigger.topic, _announcement(cloud, launch))
+            published += 1
+        elif launch.state in (State.REJECTED, State.OPEN):
+            _replay_kept(cloud, deployment, launch)
+            published += 1
+    return published
+
+
+def launch_again(cloud: Cloud, launch: Launch, because: str) -> str:
+    """Asks for one more run of an object's event; returns its launch key.
+
+    Raises:
+        OperationError: the event is not about an object, or that generation of it is gone.
+    """
+    message = asking_again(_announcement(cloud, launch), because)
+    event = event_of(launch.trigger, message)
+    cloud.publish(launch.trigger.topic, message)
+    return event.key if event else launch.key
+
+
+def _replay_dead_letters(cloud: Cloud, trigger: DeployedTrigger, keys: Collection[str]) -> int:
+    """Publishes first and acknowledges then: whatever happens between, the message is not lost."""
+    others, count = [], 0
+    for letter in cloud.pull(trigger.dead_letters):
+        if dead_letter(trigger, letter.message).key not in keys:
+            others.append(letter)
+            continue
+        cloud.publish(trigger.topic, as_first_published(letter.message))
+        cloud.acknowledge(trigger.dead_letters, letter)
+        count += 1
+    cloud.put_back(trigger.dead_letters, others)
+    return count
+
+
+def _replay_kept(cloud: Cloud, deployment: Deployment, launch: Launch) -> None:
+    """Opens a rejected event again, then publishes what was rejected."""
+    bucket = cloud.storage.bucket(deployment.ledger)
+    place = f"{launch.trigger.name}/{launch.key}"
+    kept = bucket.get_blob(f"rejected/{place}")
+    if kept is None:
+        raise OperationError(
+            f"{launch.event} is {launch.state} and no delivery of it was kept: it will be delivered again by itself, "
+            "or its delivery is in the dead-letter subscription already"
+        )
+    message = _message_in(kept.download_as_bytes())
+    if message is None:
+        raise OperationError(
+            f"what was delivered as {launch.event} is no Pub/Sub message, so it cannot be published; it is "
+            f"gs://{deployment.ledger}/rejected/{place}"
+        )
+    _set_aside(bucket, place)
+    cloud.publish(launch.trigger.topic, as_first_published(message))
+
+
+def _set_aside(bucket: Bucket, place: str) -> None:
+    """Moves an outcome out of the launcher's way. Only the one that was read: a newer one stands."""
+    outcome = bucket.get_blob(f"outcomes/{place}")
+    if outcome is None:
+        return
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+    record = {**json.loads(outcome.download_as_bytes()), "replayed_at": moment}
+    aside = bucket.blob(f"replayed/{place}/{moment}")
+    aside.upload_from_string(json.dumps(record, sort_keys=True), "application/json", if_generation_match=0)
+    outcome.delete(if_generation_match=outcome.generation)
+
+
+def _message_in(delivery: bytes) -> Mapping[str, Any] | None:
+    """The Pub/Sub message in a delivery, wrapped as Pub/Sub pushes it or as a structured CloudEvent."""
+    try:
+        body = json.loads(delivery)
+    except ValueError:
+        return None
+    for wrapper in (body, body.get("data") if isinstance(body, dict) else None):
+        if isinstance(wrapper, dict) and isinstance(wrapper.get("message"), dict):
+            message: Mapping[str, Any] = wrapper["message"]
+            return message
+    return None
+
+
+def _announcement(cloud: Cloud, launch: Launch) -> dict[str, Any]:
+    uri, _, generation = launch.event.rpartition("#")
+    if not uri.startswith("gs://"):
+        raise OperationError(f"{launch.event} is about no object; publish its message again instead")
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    blob = cloud.storage.bucket(bucket).get_blob(name, generation=int(generation))
+    if blob is None:
+        raise OperationError(f"{launch.event} is gone from the bucket; there is nothing to launch from")
+    return notification(blob)

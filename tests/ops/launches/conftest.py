@@ -1,0 +1,179 @@
+"""A deployed stack on stand-ins, a launcher for its trigger, and somebody at the keyboard."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from function_src.launcher import ledger
+from function_src.launcher.launch import Launcher
+from function_src.launcher.package import read_package
+from function_src.launcher.parameters import read_parameter
+from function_src.launcher.settings import KfpTarget, Trigger
+from ops.cli import app
+from ops.errors import OperationError
+from rehearsal.kfp import KfpEndpoint
+from rehearsal.loopback import Loopback
+from rehearsal.pubsub import Message, PubSub, Subscription
+from rehearsal.pubsub_api import PubSubApi
+from rehearsal.storage import Storage
+from tests.launcher.conftest import Identity, Serve, identity, loopback, serve
+from tests.launcher.deliveries import as_json
+from tests.launcher.test_launch import LEASE, PACKAGE
+
+__all__ = ["identity", "loopback", "serve"]  # fixtures
+
+PROJECT = "projects/acme-ml-dev"
+TOPIC, DEAD_TOPIC = f"{PROJECT}/topics/echo-events", f"{PROJECT}/topics/echo-dead-letters"
+BUCKET, LEDGER = "acme-incoming", "launch-ledger"
+OUTPUTS = {
+    "ledger": LEDGER,
+    "ledger_days": 93,
+    "triggers": {
+        "echo": {
+            "id": "acme-ml-dev/dev/echo",
+            "source": {"kind": "gcs", "bucket": BUCKET, "prefix": "incoming/"},
+            "topic": TOPIC,
+            "dead_letters": f"{PROJECT}/subscriptions/echo-dead-letters",
+        }
+    },
+}
+FAKE_CLI = """#!/bin/sh
+test "$*" = "stack output --json --stack dev" || exit 9
+cat {outputs}
+"""
+
+
+@dataclass
+class Desk:
+    """Where somebody sits who has the command and the right credentials.
+
+    Events wait in ``inbox`` until :meth:`deliver` hands them to a launcher: nothing happens by itself.
+    """
+
+    loopback: Loopback
+    storage: Storage
+    pubsub: PubSub
+    kfp: KfpEndpoint
+    kfp_url: str
+    api: PubSubApi
+    inbox: Subscription
+    letters: Subscription
+    monkeypatch: pytest.MonkeyPatch
+
+    def upload(self, name: str = "a.json", body: bytes = b"{}") -> str:
+        """Writes an object, which Cloud Storage announces; returns its subject."""
+        written = self.loopback.call(self.storage.write, BUCKET, f"incoming/{name}", body)
+        return f"gs://{BUCKET}/incoming/{name}#{written['generation']}"
+
+    def launcher(self, filename: Any = "object.uri") -> Launcher:
+        """The launcher as it is deployed now."""
+        trigger = Trigger(
+            id="acme-ml-dev/dev/echo",
+            bucket=BUCKET,
+            prefix="incoming/",
+            parameters={"filename": read_parameter("filename", filename)},
+            content_limit=1000,
+            ledger=LEDGER,
+            lease_seconds=LEASE,
+            target=KfpTarget(self.kfp_url, "access-token", "gcs-triggered"),
+        )
+        return Launcher(trigger, read_package(PACKAGE))
+
+    def deliver(self, launcher: Launcher | None = None) -> list[str]:
+        """Delivers all that waits, once; returns the outcomes."""
+        waiting: list[Message] = self.loopback.call(list, self.inbox.kept)
+        self.loopback.call(self.inbox.kept.clear)
+        return [(launcher or self.launcher()).handle({}, as_json(pushed(message))).outcome for message in waiting]
+
+    def dead_letter(self) -> None:
+        """Gives up on all that waits, as Pub/Sub does after the last attempt."""
+        for message in self.loopback.call(list, self.inbox.kept):
+            self.loopback.call(self.pubsub._dead_letter, self.inbox_policy(), message, 100)
+        self.loopback.call(self.inbox.kept.clear)
+
+    def inbox_policy(self) -> Subscription:
+        return Subscription(f"{PROJECT}/subscriptions/echo-events", TOPIC, dead_letter_topic=DEAD_TOPIC)
+
+    @property
+    def dead_letters(self) -> list[Message]:
+        """What the dead-letter subscription holds and nobody has pulled."""
+        return self.loopback.call(list, self.letters.kept)
+
+    def leases_expire(self) -> None:
+        """Lets whatever was pulled and not acknowledged be pulled again."""
+        for ack_id, lease in list(self.api._leases.items()):
+            self.api._leases[ack_id] = replace(lease, expiry=0)
+
+    def time_passes(self) -> None:
+        """Lets every lease expire, now and from now on."""
+        self.monkeypatch.setattr(ledger, "CLOCK_RESOLUTION", -10 * LEASE)
+
+    def run(self, *arguments: str) -> str:
+        """Runs `pipeline-trigger` and returns what it prints."""
+        done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"}, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--json"))
+
+    def refusal(self, *arguments: str) -> str:
+        """What `pipeline-trigger` says when it refuses."""
+        with pytest.raises(OperationError) as refused:
+            self.run(*arguments)
+        return str(refused.value)
+
+    @property
+    def workflows(self) -> int:
+        """How many workflows were ever started."""
+        return len(self.kfp.workflows)
+
+
+def pushed(message: Message) -> dict[str, Any]:
+    return {
+        "message": {
+            "data": base64.b64encode(message.data).decode(),
+            "attributes": dict(message.attributes),
+            "messageId": message.id,
+            "publishTime": message.publish_time,
+        }
+    }
+
+
+@pytest.fixture
+def desk(
+    loopback: Loopback, serve: Serve, identity: Identity, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Desk]:
+    pubsub = loopback.call(PubSub, 1 / 50, lambda _: None)
+    inbox = Subscription(f"{PROJECT}/subscriptions/inbox", TOPIC)
+    for topic in (TOPIC, DEAD_TOPIC):
+        loopback.call(pubsub.create_topic, topic)
+    loopback.call(pubsub.subscribe, inbox)
+    letters = Subscription(f"{PROJECT}/subscriptions/echo-dead-letters", DEAD_TOPIC)
+    loopback.call(pubsub.subscribe, letters)
+    api = PubSubApi(pubsub, 1 / 50)
+
+    def publish(topic: str, data: bytes, attributes: dict[str, str]) -> None:
+        pubsub.publish(topic, data, attributes)
+
+    storage, kfp = Storage(publish), KfpEndpoint(identity.tokens.principal)
+    for bucket in (BUCKET, LEDGER):
+        storage.create_bucket(bucket)
+    storage.add_notification(BUCKET, TOPIC, prefix="incoming/", event_types=["OBJECT_FINALIZE"])
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", serve(storage.app))
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", serve(api.app).removeprefix("http://"))
+    outputs, program = tmp_path / "outputs.json", tmp_path / "pulumi"
+    outputs.write_text(json.dumps(OUTPUTS))
+    program.write_text(FAKE_CLI.format(outputs=outputs))
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    yield Desk(loopback, storage, pubsub, kfp, serve(kfp.app), api, inbox, letters, monkeypatch)
+    loopback.run(pubsub.close())

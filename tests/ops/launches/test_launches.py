@@ -1,0 +1,165 @@
+"""`launches` says of every event where it is, and of every file whether it was an event."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ops.launches import sweep
+from ops.launches.words import read_moment
+from tests.ops.launches.conftest import BUCKET, LEDGER, Desk
+
+
+def one_of_each(desk: Desk) -> dict[str, str]:
+    """An event in every state, by state."""
+    events, launcher = {}, desk.launcher()
+    events["launched"] = desk.upload("launched.json")
+    desk.deliver(launcher)
+    events["rejected"] = desk.upload("rejected.json")
+    desk.deliver(desk.launcher("content.file"))
+    events["dead-lettered"] = desk.upload("dead-lettered.json")
+    desk.dead_letter()
+    events["open"] = desk.upload("open.json")
+    desk.kfp.outage = True
+    desk.deliver(launcher)
+    desk.kfp.outage = False
+    return events
+
+
+def test_every_event_is_listed_with_its_state_and_its_run(desk: Desk) -> None:
+    events = one_of_each(desk)
+    listed = desk.json("launches", "list")
+    assert {launch["state"]: launch["event"] for launch in listed} == events
+    assert {launch["run_id"] for launch in listed} == {None, desk.kfp.workflows[0].run_id}
+    assert [launch["at"] for launch in listed] == sorted((launch["at"] for launch in listed), reverse=True)
+
+
+def test_a_table_shows_what_json_holds_and_cuts_nothing(desk: Desk) -> None:
+    for state, event in one_of_each(desk).items():
+        [line] = [line for line in desk.run("launches", "list").splitlines() if event in line]
+        assert f" {state} " in line
+
+
+@pytest.mark.parametrize("state", ["launched", "rejected", "dead-lettered", "open"])
+def test_a_list_can_be_of_one_state(desk: Desk, state: str) -> None:
+    events = one_of_each(desk)
+    assert [launch["event"] for launch in desk.json("launches", "list", "--state", state)] == [events[state]]
+
+
+def test_a_list_can_be_of_one_time(desk: Desk) -> None:
+    one_of_each(desk)
+    assert len(desk.json("launches", "list", "--since", "1h")) == 4
+    assert desk.run("launches", "list", "--since", "9999-01-01") == "no such events\n"
+
+
+def test_a_list_of_dead_letters_leaves_them_where_they_are(desk: Desk) -> None:
+    one_of_each(desk)
+    for _ in range(3):
+        assert len(desk.json("launches", "list", "--state", "dead-lettered")) == 1
+
+
+def test_times_are_in_the_users_zone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    desk.upload()
+    desk.deliver()
+    [launch] = desk.json("launches", "list")
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    try:
+        shown = desk.run("launches", "list")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    there = datetime.fromisoformat(launch["at"]).astimezone(UTC) + timedelta(hours=5, minutes=45)
+    assert f"{there:%Y-%m-%d %H:%M:%S}" in shown
+
+
+@pytest.mark.parametrize("reference", ["event", "uri", "key", "run_id"])
+def test_show_says_which_run_a_file_started(desk: Desk, reference: str) -> None:
+    event = desk.upload()
+    desk.deliver()
+    [listed] = desk.json("launches", "list")
+    names = {**listed, "uri": event.partition("#")[0]}
+    [shown] = desk.json("launches", "show", names[reference])
+    assert (shown["state"], shown["event"]) == ("launched", event)
+    assert shown["run_id"] == desk.kfp.workflows[0].run_id
+    assert shown["records"][0]["parameters"] == {"filename": event.partition("#")[0]}
+    assert shown["run_id"] in desk.run("launches", "show", names[reference])
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("rejected", "the event gives no value for parameter 'filename'"),
+        ("dead-lettered", "It was tried too often"),
+        ("open", "It is being launched, or waits for its next delivery"),
+    ],
+)
+def test_show_says_why_a_file_started_none(desk: Desk, state: str, why: str) -> None:
+    event = one_of_each(desk)[state]
+    shown = desk.run("launches", "show", event)
+    assert f"{event} is {state}" in shown
+    assert why in " ".join(shown.split())
+
+
+def test_show_says_of_a_file_without_an_event_that_it_is_missing(desk: Desk) -> None:
+    event = desk.upload()
+    desk.loopback.call(desk.inbox.kept.clear)
+    assert f"{event} is missing" in desk.run("launches", "show", event.partition("#")[0])
+
+
+def test_show_says_what_it_searched_for_in_vain(desk: Desk) -> None:
+    assert f"know gs://{BUCKET}/nothing" in desk.refusal("launches", "show", f"gs://{BUCKET}/nothing")
+
+
+def test_missing_files_are_those_that_the_launcher_never_heard_of(desk: Desk) -> None:
+    desk.loopback.call(desk.storage.write, BUCKET, "elsewhere/a", b"")
+    one_of_each(desk)
+    assert desk.json("launches", "missing") == []
+    assert desk.run("launches", "missing") == "the launcher knows of every file\n"
+    lost = [desk.upload(f"{number}.json") for number in range(3)]
+    desk.loopback.call(desk.inbox.kept.clear)
+    assert {launch["event"] for launch in desk.json("launches", "missing")} == set(lost)
+
+
+def test_what_the_ledger_may_have_forgotten_is_not_called_missing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a sweep would launch everything again that is older than the ledger's memory."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]  # only UTC is asked for
+            return datetime.now(UTC) + timedelta(days=94)
+
+    desk.upload()
+    monkeypatch.setattr(sweep, "datetime", Later)
+    assert desk.json("launches", "missing") == []
+    assert "1 more are older than the 93 days" in desk.run("launches", "missing")
+
+
+@pytest.mark.parametrize(
+    ("outputs", "problem"),
+    [("{}", "deploy it: make up STACK=dev"), (json.dumps({"triggers": {}}), "deploy it: make up STACK=dev")],
+)
+def test_a_stack_that_does_not_stand(desk: Desk, outputs: str, problem: str, tmp_path: object) -> None:
+    import pathlib
+
+    (pathlib.Path(str(tmp_path)) / "outputs.json").write_text(outputs)
+    assert problem in desk.refusal("launches", "list")
+
+
+def test_a_trigger_that_is_not_there(desk: Desk) -> None:
+    assert "has no trigger 'ecco'; it has: echo" in desk.refusal("launches", "list", "--trigger", "ecco")
+
+
+def test_a_ledger_that_is_not_there(desk: Desk) -> None:
+    desk.loopback.call(desk.storage.delete_bucket, LEDGER)
+    assert "Cloud Storage answered 404" in desk.refusal("launches", "list")
+
+
+@pytest.mark.parametrize("text", ["yesterday", "7 days", "", "7w"])
+def test_a_moment_that_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="write 90m, 24h or 7d, or a date such as 2026-11-01"):
+        read_moment(text)

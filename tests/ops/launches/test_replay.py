@@ -1,0 +1,194 @@
+"""`replay` hands an event over once more, under its key: whatever happens, one run per event, unless asked for."""
+
+import json
+
+import pytest
+
+from ops.errors import OperationError
+from ops.launches.cloud import Cloud
+from tests.ops.launches.conftest import BUCKET, LEDGER, Desk
+
+
+def test_an_event_that_was_tried_too_often_launches_once_it_is_replayed(desk: Desk) -> None:
+    event = desk.upload()
+    desk.dead_letter()
+    assert "1 replayed" in desk.run("replay", event, "--yes")
+    assert desk.deliver() == ["launched"]
+    [launch] = desk.json("launches", "list")
+    assert (launch["event"], launch["state"]) == (event, "launched")
+
+
+def test_a_dead_letter_of_an_event_that_did_launch_starts_nothing(desk: Desk) -> None:
+    desk.upload()
+    [message] = desk.loopback.call(list, desk.inbox.kept)
+    assert desk.deliver() == ["launched"]
+    desk.loopback.call(desk.inbox.kept.append, message)
+    desk.dead_letter()
+    assert "1 replayed" in desk.run("replay", "--dead-letters", "--yes")
+    assert desk.deliver() == ["duplicate"]
+    assert desk.workflows == 1
+    assert desk.dead_letters == []
+
+
+def test_replaying_takes_only_what_was_asked_for(desk: Desk) -> None:
+    first, second = desk.upload("first.json"), desk.upload("second.json")
+    desk.dead_letter()
+    desk.run("replay", first, "--yes")
+    assert desk.deliver() == ["launched"]
+    assert [launch["event"] for launch in desk.json("launches", "list", "--state", "dead-lettered")] == [second]
+
+
+def test_replaying_twice_starts_one_run(desk: Desk) -> None:
+    event = desk.upload()
+    desk.dead_letter()
+    [letter] = desk.dead_letters
+    desk.run("replay", event, "--yes")
+    desk.loopback.call(desk.inbox.kept.append, letter)
+    assert sorted(desk.deliver()) == ["duplicate", "launched"]
+    assert desk.workflows == 1
+
+
+def test_a_replay_that_breaks_off_leaves_the_dead_letter(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.upload()
+    desk.dead_letter()
+
+    def refuse(*_: object) -> None:
+        raise OperationError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Cloud, "publish", refuse)
+        assert desk.refusal("replay", "--dead-letters", "--yes") == "no"
+    desk.leases_expire()
+    desk.run("replay", "--dead-letters", "--yes")
+    assert desk.deliver() == ["launched"]
+
+
+def test_a_rejected_event_launches_once_its_fault_is_mended(desk: Desk) -> None:
+    event = desk.upload()
+    assert desk.deliver(desk.launcher("content.file")) == ["rejected"]
+    desk.run("replay", "--rejected", "--yes")
+    desk.time_passes()
+    assert desk.deliver(desk.launcher({"from": "content.file", "default": "mended"})) == ["launched"]
+    [shown] = desk.json("launches", "show", event)
+    assert [record["outcome"] for record in shown["records"]] == ["launched", "rejected"]
+    assert "rejected at" in desk.run("launches", "show", event)
+    assert desk.workflows == 1
+
+
+def test_a_rejected_event_whose_fault_is_not_mended_is_rejected_again_and_can_be_replayed_again(desk: Desk) -> None:
+    event = desk.upload()
+    wrong = desk.launcher("content.file")
+    assert desk.deliver(wrong) == ["rejected"]
+    desk.time_passes()
+    for earlier in range(1, 3):
+        desk.run("replay", event, "--yes")
+        assert desk.deliver(wrong) == ["rejected"]
+        [shown] = desk.json("launches", "show", event)
+        assert len(shown["records"]) == earlier + 1
+
+
+def test_a_replay_of_a_rejected_event_that_broke_off_can_be_replayed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = desk.upload()
+    desk.deliver(desk.launcher("content.file"))
+
+    def refuse(*_: object) -> None:
+        raise OperationError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Cloud, "publish", refuse)
+        desk.refusal("replay", event, "--yes")
+    assert [launch["state"] for launch in desk.json("launches", "list")] == ["open"]
+    desk.run("replay", event, "--yes")
+    desk.time_passes()
+    assert desk.deliver() == ["launched"]
+
+
+def test_a_launched_event_is_not_replayed_by_accident(desk: Desk) -> None:
+    event = desk.upload()
+    desk.deliver()
+    refusal = desk.refusal("replay", event, "--yes")
+    assert "was launched: a replay would start nothing" in refusal
+    assert "--again --because REASON" in refusal
+    assert desk.deliver() == []
+
+
+def test_one_more_run_has_to_be_asked_for_with_a_reason_that_is_recorded(desk: Desk) -> None:
+    event = desk.upload()
+    desk.deliver()
+    desk.run("replay", event, "--again", "--because", "the model was wrong", "--yes")
+    assert desk.deliver() == ["launched"]
+    assert desk.workflows == 2
+    shown = desk.json("launches", "show", event)
+    assert [record["again_because"] for launch in shown for record in launch["records"]] == [
+        "the model was wrong",
+        None,
+    ]
+    assert "the model was wrong" in desk.run("launches", "show", event)
+
+
+def test_one_more_run_of_an_object_that_is_gone(desk: Desk) -> None:
+    event = desk.upload()
+    desk.deliver()
+    desk.loopback.call(desk.storage.delete, BUCKET, "incoming/a.json")
+    assert "is gone from the bucket" in desk.refusal("replay", event, "--again", "--because", "why not", "--yes")
+
+
+def test_files_without_an_event_launch_once_they_are_swept_up(desk: Desk) -> None:
+    lost = [desk.upload(f"{number}.json") for number in range(3)]
+    desk.loopback.call(desk.inbox.kept.clear)
+    assert "3 replayed" in desk.run("replay", "--missing", "--yes")
+    assert desk.deliver() == ["launched"] * 3
+    assert {launch["event"] for launch in desk.json("launches", "list")} == set(lost)
+    assert desk.json("launches", "missing") == []
+
+
+def test_a_swept_file_whose_event_comes_after_all_starts_one_run(desk: Desk) -> None:
+    desk.upload()
+    desk.run("replay", "--missing", "--yes")
+    assert sorted(desk.deliver()) == ["duplicate", "launched"]
+    assert desk.workflows == 1
+
+
+def test_what_is_no_message_cannot_be_published_and_is_shown_where_it_lies(desk: Desk) -> None:
+    desk.launcher().handle({}, b"not JSON")
+    [launch] = desk.json("launches", "list")
+    refusal = desk.refusal("replay", launch["key"], "--yes")
+    assert f"gs://{LEDGER}/rejected/echo/{launch['key']}" in refusal
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["replay"],
+        ["replay", "gs://a/b", "--rejected"],
+        ["replay", "gs://a/b", "--again"],
+        ["replay", "gs://a/b", "--because", "x"],
+        ["replay", "--missing", "--again", "--because", "x"],
+    ],
+)
+def test_a_command_that_is_not_clear_does_nothing(desk: Desk, arguments: list[str]) -> None:
+    assert "--" in desk.refusal(*arguments)
+
+
+def test_nothing_is_replayed_unless_it_is_confirmed(desk: Desk) -> None:
+    from typer.testing import CliRunner
+
+    from ops.cli import app
+
+    desk.upload()
+    desk.dead_letter()
+    done = CliRunner().invoke(app, ["replay", "--dead-letters"], input="n\n")
+    assert done.exit_code == 1
+    assert "Replay 1?" in done.output
+    assert desk.deliver() == []
+
+
+def test_the_ledger_keeps_what_a_replay_sets_aside(desk: Desk) -> None:
+    desk.upload()
+    desk.deliver(desk.launcher("content.file"))
+    desk.run("replay", "--rejected", "--yes")
+    names = [name for name in desk.storage.buckets[LEDGER].objects if name.startswith("replayed/")]
+    [body] = [desk.loopback.call(desk.storage.get, LEDGER, name).body for name in names]
+    assert json.loads(body)["outcome"] == "rejected"
