@@ -11,9 +11,13 @@ from tests.ops.launches.conftest import BUCKET, LEDGER, Desk
 
 def test_an_event_that_was_tried_too_often_launches_once_it_is_replayed(desk: Desk) -> None:
     event = desk.upload()
+    [first] = desk.loopback.call(list, desk.inbox.kept)
     desk.dead_letter()
     assert "1 replayed" in desk.run("replay", event, "--yes")
+    [replayed] = desk.loopback.call(list, desk.inbox.kept)
+    assert (replayed.data, replayed.attributes) == (first.data, first.attributes)
     assert desk.deliver() == ["launched"]
+    desk.leases_expire()
     [launch] = desk.json("launches", "list")
     assert (launch["event"], launch["state"]) == (event, "launched")
 
@@ -24,6 +28,7 @@ def test_a_dead_letter_of_an_event_that_did_launch_starts_nothing(desk: Desk) ->
     assert desk.deliver() == ["launched"]
     desk.loopback.call(desk.inbox.kept.append, message)
     desk.dead_letter()
+    assert [launch["state"] for launch in desk.json("launches", "list")] == ["launched"]
     assert "1 replayed" in desk.run("replay", "--dead-letters", "--yes")
     assert desk.deliver() == ["duplicate"]
     assert desk.workflows == 1
@@ -135,6 +140,14 @@ def test_one_more_run_of_an_object_that_is_gone(desk: Desk) -> None:
     assert "is gone from the bucket" in desk.refusal("replay", event, "--again", "--because", "why not", "--yes")
 
 
+def test_one_more_run_of_an_object_that_was_overwritten(desk: Desk) -> None:
+    """Another generation is another event."""
+    event = desk.upload()
+    desk.deliver()
+    desk.upload(body=b"other")
+    assert "is gone from the bucket" in desk.refusal("replay", event, "--again", "--because", "why not", "--yes")
+
+
 def test_files_without_an_event_launch_once_they_are_swept_up(desk: Desk) -> None:
     lost = [desk.upload(f"{number}.json") for number in range(3)]
     desk.loopback.call(desk.inbox.kept.clear)
@@ -149,6 +162,14 @@ def test_a_swept_file_whose_event_comes_after_all_starts_one_run(desk: Desk) -> 
     desk.run("replay", "--missing", "--yes")
     assert sorted(desk.deliver()) == ["duplicate", "launched"]
     assert desk.workflows == 1
+
+
+def test_an_empty_answer_is_not_the_end_of_a_subscription(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pub/Sub may answer a pull with nothing although there is something."""
+    one = {"receivedMessages": [{"ackId": "1", "message": {}}]}
+    answers = iter([{}, one, {}, {}, one, {}, {}, {}])
+    monkeypatch.setattr(Cloud, "_call", lambda *_, **__: next(answers))
+    assert len(list(Cloud.connect("acme-ml-dev").pull("projects/p/subscriptions/s"))) == 2
 
 
 def test_what_is_no_message_cannot_be_published_and_is_shown_where_it_lies(desk: Desk) -> None:
