@@ -18,6 +18,7 @@ def test_an_event_that_was_tried_too_often_launches_once_it_is_replayed(desk: De
     assert (replayed.data, replayed.attributes) == (first.data, first.attributes)
     assert desk.deliver() == ["launched"]
     desk.leases_expire()
+    assert desk.run("replay", "--dead-letters", "--yes") == "nothing to replay\n"
     [launch] = desk.json("launches", "list")
     assert (launch["event"], launch["state"]) == (event, "launched")
 
