@@ -9,9 +9,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 LOCK := .cache/lock
+PACK := policy/.venv
+PACK_READY := $(PACK)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse chaos test check up preview destroy lock golden clean
+.PHONY: help rehearse chaos test check policy up preview destroy lock golden clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,14 +24,17 @@ rehearse: $(READY) ## Stand the environment up on this machine and watch an even
 chaos: $(READY) ## Send events through the launcher while all goes wrong, and count [EVENTS=2000 SEED=1]
 	@$(BIN)/pipeline-trigger chaos --events "$(EVENTS)" --seed "$(SEED)"
 
-test: check ## Check style and types, and run every test
+test: check $(PACK_READY) ## Check style and types, and run every test
 	$(BIN)/python -m pytest
+	$(PACK)/bin/python -m pytest policy/tests
 
 check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy infra ops pipelines rehearsal tests
+	$(BIN)/mypy infra ops pipelines policy rehearsal tests
 	cd function_src && ../$(BIN)/mypy --config-file ../pyproject.toml main.py
+
+policy: $(PACK_READY) ## Install the policy pack, for `pulumi preview --policy-pack policy`
 
 up: $(READY) ## Stand the environment up on Google Cloud [STACK=dev]
 	@$(BIN)/pipeline-trigger up --stack "$(STACK)"
@@ -45,13 +50,14 @@ golden: $(READY) ## Write the golden plans anew, after a change that means to ch
 
 lock: ## Compile the requirements.in files into pinned requirements with hashes
 	@test -x $(LOCK)/bin/uv || ($(PYTHON) -m venv $(LOCK) && $(LOCK)/bin/pip install --quiet uv)
-	@for name in infra/requirements function_src/requirements requirements-dev; do \
+	@for name in infra/requirements function_src/requirements policy/requirements policy/requirements-dev \
+	    requirements-dev; do \
 	  $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit 1; \
 	done
 
 clean: ## Remove everything that was installed or cached
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(PACK) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 
 $(READY): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -60,4 +66,10 @@ $(READY): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(PACK_READY): policy/requirements-dev.txt
+	@echo "Installing the policy pack's environment into $(PACK)"
+	@$(PYTHON) -m venv $(PACK)
+	@$(PACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r policy/requirements-dev.txt
 	@touch $@

@@ -1,8 +1,8 @@
 """Rules over resources: plain functions of a resource's type token and its inputs, by the provider's names.
 
 They serve three times: in the tests of every stack, in `pipeline-trigger iam diff`, and in the policy pack, which
-lives in an environment of its own and may be copied alone: hence this room imports nothing but Python's own, and
-its modules each other by relative names.
+lives in an environment of its own and may be copied alone. Hence they need nothing but Python, and the modules of
+this room import each other by relative names.
 
 A preview does not know everything. What a rule *demands* must stand there and be known, since a program can always
 write it out. What a rule *forbids* is looked for in what is known: the address of a new account is unknown in every
@@ -79,18 +79,22 @@ def violations(
     Args:
         type_token: as in ``gcp:storage/bucket:Bucket``. What is not Google Cloud's breaks no rule.
         properties: the inputs; unknown ones as the engine, a preview or the rehearsal writes them.
-        production: whether the stack is marked so, see `declarations`.
-        declared: the kinds of ``access:`` that the stack's configuration declares, see `declarations`.
+        production: whether the stack is marked so.
+        declared: the kinds of ``access:`` that the stack's configuration declares. `declarations` reads both from it.
     """
-    found = []
-    for rule in RULES:
-        if rule.production_only and not production:
-            continue
-        if rule is NO_BASIC_ROLE and explaining_access(type_token, properties) in declared:
-            continue
-        if message := rule.check(type_token, properties):
-            found.append(Violation(rule.name, message))
-    return found
+    messages = {rule.name: complaint(rule, type_token, properties, production, declared) for rule in RULES}
+    return [Violation(name, message) for name, message in messages.items() if message]
+
+
+def complaint(
+    rule: Rule, type_token: str, properties: Properties, production: bool, declared: Collection[str]
+) -> str | None:
+    """What is wrong with a resource by one rule, and the fix; None where that rule has nothing to say."""
+    if rule.production_only and not production:
+        return None
+    if rule is NO_BASIC_ROLE and explaining_access(type_token, properties) in declared:
+        return None
+    return rule.check(type_token, properties)
 
 
 def _no_basic_role(type_token: str, properties: Properties) -> str | None:
