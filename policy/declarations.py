@@ -19,7 +19,7 @@ def declared_access(config: Mapping[str, str]) -> frozenset[str]:
     """The kinds of ``access:`` of a stack's triggers; none of a configuration that cannot be read."""
     try:
         targets = [trigger["target"] for trigger in json.loads(config.get(f"{PROJECT}:triggers", "[]"))]
-        return frozenset(str(target.get("access")) for target in targets)
+        return frozenset(str(target["access"]) for target in targets if "access" in target)
     except (ValueError, TypeError, KeyError, AttributeError):
         return frozenset()
 
