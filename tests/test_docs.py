@@ -84,7 +84,7 @@ def test_every_verb_that_the_documents_show_is_in_the_makefile() -> None:
 def commands() -> Iterator[list[str]]:
     for path in DOCS:
         for block in re.findall(r"```sh\n(.*?)```", path.read_text(), re.DOTALL):
-            for line in block.splitlines():
+            for line in block.replace("\\\n", "").splitlines():
                 program, *arguments = shlex.split(line, comments=True) or [""]
                 if program.endswith("pipeline-trigger"):
                     yield arguments
