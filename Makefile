@@ -34,7 +34,7 @@ check: $(READY)
 	$(BIN)/mypy infra ops pipelines policy rehearsal tests
 	cd function_src && ../$(BIN)/mypy --config-file ../pyproject.toml main.py
 
-policy: $(PACK_READY) ## Install the policy pack, for `pulumi preview --policy-pack policy`
+policy: $(READY) $(PACK_READY) ## Install what `pulumi preview --policy-pack policy` needs
 
 up: $(READY) ## Stand the environment up on Google Cloud [STACK=dev]
 	@$(BIN)/pipeline-trigger up --stack "$(STACK)"

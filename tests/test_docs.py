@@ -17,6 +17,7 @@ from infra.settings import TriggerSettings
 from infra.source_settings import GcsSource
 from infra.target_settings import KfpTarget
 from ops.cli import app
+from policy.rules import RULES
 from rehearsal.program import ROOT, evaluate, read_stack
 
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -100,3 +101,9 @@ def test_every_command_that_the_documents_show_is_one(arguments: list[str]) -> N
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < LONGEST_README
+
+
+def test_every_rule_is_documented_with_its_reason() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", (ROOT / "docs" / "policy.md").read_text(), re.MULTILINE)
+    only = " Holds in production only."
+    assert rows == [(rule.name, rule.description + (only if rule.production_only else "")) for rule in RULES]

@@ -1,0 +1,173 @@
+"""What runs on GitHub: least rights, nothing of worth within a pull request's reach, verbs that exist."""
+
+import importlib.util
+import re
+import shlex
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from ops.cli import app
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = sorted((ROOT / ".github").rglob("*.yml"))
+SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
+
+
+class Loader(yaml.SafeLoader):
+    """YAML as GitHub reads it: `on` is a key like any other."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 the name is PyYAML's
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def read(path: Path) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.load(path.read_text(), Loader)
+    return document
+
+
+WORKFLOWS = {path.stem: read(path) for path in FILES if path.parent.name == "workflows"}
+JOBS = [
+    pytest.param(name, job, id=f"{name}-{key}")
+    for name, flow in WORKFLOWS.items()
+    for key, job in flow["jobs"].items()
+]
+
+
+def steps() -> Iterator[Mapping[str, Any]]:
+    for path in FILES:
+        document = read(path)
+        owners = document["jobs"].values() if "jobs" in document else [document["runs"]]
+        for owner in owners:
+            yield from owner.get("steps", [])
+
+
+SCRIPTS = [step["run"] for step in steps() if "run" in step]
+
+
+def secrets_in(job: Mapping[str, Any]) -> bool:
+    return "secrets." in yaml.safe_dump(dict(job)) or "secrets" in job
+
+
+def writes(job: Mapping[str, Any]) -> set[str]:
+    return {name for name, right in job.get("permissions", {}).items() if right == "write"}
+
+
+def test_the_workflows_are_these() -> None:
+    triggers = {name: set(flow["on"]) for name, flow in WORKFLOWS.items()}
+    assert triggers == {
+        "test": {"push", "pull_request", "workflow_call"},
+        "preview": {"pull_request"},
+        "deploy": {"push"},
+    }
+    assert WORKFLOWS["deploy"]["on"]["push"] == {"tags": ["v*"]}
+
+
+def test_ci_is_what_anyone_runs() -> None:
+    scripts = [step["run"] for step in WORKFLOWS["test"]["jobs"]["test"]["steps"] if "run" in step]
+    assert scripts == [".ci/run"]
+    assert (ROOT / ".ci" / "run").stat().st_mode & stat.S_IXUSR
+    assert "exec make test" in (ROOT / ".ci" / "run").read_text()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_action_is_pinned_to_a_commit_and_says_its_version(path: Path) -> None:
+    used = re.findall(r"uses: (.+)", path.read_text())
+    assert used
+    for action in used:
+        assert action.startswith("./") or re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+def test_one_action_is_one_version_everywhere() -> None:
+    used = {pin for path in FILES for pin in re.findall(r"uses: ([\w-]+/[\w-]+)@(\w+)", path.read_text())}
+    assert len({name for name, _ in used}) == len(used)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_script_is_put_together_from_what_others_wrote(script: str) -> None:
+    """A title or a branch's name would be run as shell. What a script needs comes through its environment."""
+    assert "${{" not in script
+
+
+def test_rights_are_given_to_jobs_and_each_job_has_at_most_one_that_writes() -> None:
+    assert [flow["permissions"] for flow in WORKFLOWS.values()] == [{}, {}, {"contents": "read"}]
+    given = {f"{name}.{key}": writes(job) for name, flow in WORKFLOWS.items() for key, job in flow["jobs"].items()}
+    assert {job: rights for job, rights in given.items() if rights} == {
+        "preview.preview": {"id-token"},
+        "preview.comment": {"pull-requests"},
+        "deploy.plan": {"id-token"},
+        "deploy.deploy": {"id-token"},
+    }
+
+
+@pytest.mark.parametrize(("workflow", "job"), JOBS)
+def test_a_pull_request_s_code_meets_no_secret_and_no_right_to_write(workflow: str, job: Mapping[str, Any]) -> None:
+    if "pull_request" not in WORKFLOWS[workflow]["on"]:
+        assert not secrets_in(job) or job["environment"] in ("plan", "production")
+        return
+    assert not secrets_in(job)
+    runs_its_code = any("checkout@" in step.get("uses", "") for step in job["steps"])
+    assert writes(job) <= ({"id-token"} if runs_its_code else {"pull-requests"})
+    if "id-token" in writes(job):
+        assert SAME_REPOSITORY in job["if"]
+        assert job["env"]["PULUMI_CONFIG_PASSPHRASE"] == ""
+
+
+def test_no_checkout_leaves_its_token_behind() -> None:
+    checkouts = [step for step in steps() if "actions/checkout@" in step.get("uses", "")]
+    assert checkouts
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+def test_accounts_are_entered_without_a_key() -> None:
+    entries = [step["with"] for step in steps() if "google-github-actions/auth@" in step.get("uses", "")]
+    assert len(entries) == 3
+    assert all(set(entry) == {"workload_identity_provider", "service_account"} for entry in entries)
+
+
+def test_what_is_deployed_is_the_plan_that_was_approved() -> None:
+    jobs = WORKFLOWS["deploy"]["jobs"]
+    assert (jobs["plan"]["needs"], jobs["deploy"]["needs"]) == ("test", "plan")
+    assert (jobs["plan"]["environment"], jobs["deploy"]["environment"]) == ("plan", "production")
+    commands = [script for script in SCRIPTS if script.startswith("pulumi")]
+    assert [command for command in commands if "up " in command] == [
+        'pulumi up --stack "$STACK" --policy-pack policy --plan plan.json --skip-preview --yes'
+    ]
+    assert 'pulumi preview --stack "$STACK" --diff --policy-pack policy --save-plan plan.json' in commands
+
+
+def test_every_verb_that_a_workflow_runs_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake (\S+)", "\n".join(SCRIPTS))) <= targets
+    assert {script.split()[0] for script in SCRIPTS} <= {
+        ".ci/run",
+        "make",
+        "pulumi",
+        "gh",
+        ".venv/bin/pipeline-trigger",
+    }
+
+
+@pytest.mark.xfail(
+    not importlib.util.find_spec("ops.iam"), reason="`pipeline-trigger iam` is not here yet", strict=True
+)
+def test_every_command_that_a_workflow_runs_is_one() -> None:
+    (script,) = [script for script in SCRIPTS if "pipeline-trigger" in script]
+    _, *arguments = shlex.split(script.split(" > ")[0])
+    command: Any = typer.main.get_command(app)
+    while commands := getattr(command, "commands", None):
+        command = commands[arguments.pop(0)]
+    command.make_context(command.name, arguments)  # parses, and runs nothing
+
+
+def test_the_previewed_stack_holds_no_secret() -> None:
+    """A pull request previews with an empty passphrase, which opens no secret."""
+    assert WORKFLOWS["preview"]["jobs"]["preview"]["env"]["STACK"] == "${{ vars.PREVIEW_STACK || 'dev' }}"
+    assert "secure:" not in (ROOT / "Pulumi.dev.yaml").read_text()
