@@ -1,0 +1,277 @@
+"""Launchers that stop before every request, and the services they ask: in one process, on one clock, without sockets.
+
+The launcher is the real one down to ``requests``, whose transport is replaced. The services are the rehearsal's
+stand-ins, called as the functions that they are. Only one thread runs at any time, so what happens is repeatable.
+"""
+
+from __future__ import annotations
+
+import heapq
+import io
+import itertools
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from queue import SimpleQueue
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import requests
+from requests import codes
+from requests.adapters import HTTPAdapter
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message
+from urllib3 import HTTPResponse
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from function_src.launcher import ledger
+from function_src.launcher.credentials import AccessTokens, TokenUnavailableError
+from function_src.launcher.launch import Delivery as Handled
+from function_src.launcher.launch import Launcher
+from function_src.launcher.storage import ORIGIN
+from rehearsal import objects
+from rehearsal.faults import Fault, Point
+from rehearsal.kfp import KfpEndpoint
+from rehearsal.storage import Storage
+from rehearsal.wire import KFP, STORAGE, Lie, Service
+from tests.launcher.deliveries import Delivery
+from tests.launcher.wire import api_error, page
+
+HOST = "https://kfp.example"
+Answer = requests.Response | BaseException
+
+
+class Clock:
+    """Everybody's time, in seconds. It stands still until it is told to go on, and then does what is due."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
+        self._order = itertools.count()
+
+    def at(self, time: float, action: Callable[[], object]) -> None:
+        """Does something when that time comes."""
+        heapq.heappush(self._due, (time, next(self._order), action))
+
+    def go_on(self, seconds: float) -> None:
+        """Lets time pass."""
+        end = self.now + seconds
+        while self._due and self._due[0][0] <= end:
+            self.now, _, action = heapq.heappop(self._due)
+            action()
+        self.now = end
+
+
+class Killed(BaseException):  # noqa: N818 no error: the end of a process
+    """Ends a launcher where it stands. Like SIGKILL it is caught by nobody."""
+
+
+class Attempt(threading.Thread):
+    """A launcher at work on one delivery, in a process of its own.
+
+    ``request`` is what it would send next, standing ready since ``asked``; None when it has ended. ``handled`` is what
+    it came to, None if it was killed.
+    """
+
+    def __init__(self, name: str, launcher: Launcher, delivery: Delivery, clock: Clock) -> None:
+        super().__init__(name=name, daemon=True)
+        self.handled: Handled | None = None
+        self.request: requests.PreparedRequest | None = None
+        self.asked = 0.0
+        self.patience = 0.0
+        self.tokenless = False
+        self._launcher, self._delivery, self._clock = launcher, delivery, clock
+        self._stops: SimpleQueue[None] = SimpleQueue()
+        self._answers: SimpleQueue[Answer] = SimpleQueue()
+        self.start()
+        self._stops.get()
+
+    @property
+    def point(self) -> Point | None:
+        """What its next request is for; None if that is to read the trigger file."""
+        assert self.request
+        url, body = urlsplit(str(self.request.url)), self.request.body or b""
+        step = self.service.step(str(self.request.method), url.path, url.query, body if isinstance(body, bytes) else b"")
+        return step and step.point
+
+    @property
+    def service(self) -> Service:
+        """Whom it asks next."""
+        return KFP if str(self.request and self.request.url).startswith(HOST) else STORAGE
+
+    def run(self) -> None:
+        try:
+            self.handled = self._launcher.handle(*self._delivery)
+        except Killed:
+            pass
+        finally:
+            self._stops.put(None)
+
+    def send(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> requests.Response:
+        """Stops the launcher before a request, until it is told what it hears."""
+        self.request, self.asked, self.patience = request, self._clock.now, timeout[1]
+        self._stops.put(None)
+        answer = self._answers.get()
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def hear(self, answer: Answer) -> None:
+        """Lets the launcher go on to its next request, or to its end."""
+        self.request = None
+        self._answers.put(answer)
+        self._stops.get()
+
+    def kill(self) -> None:
+        """Ends it where it stands."""
+        self.hear(Killed())
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What befalls a request: whether it is carried out, and what is heard of it, None for the truth.
+
+    ``tokenless``: the metadata server has no other token when this one is refused.
+    """
+
+    name: str
+    commits: bool = False
+    answer: Response | BaseException | None = None
+    tokenless: bool = False
+
+    @property
+    def kills(self) -> bool:
+        """Whether the process does not live to hear of it."""
+        return isinstance(self.answer, Killed)
+
+    @property
+    def tells_what_is_there(self) -> bool:
+        """Whether the answer is about something that the service has done before it."""
+        return isinstance(self.answer, Response) and self.answer.status_code in (codes.conflict, codes.precondition_failed)
+
+
+def _lies(lies: Mapping[Fault, Lie]) -> Iterator[Fate]:
+    for fault, lie in lies.items():
+        yield Fate(fault.value, lie.commits, lie.answer or requests.ConnectionError("Connection aborted"))
+
+
+REFUSED_CONNECTION = requests.ConnectionError(MaxRetryError(None, "", NewConnectionError(None, "refused")))  # type: ignore[arg-type]  # no pool: nothing reads it
+WELL = Fate("well", commits=True)
+ANYWHERE = (
+    Fate("connection refused", answer=REFUSED_CONNECTION),
+    Fate("401, and no other token", answer=page(401), tokenless=True),
+    Fate(Fault.KILLED_BEFORE, answer=Killed()),
+    Fate(Fault.KILLED_AFTER, commits=True, answer=Killed()),
+)
+KFP_FATES = (*_lies(KFP.lies), *ANYWHERE, Fate("404 of the proxy", answer=page(404)))
+# What the server says of a run that is asked for, and of no other request: these are true answers or none.
+POST_FATES = (
+    Fate("404 code 5", answer=api_error(404, 5, "Experiment not found")),
+    Fate("409 code 6 before commit", answer=api_error(409, 6)),
+)
+# Cloud Storage answers 412 to the second of two tries of which its own front end made the first.
+STORAGE_FATES = (*_lies(STORAGE.lies), *ANYWHERE, Fate("412 after commit", commits=True, answer=page(412)))
+FINAL = frozenset(KFP.lies[fault].answer for fault in (Fault.ABORTED, Fault.BAD_REQUEST))
+
+
+class Services:
+    """Cloud Storage and a KFP endpoint. ``start_within`` is how long after a run was asked for it may start."""
+
+    def __init__(self, start_within: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.clock = Clock()
+        self.storage = Storage(lambda *_: None)
+        self.kfp = KfpEndpoint(lambda _: "launcher")
+        self._start_within = start_within
+        monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+        monkeypatch.setattr(HTTPAdapter, "send", _send)
+        monkeypatch.setattr(AccessTokens, "get", _token)
+        monkeypatch.setattr(ledger, "time", SimpleNamespace(monotonic=lambda: self.clock.now))
+        monkeypatch.setattr(objects, "time", SimpleNamespace(time_ns=lambda: int(self.clock.now * 1e9)))
+
+    def fates(self, attempt: Attempt) -> tuple[list[Fate], list[Fate]]:
+        """What can befall an attempt's next request: it is carried out, or not."""
+        fates = STORAGE_FATES
+        if attempt.service is KFP:
+            fates = KFP_FATES + POST_FATES if attempt.point is Point.POST else KFP_FATES
+        return [fate for fate in fates if fate.commits], [fate for fate in fates if not fate.commits]
+
+    def answer(self, attempt: Attempt, fate: Fate, delay: float) -> None:
+        """Lets a request meet its fate, and the launcher go on.
+
+        It is carried out ``delay`` seconds from now. The truth about that takes as long, and is not waited for longer
+        than the launcher's patience; a lie is told at once.
+        """
+        app, request = self.kfp.app if attempt.service is KFP else self.storage.app, attempt.request
+        assert request
+        at = self.clock.now + (0 if fate.tells_what_is_there else delay)
+        if attempt.point is Point.POST:
+            at = min(at, attempt.asked + self._start_within)
+        done: list[requests.Response] = []
+        if fate.commits and at >= self.clock.now:
+            self.clock.at(at, lambda: done.append(self._ask(app, request)))
+        attempt.tokenless = fate.tokenless
+        if fate.answer is None:
+            self.clock.go_on(min(max(at - self.clock.now, 0), attempt.patience))
+            attempt.hear(done[0] if done else requests.ReadTimeout())
+        else:
+            self.clock.go_on(0)
+            attempt.hear(fate.answer if isinstance(fate.answer, BaseException) else self._ask(fate.answer, request))
+
+    def _ask(self, app: ASGIApp, request: requests.PreparedRequest) -> requests.Response:
+        """Calls an app as a server would."""
+        url, sent = urlsplit(str(request.url)), list[Message]()
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": request.method,
+            "scheme": url.scheme,
+            "server": (url.hostname, 443),
+            "root_path": "",
+            "path": unquote(url.path),
+            "raw_path": url.path.encode(),
+            "query_string": url.query.encode(),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in request.headers.items()],
+        }
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        _finish(app(scope, receive, send))  # type: ignore[arg-type]  # an Awaitable by name, and a coroutine
+        headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+        answer = HTTPResponse(
+            io.BytesIO(b"".join(message["body"] for message in sent[1:])),
+            {**headers, "Date": formatdate(int(self.clock.now), usegmt=True)},
+            sent[0]["status"],
+            preload_content=False,
+        )
+        return HTTPAdapter().build_response(request, answer)
+
+
+def _finish(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Runs what waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("a stand-in waits for something")
+
+
+def _send(_: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+    attempt = threading.current_thread()
+    assert isinstance(attempt, Attempt)
+    assert str(request.url).startswith((HOST, ORIGIN))
+    return attempt.send(request, options["timeout"])
+
+
+def _token(_: AccessTokens, *, refused: str | None = None) -> str:
+    attempt = threading.current_thread()
+    if refused and isinstance(attempt, Attempt) and attempt.tokenless:
+        raise TokenUnavailableError("there is no other")
+    return "token"
