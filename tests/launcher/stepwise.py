@@ -65,15 +65,16 @@ class Clock:
         self.now = end
 
 
-class Killed(BaseException):  # noqa: N818 no error: the end of a process
+class Killed(BaseException):
     """Ends a launcher where it stands. Like SIGKILL it is caught by nobody."""
 
 
 class Attempt(threading.Thread):
     """A launcher at work on one delivery, in a process of its own.
 
-    ``request`` is what it would send next, standing ready since ``asked``; None when it has ended. ``handled`` is what
-    it came to, None if it was killed.
+    ``request`` is what it would send next, waiting ``patience`` seconds for an answer; None when it has ended.
+    ``asked`` is when it decided to: a request that is sent again with another token was decided on before.
+    ``handled`` is what it came to, None if it was killed.
     """
 
     def __init__(self, name: str, launcher: Launcher, delivery: Delivery, clock: Clock) -> None:
@@ -84,6 +85,7 @@ class Attempt(threading.Thread):
         self.patience = 0.0
         self.tokenless = False
         self._launcher, self._delivery, self._clock = launcher, delivery, clock
+        self._before: Point | None = None
         self._stops: SimpleQueue[None] = SimpleQueue()
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self.start()
@@ -93,8 +95,8 @@ class Attempt(threading.Thread):
     def point(self) -> Point | None:
         """What its next request is for; None if that is to read the trigger file."""
         assert self.request
-        url, body = urlsplit(str(self.request.url)), self.request.body or b""
-        step = self.service.step(str(self.request.method), url.path, url.query, body if isinstance(body, bytes) else b"")
+        url = urlsplit(str(self.request.url))
+        step = self.service.step(str(self.request.method), url.path, url.query, _body(self.request))
         return step and step.point
 
     @property
@@ -112,11 +114,13 @@ class Attempt(threading.Thread):
 
     def send(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> requests.Response:
         """Stops the launcher before a request, until it is told what it hears."""
-        self.request, self.asked, self.patience = request, self._clock.now, timeout[1]
+        self.request, self.patience = request, timeout[1]
+        if self.point != self._before:
+            self.asked, self._before = self._clock.now, self.point
         self._stops.put(None)
         answer = self._answers.get()
         if isinstance(answer, BaseException):
-            raise answer
+            raise answer.with_traceback(None)  # one is raised many times, and would remember where
         return answer
 
     def hear(self, answer: Answer) -> None:
@@ -143,14 +147,15 @@ class Fate:
     tokenless: bool = False
 
     @property
-    def kills(self) -> bool:
-        """Whether the process does not live to hear of it."""
-        return isinstance(self.answer, Killed)
+    def rejects(self) -> bool:
+        """Whether the endpoint says that the event's run can never be started."""
+        return self.name in (Fault.ABORTED, Fault.BAD_REQUEST)
 
     @property
     def tells_what_is_there(self) -> bool:
         """Whether the answer is about something that the service has done before it."""
-        return isinstance(self.answer, Response) and self.answer.status_code in (codes.conflict, codes.precondition_failed)
+        told = (codes.conflict, codes.precondition_failed)
+        return isinstance(self.answer, Response) and self.answer.status_code in told
 
 
 def _lies(lies: Mapping[Fault, Lie]) -> Iterator[Fate]:
@@ -174,7 +179,6 @@ POST_FATES = (
 )
 # Cloud Storage answers 412 to the second of two tries of which its own front end made the first.
 STORAGE_FATES = (*_lies(STORAGE.lies), *ANYWHERE, Fate("412 after commit", commits=True, answer=page(412)))
-FINAL = frozenset(KFP.lies[fault].answer for fault in (Fault.ABORTED, Fault.BAD_REQUEST))
 
 
 class Services:
@@ -223,7 +227,7 @@ class Services:
     def _ask(self, app: ASGIApp, request: requests.PreparedRequest) -> requests.Response:
         """Calls an app as a server would."""
         url, sent = urlsplit(str(request.url)), list[Message]()
-        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        body = _body(request)
         scope = {
             "type": "http",
             "http_version": "1.1",
@@ -261,6 +265,10 @@ def _finish(coroutine: Coroutine[Any, Any, None]) -> None:
     except StopIteration:
         return
     raise AssertionError("a stand-in waits for something")
+
+
+def _body(request: requests.PreparedRequest) -> bytes:
+    return request.body.encode() if isinstance(request.body, str) else request.body or b""
 
 
 def _send(_: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
