@@ -165,7 +165,9 @@ def _lies(lies: Mapping[Fault, Lie]) -> Iterator[Fate]:
 
 REFUSED_CONNECTION = requests.ConnectionError(MaxRetryError(None, "", NewConnectionError(None, "refused")))  # type: ignore[arg-type]  # no pool: nothing reads it
 WELL = Fate("well", commits=True)
+ANSWERED_LATE = Fate("carried out at once, answered late", commits=True)
 ANYWHERE = (
+    ANSWERED_LATE,
     Fate("connection refused", answer=REFUSED_CONNECTION),
     Fate("401, and no other token", answer=page(401), tokenless=True),
     Fate(Fault.KILLED_BEFORE, answer=Killed()),
@@ -210,16 +212,18 @@ class Services:
         """
         app, request = self.kfp.app if attempt.service is KFP else self.storage.app, attempt.request
         assert request
-        at = self.clock.now + (0 if fate.tells_what_is_there else delay)
+        now = self.clock.now
+        at = now if fate is ANSWERED_LATE or fate.tells_what_is_there else now + delay
         if attempt.point is Point.POST:
             at = min(at, attempt.asked + self._start_within)
         done: list[requests.Response] = []
-        if fate.commits and at >= self.clock.now:
+        if fate.commits and at >= now:
             self.clock.at(at, lambda: done.append(self._ask(app, request)))
         attempt.tokenless = fate.tokenless
         if fate.answer is None:
-            self.clock.go_on(min(max(at - self.clock.now, 0), attempt.patience))
-            attempt.hear(done[0] if done else requests.ReadTimeout())
+            answered = now + delay if fate is ANSWERED_LATE else at
+            self.clock.go_on(min(max(answered - now, 0), attempt.patience))
+            attempt.hear(done[0] if done and answered <= self.clock.now else requests.ReadTimeout())
         else:
             self.clock.go_on(0)
             attempt.hear(fate.answer if isinstance(fate.answer, BaseException) else self._ask(fate.answer, request))

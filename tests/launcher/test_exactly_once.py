@@ -105,6 +105,18 @@ class ExactlyOnce(RuleBasedStateMachine):
         self.services.clock.go_on(after)
         self.start(self.events[-1 if last else -2 % len(self.events)], warm=warm)
 
+    @precondition(lambda self: len(self.running) < MOST_AT_ONCE - 1)
+    @rule(after=SECONDS, last=st.booleans(), together=st.integers(1, 9))
+    def two_deliveries(self, after: float, together: int, *, last: bool) -> None:
+        """Pub/Sub delivers an event twice at once, and for a while the two go hand in hand."""
+        self.services.clock.go_on(after)
+        happened = self.events[-1 if last else -2 % len(self.events)]
+        pair = [self.start(happened, warm=True) for _ in range(2)]
+        for _ in range(together):
+            for attempt in pair:
+                if attempt.request:
+                    self.meet(attempt, WELL)
+
     @precondition(lambda self: self.running)
     @rule(
         after=SECONDS,
