@@ -13,7 +13,7 @@ PACK := policy/.venv
 PACK_READY := $(PACK)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse chaos test check policy up preview destroy lock golden clean
+.PHONY: help rehearse chaos test check policy up preview destroy lock golden iam clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ destroy: $(READY) ## Take the environment down [STACK=dev]
 
 golden: $(READY) ## Write the golden plans anew, after a change that means to change them
 	@$(BIN)/python -m tests.plans
+
+iam: $(READY) ## Write the documents of the stacks' permissions anew, after a change that means to change them
+	@$(BIN)/pipeline-trigger iam update
 
 lock: ## Compile the requirements.in files into pinned requirements with hashes
 	@test -x $(LOCK)/bin/uv || ($(PYTHON) -m venv $(LOCK) && $(LOCK)/bin/pip install --quiet uv)

@@ -1,0 +1,47 @@
+"""What a comparison cannot show, said where it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ops.iam.compare import Change
+from ops.iam.report import place
+
+AGENTS = (
+    "Google Cloud gives its service agents roles of their own when an API is enabled; they stand in no program and "
+    "in no {where}."
+)
+SHARED = (
+    "To Google Cloud equal grants are one: where another stack or a person gave the same, what is narrowed here is "
+    "taken from them too, and no {where} shows it."
+)
+AUTHORITATIVE = (
+    "Whoever else holds {role} on {place} loses it: an authoritative resource removes members that this {where} does "
+    "not know. List them with: gcloud ... get-iam-policy"
+)
+RENAMED = (
+    "{role} on {place} is given by another resource than before: Pulumi makes the new one first and deletes the old "
+    "one after, which takes the permission away. Use an alias, or run `pulumi up --refresh` again afterwards."
+)
+HIDDEN = "What is unknown until applied, or secret, is counted as broadened: look at it in the program."
+
+
+def caveats_of(changes: Sequence[Change], where: str) -> list[str]:
+    """What to say under a table of changes; ``where`` is what they were read from, preview or manifest."""
+    return list(dict.fromkeys(_caveats(changes, where)))
+
+
+def _caveats(changes: Sequence[Change], where: str) -> Iterator[str]:
+    for change in changes:
+        now = change.permission
+        if now.authoritative and (change.effect != "unchanged" or change.what):
+            yield AUTHORITATIVE.format(role=now.role, place=place(now), where=where)
+        renamed = change.before and change.after and change.before.given_by != change.after.given_by
+        if change.effect == "unchanged" and renamed:
+            yield RENAMED.format(role=now.role, place=place(now))
+    if any(change.permission.hidden for change in changes):
+        yield HIDDEN
+    if any(change.effect in ("narrowed", "moved") for change in changes):
+        yield SHARED.format(where=where)
+    if changes:
+        yield AGENTS.format(where=where)

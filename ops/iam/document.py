@@ -1,0 +1,104 @@
+"""The manifest as a page to read, and the files that are kept in git."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from ops.errors import OperationError
+from ops.iam.manifest import MANIFESTS, Entry, Manifest, manifest_of, stacks
+from ops.iam.report import cell, code, place
+from ops.iam.risks import risks_of
+from rehearsal.program import ROOT
+
+COLUMNS = ("Role", "On", "Condition", "Why", "Needed by", "Risk")
+
+
+def files_of(stack: str) -> dict[str, str]:
+    """The manifest's files, by name, as they should be."""
+    manifest = manifest_of(stack)
+    return {f"{MANIFESTS}/{stack}.json": manifest.to_json(), f"{MANIFESTS}/{stack}.md": to_markdown(manifest)}
+
+
+def update(root: Path = ROOT) -> list[str]:
+    """Writes the manifests of every stack anew; returns the names of the files that changed."""
+    stale = _stale(root)
+    (root / MANIFESTS).mkdir(exist_ok=True)
+    for name, text in stale.items():
+        (root / name).write_text(text)
+    return sorted(stale)
+
+
+def check(root: Path = ROOT) -> None:
+    """Compares the manifests with what the program gives now.
+
+    Raises:
+        OperationError: some are stale.
+    """
+    if stale := sorted(_stale(root)):
+        raise OperationError(f"the permissions changed: {', '.join(stale)}; read `make iam; git diff {MANIFESTS}`")
+
+
+def _stale(root: Path) -> dict[str, str]:
+    wanted = {name: text for stack in stacks(root) for name, text in files_of(stack).items()}
+    return {
+        name: text
+        for name, text in wanted.items()
+        if not (root / name).is_file() or (root / name).read_text() != text
+    }
+
+
+def to_markdown(manifest: Manifest) -> str:
+    """A section for each principal, with a row for each permission."""
+    return "\n".join(_lines(manifest)) + "\n"
+
+
+def _lines(manifest: Manifest) -> Iterator[str]:
+    yield f"# Permissions of stack {manifest.stack}"
+    yield ""
+    yield "Written by `make iam` from the program; `make test` fails when it is stale."
+    yield "[docs/iam.md](../docs/iam.md) says how to read it."
+    yield ""
+    yield f"{_sum(manifest)}, in project `{manifest.project}`."
+    for (principal, member), entries in _by_principal(manifest.grants):
+        yield ""
+        yield f"## {principal}"
+        yield ""
+        yield code(member)
+        yield ""
+        yield f"| {' | '.join(COLUMNS)} |"
+        yield "|---" * len(COLUMNS) + "|"
+        yield from (f"| {' | '.join(_cells(entry))} |" for entry in entries)
+
+
+def to_table(manifest: Manifest) -> Table:
+    """The same for a terminal."""
+    table = Table(
+        "Principal", *COLUMNS, title=f"Permissions of stack {manifest.stack}: {_sum(manifest)}", show_lines=True
+    )
+    for entry in manifest.grants:
+        table.add_row(
+            Text(entry.principal), *(Text(text.replace("`", "").replace("**", "")) for text in _cells(entry))
+        )
+    return table
+
+
+def _by_principal(entries: Iterable[Entry]) -> Iterator[tuple[tuple[str, str], Iterator[Entry]]]:
+    return groupby(entries, key=lambda entry: (entry.principal, entry.member))
+
+
+def _sum(manifest: Manifest) -> str:
+    principals = len({entry.member for entry in manifest.grants})
+    high = sum(bool(entry.violations) for entry in manifest.grants)
+    return f"{len(manifest.grants)} permissions ({high} high) for {principals} principals"
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    condition = f"{cell(entry.condition_title)}: {code(entry.condition)}" if entry.condition else ""
+    risks = [f"**high: {risk.text}**" if risk.level == "high" else risk.text for risk in risks_of(entry.permission)]
+    role, on = code(entry.role), code(place(entry.permission))
+    return role, on, condition, cell(entry.reason), cell(", ".join(entry.triggers)), "; ".join(risks)

@@ -1,0 +1,143 @@
+"""The manifest: every permission that a stack's program gives, each with its reason and the triggers that need it.
+
+It is made from the evaluated program, without a cloud, and kept in git: `iam/dev.json` to compare and `iam/dev.md`
+to read. A pull request that changes a permission changes both, or `make test` fails.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from ops.iam.permissions import Permission, gives_access, permissions_of
+from rehearsal.program import PROJECT_NUMBER, ROOT, Plan, Resource, evaluate, read_stack
+
+MANIFESTS = "iam"
+TRIGGER_COMPONENT = ":index:PipelineTrigger"
+GRANT_COMPONENT = ":iam:Grant"
+
+
+class Entry(BaseModel):
+    """One permission of the manifest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    principal: str  # its name for people
+    member: str
+    role: str
+    kind: str
+    resource: str
+    condition: str = ""
+    condition_title: str = ""
+    reason: str
+    triggers: tuple[str, ...]  # those that need it
+    authoritative: bool = False
+    violations: tuple[str, ...] = ()  # rules that it breaks
+
+    @property
+    def permission(self) -> Permission:
+        """What is compared of it."""
+        return Permission(
+            self.role,
+            self.member,
+            self.kind,
+            self.resource,
+            self.condition,
+            authoritative=self.authoritative,
+            violations=self.violations,
+        )
+
+
+class Manifest(BaseModel):
+    """The permissions of one stack, sorted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stack: str
+    project: str
+    grants: tuple[Entry, ...]
+
+    def to_json(self) -> str:
+        """As it is kept in git."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def stacks(root: Path = ROOT) -> list[str]:
+    """The stacks that have a file: `dev` for Pulumi.dev.yaml."""
+    return sorted(path.name.split(".")[1] for path in root.glob("Pulumi.*.yaml"))
+
+
+def manifest_of(stack: str) -> Manifest:
+    """Evaluates a stack's program, and lists the permissions that it gives."""
+    name, config = read_stack(stack)
+    return from_plan(evaluate(name, config), config.get("gcp:project", ""))
+
+
+def from_plan(plan: Plan, project: str) -> Manifest:
+    """Lists the permissions of an evaluated program."""
+    tidy = _Tidy(plan.resources)
+    entries = {entry for resource in plan.resources for entry in _entries(plan, resource, tidy)}
+    order = sorted(entries, key=lambda e: (e.principal, e.member, e.kind, e.resource, e.role, e.condition))
+    return Manifest(stack=plan.stack, project=project, grants=tuple(order))
+
+
+def _entries(plan: Plan, resource: Resource, tidy: _Tidy) -> Iterable[Entry]:
+    if not resource.custom or not gives_access(resource.type):
+        return
+    grants = (found for found in plan.of_type(GRANT_COMPONENT) if found.urn == resource.parent)
+    grant = next(grants, None)
+    condition = resource.inputs.get("condition") or {}
+    for found in permissions_of(resource.type, resource.inputs, resource.urn):
+        yield Entry(
+            principal=grant.inputs["principal"] if grant else tidy(found.member),
+            member=tidy(found.member),
+            role=tidy(found.role),
+            kind=found.kind,
+            resource=tidy(found.resource),
+            condition=tidy(found.condition),
+            condition_title=condition.get("title", ""),
+            reason=grant.inputs["reason"] if grant else "",
+            triggers=tuple(sorted(_triggers(plan, resource))),
+            authoritative=found.authoritative,
+            violations=found.violations,
+        )
+
+
+def _triggers(plan: Plan, resource: Resource) -> set[str]:
+    """The triggers that a permission is for: the one whose component holds it, or each that waits for it.
+
+    What several triggers need alike belongs to the foundation; whose resources wait for it is in the plan.
+    """
+    by_urn = {found.urn: found for found in plan.resources}
+
+    def owner(found: Resource | None) -> str | None:
+        while found and not found.type.endswith(TRIGGER_COMPONENT):
+            found = by_urn.get(found.parent)
+        return found.name if found else None
+
+    if own := owner(resource):
+        return {own}
+    return {name for other in plan.resources if resource.urn in other.dependencies and (name := owner(other))}
+
+
+class _Tidy:
+    """Writes what an evaluation makes up as what it stands for: the project's number, and the ends of names."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self._made_up = {
+            str(resource.outputs["name"]): f"{resource.name}-*"
+            for resource in resources
+            if resource.custom and re.fullmatch(rf"{re.escape(resource.name)}-[0-9a-f]{{7}}", _name(resource))
+        }
+
+    def __call__(self, text: str) -> str:
+        for made_up, written in self._made_up.items():
+            text = text.replace(made_up, written)
+        return text.replace(PROJECT_NUMBER, "PROJECT_NUMBER")
+
+
+def _name(resource: Resource) -> str:
+    return "" if "name" in resource.inputs else str(resource.outputs.get("name", ""))

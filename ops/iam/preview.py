@@ -1,0 +1,126 @@
+"""Reads what `pulumi preview --json` prints: the permissions before and after, of the steps that it shows.
+
+The shape is the engine's PreviewDigest (pulumi/pulumi sdk/pkg/display/json.go). A replacement is one logical step, or
+three with `--show-replacement-steps`; both say the same here, since permissions are collected by side and compared
+by identity. A step whose state the engine left out, or whose operation is new to us, counts as not known, never as
+harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ops.errors import OperationError
+from ops.iam.permissions import Permission, gives_access, permissions_of, withholds
+from policy.declarations import is_production
+from policy.rules import violations
+
+NEW_ONLY = {"create", "import"}
+OLD_ONLY = {"delete", "delete-replaced"}
+NO_CHANGE = {"read", "read-replacement", "refresh", "discard", "discard-replaced", "remove-pending-replace"}
+DRY = "pulumi preview --json > preview.json"
+
+
+@dataclass
+class Preview:
+    """Both sides of a preview, how many steps they came from, and the rules that its other steps break."""
+
+    before: list[Permission] = field(default_factory=list)
+    after: list[Permission] = field(default_factory=list)
+    iam_steps: int = 0
+    other_steps: int = 0
+    violations: list[str] = field(default_factory=list)
+
+
+def read_preview(document: Any, name: str) -> Preview:
+    """Collects the permissions of a preview.
+
+    Raises:
+        OperationError: this is no preview, or one that failed and so does not show every step.
+    """
+    steps = _steps(document, name)
+    config = document.get("config")
+    production = is_production(config if isinstance(config, Mapping) else {})
+    preview = Preview()
+    for number, step in enumerate(steps):
+        if (
+            not isinstance(step, Mapping)
+            or not isinstance(step.get("op"), str)
+            or not isinstance(step.get("urn"), str)
+        ):
+            raise OperationError(f"{name}: steps[{number}] has no `op` and `urn`; make it anew: {DRY}")
+        if step["op"] not in NO_CHANGE and gives_access(type_of(step)):
+            preview.iam_steps += 1
+            _collect(step, preview)
+        else:
+            preview.other_steps += 1
+            preview.violations += [
+                found for found in _violations(step, production) if found not in preview.violations
+            ]
+    return preview
+
+
+def _violations(step: Mapping[str, Any], production: bool) -> list[str]:
+    """The rules that a resource breaks that gives no permissions: a public bucket, a function that all may call."""
+    if step["op"] in NO_CHANGE | OLD_ONLY | {"same"}:
+        return []
+    broken = violations(type_of(step), _inputs(step, "newState"), production=production)
+    return [f"{name_of(step)}: {violation.message} ({violation.rule})" for violation in broken]
+
+
+def _steps(document: Any, name: str) -> list[Any]:
+    if not isinstance(document, Mapping) or not ({"steps", "changeSummary"} & document.keys()):
+        raise OperationError(f"{name} is not the output of a preview: it has no `steps`; make it with: {DRY}")
+    failed = [d for d in document.get("diagnostics") or [] if isinstance(d, Mapping) and d.get("severity") == "error"]
+    if failed:
+        message = str(failed[0].get("message", "")).strip().splitlines() or ["no message"]
+        raise OperationError(
+            f"{name} is of a preview that failed, so steps are missing from it: {message[0]}; mend that first: {DRY}"
+        )
+    steps = document.get("steps") or []
+    if not isinstance(steps, list):
+        raise OperationError(f"{name}: `steps` is no list; make it anew: {DRY}")
+    return steps
+
+
+def type_of(step: Mapping[str, Any]) -> str:
+    """A step's resource type: in ``urn:pulumi:STACK::PROJECT::PARENT$TYPE::NAME`` what follows the last parent."""
+    parts = str(step["urn"]).split("::")
+    return parts[2].rsplit("$", 1)[-1] if len(parts) > 3 else ""
+
+
+def name_of(step: Mapping[str, Any]) -> str:
+    """A step's resource, as its program calls it."""
+    return str(step["urn"]).rsplit("::", 1)[-1]
+
+
+def _collect(step: Mapping[str, Any], preview: Preview) -> None:
+    operation = step["op"]
+    before, after = preview.before, preview.after
+    if withholds(type_of(step)):
+        before, after = after, before
+    if operation not in NEW_ONLY:
+        before += _permissions(step, "oldState")
+    if operation not in OLD_ONLY:
+        after += _permissions(step, "newState")
+    elif (step.get("oldState") or {}).get("retainOnDelete"):
+        after += _permissions(step, "oldState")
+
+
+def _permissions(step: Mapping[str, Any], side: str) -> list[Permission]:
+    return permissions_of(
+        type_of(step),
+        _inputs(step, side),
+        str(step["urn"]),
+        apart="" if step["op"] == "same" else side,
+        state_id=str((step.get(side) or {}).get("id") or ""),
+    )
+
+
+def _inputs(step: Mapping[str, Any], side: str) -> Mapping[str, Any]:
+    """A state's inputs; empty where the engine could not write them."""
+    state = step.get(side)
+    inputs = state.get("inputs") if isinstance(state, Mapping) else None
+    return inputs if isinstance(inputs, Mapping) else {}

@@ -1,0 +1,38 @@
+"""What to look at twice in a permission: ``high`` is a broken rule of the policy, and the rest a note."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ops.iam.permissions import UNREAD, WIDE, Permission
+from policy.rules import IMPERSONATION, RULES
+
+DESCRIPTIONS = {rule.name: rule.description for rule in RULES}
+
+
+@dataclass(frozen=True)
+class Risk:
+    """One reason to look twice; ``rule`` names the rule that a high one breaks."""
+
+    level: Literal["high", "note"]
+    text: str
+    rule: str = ""
+
+
+def risks_of(permission: Permission) -> list[Risk]:
+    """Every reason to look twice at a permission, the high ones first."""
+    high = [Risk("high", rule.removeprefix("no-").replace("-", " "), rule) for rule in permission.violations]
+    return high + [Risk("note", text) for text in _notes(permission)]
+
+
+def _notes(permission: Permission) -> Iterator[str]:
+    if IMPERSONATION.fullmatch(permission.role) and permission.kind not in WIDE:
+        yield "impersonation: may act as this account"
+    if permission.kind in WIDE:
+        yield f"{WIDE[permission.kind]}-wide" + (", narrowed by the condition" if permission.condition else "")
+    if permission.hidden:
+        yield "not known: taken for the widest"
+    if permission.role == UNREAD:
+        yield "gives or withholds access in a way of its own: read its diff"
