@@ -47,6 +47,7 @@ destroy: $(READY) ## Take the environment down [STACK=dev]
 
 golden: $(READY) ## Write the golden plans anew, after a change that means to change them
 	@$(BIN)/python -m tests.plans
+	@$(BIN)/python -m tests.ops.iam.previews
 
 iam: $(READY) ## Write the documents of the stacks' permissions anew, after a change that means to change them
 	@$(BIN)/pipeline-trigger iam update

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ops.iam.compare import Change
+from ops.iam.permissions import Permission
 from ops.iam.report import place
 
 AGENTS = (
@@ -16,8 +17,8 @@ SHARED = (
     "taken from them too, and no {where} shows it."
 )
 AUTHORITATIVE = (
-    "Whoever else holds {role} on {place} loses it: an authoritative resource removes members that this {where} does "
-    "not know. List them with: gcloud ... get-iam-policy"
+    "An authoritative resource removes every other member, also those that no {where} knows; ask `gcloud` for the "
+    "policy first of: {those}."
 )
 RENAMED = (
     "{role} on {place} is given by another resource than before: Pulumi makes the new one first and deletes the old "
@@ -34,14 +35,21 @@ def caveats_of(changes: Sequence[Change], where: str) -> list[str]:
 def _caveats(changes: Sequence[Change], where: str) -> Iterator[str]:
     for change in changes:
         now = change.permission
-        if now.authoritative and (change.effect != "unchanged" or change.what):
-            yield AUTHORITATIVE.format(role=now.role, place=place(now), where=where)
         renamed = change.before and change.after and change.before.given_by != change.after.given_by
         if change.effect == "unchanged" and renamed:
             yield RENAMED.format(role=now.role, place=place(now))
+    emptied = sorted({f"{p.role} on {place(p)}" for p in map(_authoritative, changes) if p})
+    if emptied:
+        yield AUTHORITATIVE.format(where=where, those=", ".join(emptied))
     if any(change.permission.hidden for change in changes):
         yield HIDDEN
     if any(change.effect in ("narrowed", "moved") for change in changes):
         yield SHARED.format(where=where)
     if changes:
         yield AGENTS.format(where=where)
+
+
+def _authoritative(change: Change) -> Permission | None:
+    """What a change gives authoritatively that was not there, or not so, before."""
+    changed = change.effect != "unchanged" or change.what
+    return change.after if changed and change.after and change.after.authoritative else None

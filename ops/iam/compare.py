@@ -16,6 +16,7 @@ from ops.iam.permissions import WIDE, Permission
 from ops.iam.risks import Risk, risks_of
 
 Effect = Literal["broadened", "moved", "narrowed", "unchanged"]
+ROLE = ("roles/", "projects/", "organizations/")
 EFFECTS: tuple[Effect, ...] = ("broadened", "moved", "narrowed", "unchanged")  # as they are listed
 
 
@@ -96,6 +97,8 @@ def _recondition(was: Permission, now: Permission) -> Change:
 
 def _added(now: Permission, lost: Iterable[Permission]) -> str:
     """How a permission came in: beside what the same member loses, the reader sees a replacement as one."""
+    if not now.role.startswith(ROLE):
+        return "added"
     theirs = sorted((p for p in lost if p.member == now.member), key=_identity)
     roles = [p.role for p in theirs if (p.kind, p.resource) == (now.kind, now.resource)]
     if roles:

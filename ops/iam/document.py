@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ops.errors import OperationError
 from ops.iam.manifest import MANIFESTS, Entry, Manifest, manifest_of, stacks
-from ops.iam.report import cell, code, place
+from ops.iam.report import cell, code, folded, place
 from ops.iam.risks import risks_of
 from rehearsal.program import ROOT
 
@@ -77,9 +77,8 @@ def _lines(manifest: Manifest) -> Iterator[str]:
 
 def to_table(manifest: Manifest) -> Table:
     """The same for a terminal."""
-    table = Table(
-        "Principal", *COLUMNS, title=f"Permissions of stack {manifest.stack}: {_sum(manifest)}", show_lines=True
-    )
+    title = f"Permissions of stack {manifest.stack}: {_sum(manifest)}"
+    table = Table(*folded(("Principal", *COLUMNS)), title=title, show_lines=True)
     for entry in manifest.grants:
         table.add_row(
             Text(entry.principal), *(Text(text.replace("`", "").replace("**", "")) for text in _cells(entry))

@@ -72,7 +72,10 @@ def _violations(step: Mapping[str, Any], production: bool) -> list[str]:
 
 def _steps(document: Any, name: str) -> list[Any]:
     if not isinstance(document, Mapping) or not ({"steps", "changeSummary"} & document.keys()):
-        raise OperationError(f"{name} is not the output of a preview: it has no `steps`; make it with: {DRY}")
+        raise OperationError(
+            f"{name} is not the output of a preview: it has no `steps`; make one with: {DRY}, and "
+            "compare two manifests with: pipeline-trigger iam diff BEFORE AFTER"
+        )
     failed = [d for d in document.get("diagnostics") or [] if isinstance(d, Mapping) and d.get("severity") == "error"]
     if failed:
         message = str(failed[0].get("message", "")).strip().splitlines() or ["no message"]
@@ -105,7 +108,7 @@ def _collect(step: Mapping[str, Any], preview: Preview) -> None:
         before += _permissions(step, "oldState")
     if operation not in OLD_ONLY:
         after += _permissions(step, "newState")
-    elif (step.get("oldState") or {}).get("retainOnDelete"):
+    elif _state(step, "oldState").get("retainOnDelete"):
         after += _permissions(step, "oldState")
 
 
@@ -115,12 +118,16 @@ def _permissions(step: Mapping[str, Any], side: str) -> list[Permission]:
         _inputs(step, side),
         str(step["urn"]),
         apart="" if step["op"] == "same" else side,
-        state_id=str((step.get(side) or {}).get("id") or ""),
+        state_id=str(_state(step, side).get("id") or ""),
     )
 
 
 def _inputs(step: Mapping[str, Any], side: str) -> Mapping[str, Any]:
-    """A state's inputs; empty where the engine could not write them."""
-    state = step.get(side)
-    inputs = state.get("inputs") if isinstance(state, Mapping) else None
+    inputs = _state(step, side).get("inputs")
     return inputs if isinstance(inputs, Mapping) else {}
+
+
+def _state(step: Mapping[str, Any], side: str) -> Mapping[str, Any]:
+    """A step's resource before or after it; empty where the engine could not write that down."""
+    state = step.get(side)
+    return state if isinstance(state, Mapping) else {}

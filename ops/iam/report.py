@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ops.iam.compare import EFFECTS, Change
@@ -58,13 +58,18 @@ def to_terminal(comparisons: Iterable[Comparison], console: Console) -> None:
 def _terminal(comparison: Comparison) -> Iterable[RenderableType]:
     yield Text(f"{comparison.title}: {summary(comparison)}", style="bold")
     if comparison.shown:
-        table = Table(*COLUMNS, show_lines=True)
+        table = Table(*folded(COLUMNS), show_lines=True)
         for change in comparison.shown:
             effect, *cells = _cells(change)
             table.add_row(Text(effect, style=STYLES[change.effect]), *(Text(cell) for cell in cells))
         yield table
     for line in _below(comparison):
         yield Text(f"- {line}")
+
+
+def folded(headers: Iterable[str]) -> list[Column]:
+    """Columns that never cut anything off: a reviewer must see all of an address."""
+    return [Column(header, overflow="fold") for header in headers]
 
 
 def to_markdown(comparisons: Iterable[Comparison]) -> str:

@@ -21,9 +21,14 @@ class Risk:
     rule: str = ""
 
 
+def label(rule: str) -> str:
+    """What breaks a rule, in short: ``basic role`` for ``no-basic-role``."""
+    return rule.removeprefix("no-").replace("-", " ").replace("project wide", "project-wide")
+
+
 def risks_of(permission: Permission) -> list[Risk]:
     """Every reason to look twice at a permission, the high ones first."""
-    high = [Risk("high", rule.removeprefix("no-").replace("-", " "), rule) for rule in permission.violations]
+    high = [Risk("high", label(rule), rule) for rule in permission.violations]
     return high + [Risk("note", text) for text in _notes(permission)]
 
 

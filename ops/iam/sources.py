@@ -29,12 +29,17 @@ def compared(first: str, second: str | None, stack: str | None, root: Path = ROO
     Raises:
         OperationError: one of them is not there, or is something else.
     """
-    if second is None and _is_file(first):
+    files = [name for name in (first, second) if name and _is_file(name)]
+    if files and stack:
+        raise OperationError(
+            f"--stack chooses among the manifests of revisions, and {files[0]} is a file: leave it out"
+        )
+    if second is None and files:
         return [of_preview(_parsed(_text(first), first), "the preview" if first == STDIN else first)]
-    if second is not None and _is_file(first) and _is_file(second):
-        before, after = (_manifest(_text(path), path) for path in (first, second))
+    if len(files) > 1:
+        before, after = (_manifest(_text(path), path) for path in files)
         return [of_manifests(f"{first} → {second}", before, after)]
-    if _is_file(first) or (second is not None and _is_file(second)):
+    if files:
         raise OperationError(
             f"{first} and {second}: give one preview, two manifests, or one or two git revisions; to compare a file "
             f"with a revision, print that first: git show REVISION:{MANIFESTS}/dev.json > before.json"
@@ -111,7 +116,7 @@ def _is_file(name: str) -> bool:
 
 def _text(name: str) -> str:
     try:
-        return sys.stdin.read() if name == STDIN else Path(name).read_text()
+        return sys.stdin.read() if name == STDIN else Path(name).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise OperationError(f"{name} cannot be read: {error.strerror}; make a preview with: {DRY}") from None
     except UnicodeDecodeError:
