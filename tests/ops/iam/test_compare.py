@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ops.iam.compare import Change, compare
@@ -11,6 +11,7 @@ from ops.iam.permissions import Permission
 from ops.iam.preview import read_preview
 from tests.ops.iam.previews import BUCKET_MEMBER, PROJECT_MEMBER, state, step
 
+UNTIMED = settings(deadline=None)  # a busy machine is no failure
 RUNS = Permission("roles/run.invoker", "user:a", "cloudrunv2/service", "launcher")
 permissions = st.builds(
     Permission,
@@ -85,11 +86,13 @@ def test_what_is_gone_is_no_risk_and_what_stays_is_none_of_this_change() -> None
     assert [change.high for change in compare([public], [moved])] == [True]
 
 
+@UNTIMED
 @given(several)
 def test_nothing_changes_between_a_thing_and_itself(same: list[Permission]) -> None:
     assert {change.effect for change in compare(same, same)} <= {"unchanged"}
 
 
+@UNTIMED
 @given(several, several)
 def test_every_permission_is_in_exactly_one_change(before: list[Permission], after: list[Permission]) -> None:
     changes = compare(before, after)
@@ -99,6 +102,7 @@ def test_every_permission_is_in_exactly_one_change(before: list[Permission], aft
         assert set(found) == set(there)
 
 
+@UNTIMED
 @given(several, several)
 def test_what_one_direction_broadens_the_other_narrows(before: list[Permission], after: list[Permission]) -> None:
     """But for another condition, which neither direction can prove narrower."""
@@ -114,6 +118,7 @@ def test_what_one_direction_broadens_the_other_narrows(before: list[Permission],
         assert sorted(seen(there, effect), key=repr) == sorted(mirror, key=repr)
 
 
+@UNTIMED
 @given(several, several)
 def test_the_order_in_which_things_are_found_does_not_matter(
     before: list[Permission], after: list[Permission]
@@ -123,6 +128,7 @@ def test_the_order_in_which_things_are_found_does_not_matter(
     ]
 
 
+@UNTIMED
 @given(st.lists(st.tuples(operations, st.booleans(), inputs, inputs, st.sampled_from(["x", "y", "z"]))))
 def test_every_step_of_a_preview_is_in_the_comparison_or_counted_as_something_else(
     drawn: list[tuple[str, bool, dict[str, Any], dict[str, Any], str]],
@@ -140,6 +146,7 @@ def test_every_step_of_a_preview_is_in_the_comparison_or_counted_as_something_el
             assert found.count(permission) == 1
 
 
+@UNTIMED
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.sampled_from(["[secret]", "allUsers"]),

@@ -1,0 +1,247 @@
+"""`pipeline-trigger iam diff`: between manifests, revisions and previews, written three ways, with an exit code."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ops import cli
+from ops.errors import OperationError
+from ops.iam import sources
+from ops.iam.manifest import Entry, Manifest
+from ops.iam.report import Comparison, to_json, to_markdown, to_terminal
+from tests.ops.iam.previews import BUCKET_MEMBER, PREVIEWS, change, recorded, roles, state, step
+
+PREVIEW_DIRECTORY = PREVIEWS[0].parent
+PUSH = Entry(
+    principal="echo-push",
+    member="serviceAccount:push@p.iam.gserviceaccount.com",
+    role="roles/run.invoker",
+    kind="cloudrunv2/service",
+    resource="us-central1/echo-launcher-*",
+    reason="Only Pub/Sub may call",
+    triggers=("echo",),
+)
+
+
+def manifest(*grants: Entry, stack: str = "dev") -> str:
+    return Manifest(stack=stack, project="p", grants=grants).to_json()
+
+
+def also(**changes: Any) -> Entry:
+    return PUSH.model_copy(update=changes)
+
+
+class Repository:
+    """A git repository with manifests in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "iam").mkdir()
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *arguments: str) -> None:
+        identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+        subprocess.run(["git", "-C", self.root, *identity, *arguments], check=True, capture_output=True)
+
+    def commit(self, stack: str, *grants: Entry) -> None:
+        (self.root / "iam" / f"{stack}.json").write_text(manifest(*grants, stack=stack))
+        self.git("add", ".")
+        self.git("commit", "--quiet", "-m", stack)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    found = Repository(tmp_path)
+    found.commit("dev", PUSH)
+    return found
+
+
+def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The command as it is run from a shell."""
+    monkeypatch.setattr(sys, "argv", ["pipeline-trigger", "iam", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_a_commit_that_adds_a_grant_shows_as_broadened(repository: Repository) -> None:
+    repository.commit("dev", PUSH, also(role="roles/run.admin"))
+    found = sources.compared("HEAD~1", "HEAD", None, repository.root)
+    assert [comparison.title for comparison in found] == ["iam/dev: HEAD~1 → HEAD"]
+    assert roles(found, "broadened") == ["roles/run.admin"]
+    assert roles(found, "unchanged") == ["roles/run.invoker"]
+    assert roles(sources.compared("HEAD", "HEAD~1", None, repository.root), "narrowed") == ["roles/run.admin"]
+
+
+def test_one_revision_is_compared_with_the_working_tree(repository: Repository) -> None:
+    (repository.root / "iam" / "dev.json").write_text(manifest(also(condition="x")))
+    (comparison,) = sources.compared("main", None, None, repository.root)
+    assert comparison.title == "iam/dev: main → the working tree"
+    assert roles([comparison], "narrowed") == ["roles/run.invoker"]
+
+
+def test_a_stack_that_is_new_or_gone_is_compared_with_nothing(repository: Repository) -> None:
+    repository.commit("prod", PUSH)
+    found = sources.compared("HEAD~1", "HEAD", None, repository.root)
+    assert [comparison.title.split(":")[0] for comparison in found] == ["iam/dev", "iam/prod"]
+    assert roles(found[1:], "broadened") == ["roles/run.invoker"]
+    assert roles(sources.compared("HEAD", "HEAD~1", "prod", repository.root), "narrowed") == ["roles/run.invoker"]
+
+
+def test_two_files_are_compared_by_what_they_allow(tmp_path: Path) -> None:
+    before, after = tmp_path / "a.json", tmp_path / "b.json"
+    before.write_text(manifest(PUSH))
+    after.write_text(manifest(also(reason="Reworded", principal="pusher", triggers=())))
+    (comparison,) = sources.compared(str(before), str(after), None)
+    assert roles([comparison], "unchanged") == ["roles/run.invoker"]
+
+
+@pytest.mark.parametrize(
+    ("preview", "fail_on", "status"),
+    [
+        ("nothing", "broadened", 0),
+        ("removed", "broadened", 0),
+        ("condition-removed", "never", 0),
+        ("condition-removed", "broadened", 3),
+        ("condition-removed", "high", 0),
+        ("replaced", "broadened", 0),
+        ("role-widened", "high", 3),
+        ("authoritative-binding", "high", 3),
+        ("custom-role", "broadened", 3),
+        ("unknown-member", "broadened", 3),
+    ],
+)
+@pytest.mark.parametrize("written", ["table", "markdown", "json"])
+def test_the_exit_code_says_what_fail_on_asks(
+    preview: str, fail_on: str, status: int, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(PREVIEW_DIRECTORY / f"{preview}.json")
+    assert run("diff", path, "--fail-on", fail_on, "--format", written, monkeypatch=monkeypatch) == status
+
+
+def test_a_preview_is_read_from_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO((PREVIEW_DIRECTORY / "added.json").read_text()))
+    assert run("diff", "-", "--format", "json", monkeypatch=monkeypatch) == 0
+    (document,) = json.loads(capsys.readouterr().out)["comparisons"]
+    assert document["summary"] == {"broadened": 2, "moved": 0, "narrowed": 0, "unchanged": 0, "high": True}
+    assert {change["after"]["role"] for change in document["changes"]} == {
+        "roles/viewer",
+        "roles/storage.objectUser",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "cannot be read: No such file or directory; make a preview with: pulumi preview --json"),
+        (b"Previewing update (dev)\n", "is not JSON: Expecting value"),
+        (b"", "is not JSON: Expecting value"),
+        (b'{"sequence":0}\n{"sequence":1}\n', "unset that"),
+        (b"\xff\xfe{\x00}\x00", "is not text"),
+        (b"[" * 100_000, "is not JSON"),
+        (b'{"steps": [}', "is not JSON"),
+        (b"{}", "is not the output of a preview"),
+        (b'"text"', "is not the output of a preview"),
+        (manifest(PUSH).encode(), "pipeline-trigger iam diff BEFORE AFTER"),
+    ],
+)
+def test_bad_input_is_one_message_that_names_the_file_and_the_fix(
+    content: bytes | None,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "preview.json"
+    if content is not None:
+        path.write_bytes(content)
+    assert run("diff", str(path), monkeypatch=monkeypatch) == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"error: {path}")
+    assert said in message
+    assert "Traceback" not in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nope", None, None), "nope is neither a file nor a git revision"),
+        (("main", "--upload-pack=x", None), "--upload-pack=x is neither a file nor a git revision"),
+        (("broken", "preview", "prod"), r"neither side has iam/prod\.json; there: dev"),
+        (("main", "x.json", None), "give one preview, two manifests, or one or two git revisions"),
+        (("x.json", None, "dev"), "--stack chooses among the manifests of revisions"),
+        (("empty", None, None), "neither side has a manifest in iam/; make them with: make iam"),
+        (("broken", None, None), "iam/dev.json at broken is no manifest: grants: Field required"),
+        (("preview", None, None), "a preview is compared alone: pipeline-trigger iam diff PREVIEW.json"),
+    ],
+)
+def test_a_wrong_revision_or_manifest_is_one_message_that_says_what_to_do(
+    arguments: tuple[str, str | None, str | None], said: str, repository: Repository
+) -> None:
+    for tag, text in {"broken": '{"stack": "dev", "project": "p"}', "preview": '{"steps": []}'}.items():
+        (repository.root / "iam" / "dev.json").write_text(text)
+        repository.git("commit", "--quiet", "-am", tag)
+        repository.git("tag", tag)
+    repository.git("rm", "--quiet", "-r", "iam")
+    repository.git("commit", "--quiet", "-m", "empty")
+    repository.git("tag", "empty")
+    with pytest.raises(OperationError, match=said):
+        sources.compared(*arguments, repository.root)
+
+
+def test_a_name_cannot_break_out_of_its_cell_in_a_comment() -> None:
+    odd = "user:a|b`c\n| x | <img src=x>@team"
+    grant = state(BUCKET_MEMBER, "x", {"bucket": "b", "role": "roles/x", "member": odd})
+    said = to_markdown([change(step("create", None, grant))]).splitlines()
+    (row,) = [line for line in said if line.startswith("| **broadened**")]
+    assert r"`user:a\|b'c \| x \| <img src=x>@team`" in row
+    assert row.replace(r"\|", "").count("|") == 7
+
+
+def test_a_terminal_shows_addresses_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    """An address that is cut off could be anybody's."""
+    output = io.StringIO()
+    comparison: Comparison = recorded(PREVIEW_DIRECTORY / "condition-removed.json")
+    to_terminal([comparison], Console(file=output, width=90))
+    assert "…" not in output.getvalue()
+    assert "2 broadened, 1 narrowed" in output.getvalue()
+
+
+def test_what_cannot_be_seen_is_said_under_the_table() -> None:
+    said = {path.stem: " ".join(recorded(path).caveats) for path in PREVIEWS}
+    assert "equal grants are one" in said["removed"]
+    assert "removes every other member, also those that no preview knows" in said["authoritative-binding"]
+    assert "service agents" in said["added"]
+    assert "unknown until applied, or secret, is counted as broadened" in said["unknown-member"]
+    assert "takes the permission away" in said["replaced"]
+    assert said["nothing"] == ""
+
+
+def test_json_lists_what_is_unchanged_too() -> None:
+    (document,) = json.loads(to_json([recorded(PREVIEW_DIRECTORY / "replaced.json")]))["comparisons"]
+    assert [change["effect"] for change in document["changes"]] == ["moved", "unchanged"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        (("show", "--format", "markdown"), "## echo-push"),
+        (("show", "--format", "json"), '"principal": "echo-push"'),
+        (("show",), "Permissions of stack dev"),
+        (("check",), "the manifests are up to date"),
+    ],
+)
+def test_the_verbs_answer(
+    arguments: tuple[str, ...],
+    shown: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(*arguments, monkeypatch=monkeypatch) == 0
+    assert shown in capsys.readouterr().out

@@ -1,0 +1,156 @@
+"""The manifest holds every permission of a stack, with its reason and who needs it, and is never stale."""
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra import grants
+from ops.errors import OperationError
+from ops.iam import document
+from ops.iam.manifest import Manifest, from_plan, manifest_of, stacks
+from rehearsal.program import PROJECT_NUMBER, ROOT, Plan, Resource, evaluate
+from tests.plans import TRIGGERS, dev_config, plan
+
+
+@pytest.fixture(scope="module")
+def dev() -> Plan:
+    return plan()
+
+
+@pytest.fixture(scope="module")
+def two_triggers() -> Plan:
+    """The dev stack with a trigger beside its own: the same identity, and another way in."""
+    (echo,) = json.loads(dev_config()[TRIGGERS])
+    other = {**echo, "name": "another", "target": {**echo["target"], "access": "service-account-user"}}
+    return evaluate("dev", {**dev_config(), TRIGGERS: json.dumps([other, echo])})
+
+
+def entries(of: Plan) -> dict[tuple[str, str, str], tuple[str, ...]]:
+    """The triggers by principal, role and place."""
+    return {(e.principal, e.role, e.resource): e.triggers for e in from_plan(of, "acme-ml-dev").grants}
+
+
+@pytest.mark.parametrize("stack", stacks())
+def test_the_manifests_are_what_the_program_gives(stack: str) -> None:
+    for name, text in document.files_of(stack).items():
+        kept = (ROOT / name).read_text() if (ROOT / name).is_file() else "nothing"
+        assert kept == text, f"the permissions of stack {stack} changed: read `make iam; git diff iam`"
+
+
+def test_every_stack_file_has_manifests_and_every_manifest_a_stack_file() -> None:
+    assert "dev" in stacks()
+    assert {path.stem for path in (ROOT / "iam").glob("*.json")} == set(stacks())
+
+
+def test_every_iam_resource_of_the_program_is_in_the_manifest_once(dev: Plan) -> None:
+    given = [r for r in dev.resources if r.custom and r.type.lower().endswith("iammember")]
+    listed = from_plan(dev, "acme-ml-dev").grants
+    assert len(listed) == len(given) > 5
+    assert sorted(e.role for e in listed) == sorted(r.inputs["role"] for r in given)
+    assert all(e.reason and e.triggers for e in listed)
+
+
+def test_nothing_that_an_evaluation_makes_up_is_in_it(dev: Plan) -> None:
+    text = from_plan(dev, "acme-ml-dev").to_json()
+    assert PROJECT_NUMBER not in text
+    assert not [bucket for bucket in dev.of_type(":Bucket") if bucket.outputs["name"] in text]
+    assert "launch-ledger-*" in text
+
+
+def test_the_order_of_registration_does_not_matter(two_triggers: Plan) -> None:
+    shuffled = list(two_triggers.resources)
+    random.Random(5).shuffle(shuffled)
+    same = replace(two_triggers, resources=tuple(shuffled))
+    assert from_plan(same, "p").to_json() == from_plan(two_triggers, "p").to_json()
+
+
+def test_each_permission_names_the_triggers_that_need_it(two_triggers: Plan) -> None:
+    found = entries(two_triggers)
+    both = ("another", "echo")
+    compute = "projects/-/serviceAccounts/PROJECT_NUMBER-compute@developer.gserviceaccount.com"
+    assert found["echo-push", "roles/run.invoker", "us-central1/echo-launcher-*"] == ("echo",)
+    assert found["storage-agent", "roles/pubsub.publisher", "another-events-*"] == ("another",)
+    assert found["app-engine", "roles/storage.objectUser", "launch-ledger-*"] == both
+    assert found["app-engine", "roles/viewer", compute] == ("echo",)
+    assert found["app-engine", "roles/iam.serviceAccountUser", compute] == ("another",)
+    assert found["build", "roles/logging.logWriter", "acme-ml-dev"] == both
+
+
+def test_the_page_says_all_that_a_reviewer_asks(dev: Plan) -> None:
+    page = document.to_markdown(from_plan(dev, "acme-ml-dev"))
+    (viewer,) = [line for line in page.splitlines() if line.startswith("| `roles/viewer`")]
+    assert "**high: basic role**" in viewer
+    (reads,) = [line for line in page.splitlines() if "roles/storage.objectViewer" in line]
+    assert "gcf-v2-sources-" in reads
+    assert "project-wide, narrowed by the condition" in reads
+    assert "impersonation: may act as this account" in page
+    assert {line for line in page.splitlines() if line.startswith("## ")} == {
+        f"## {name}" for name in ("app-engine", "build", "echo-push", "pubsub-agent", "storage-agent")
+    }
+
+
+def test_an_iam_resource_that_is_no_grant_is_listed_all_the_same(dev: Plan) -> None:
+    public = Resource(
+        urn="urn:pulumi:dev::p::gcp:storage/bucketIAMBinding:BucketIAMBinding::open",
+        type="gcp:storage/bucketIAMBinding:BucketIAMBinding",
+        name="open",
+        inputs={"bucket": "b", "role": "roles/storage.objectViewer", "members": ["allUsers"]},
+        parent="",
+        dependencies=(),
+        hooks=(),
+        custom=True,
+        id="x",
+        outputs={},
+    )
+    manifest = from_plan(replace(dev, resources=(*dev.resources, public)), "p")
+    (entry,) = [entry for entry in manifest.grants if entry.member == "allUsers"]
+    assert entry.authoritative
+    assert set(entry.violations) == {"no-public-member", "no-authoritative-grant"}
+    assert not entry.reason
+
+
+def test_a_bar_in_a_condition_does_not_end_its_cell(dev: Plan) -> None:
+    manifest = from_plan(dev, "p")
+    odd = manifest.grants[0].model_copy(update={"condition": "a || b", "condition_title": "x"})
+    page = document.to_markdown(manifest.model_copy(update={"grants": (odd,)}))
+    assert r"`a \|\| b`" in page
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with one stack file and a program that is evaluated already."""
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}")
+    kept = manifest_of("dev")
+    monkeypatch.setattr(document, "manifest_of", lambda stack: kept)
+    return tmp_path
+
+
+def test_check_says_what_to_do_until_update_has_done_it(project: Path) -> None:
+    with pytest.raises(OperationError, match=r"iam/dev\.json, iam/dev\.md; read `make iam; git diff iam`"):
+        document.check(project)
+    assert document.update(project) == ["iam/dev.json", "iam/dev.md"]
+    document.check(project)
+    assert document.update(project) == []
+
+
+def test_a_grant_that_is_added_makes_the_manifest_stale(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program with one grant more, as a pull request would have it."""
+    document.update(project)
+    before = Manifest.model_validate_json((project / "iam" / "dev.json").read_text())
+    monkeypatch.undo()
+    original = grants.Grant.__init__
+
+    def doubled(self: grants.Grant, role: str, **how: object) -> None:
+        original(self, role, **how)  # type: ignore[arg-type]  # as it was called
+        if role == "roles/run.invoker":
+            original(grants.Grant.__new__(grants.Grant), "roles/run.admin", **how)  # type: ignore[arg-type]  # as above
+
+    monkeypatch.setattr(grants.Grant, "__init__", doubled)
+    with pytest.raises(OperationError, match="the permissions changed"):
+        document.check(project)
+    document.update(project)
+    after = Manifest.model_validate_json((project / "iam" / "dev.json").read_text())
+    assert [entry.role for entry in after.grants if entry not in before.grants] == ["roles/run.admin"]
