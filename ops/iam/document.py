@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ops.errors import OperationError
 from ops.iam.manifest import MANIFESTS, Entry, Manifest, manifest_of, stacks
-from ops.iam.report import cell, code, folded, place
+from ops.iam.report import cell, code, folded, place, stacked
 from ops.iam.risks import risks_of
 from rehearsal.program import ROOT
 
@@ -78,11 +78,11 @@ def _lines(manifest: Manifest) -> Iterator[str]:
 def to_table(manifest: Manifest) -> Table:
     """The same for a terminal."""
     title = f"Permissions of stack {manifest.stack}: {_sum(manifest)}"
-    table = Table(*folded(("Principal", *COLUMNS)), title=title, show_lines=True)
+    table = Table(*folded("Permission", "Why", "Risk"), title=title, show_lines=True)
     for entry in manifest.grants:
-        table.add_row(
-            Text(entry.principal), *(Text(text.replace("`", "").replace("**", "")) for text in _cells(entry))
-        )
+        why = f"{entry.reason}\nfor {', '.join(entry.triggers)}"
+        risks = "\n".join(f"{risk.level}: {risk.text}" for risk in risks_of(entry.permission))
+        table.add_row(Text(stacked(entry.permission)), Text(why), Text(risks))
     return table
 
 

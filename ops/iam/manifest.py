@@ -80,7 +80,7 @@ def from_plan(plan: Plan, project: str) -> Manifest:
     """Lists the permissions of an evaluated program."""
     tidy = _Tidy(plan.resources)
     entries = {entry for resource in plan.resources for entry in _entries(plan, resource, tidy)}
-    order = sorted(entries, key=lambda e: (e.principal, e.member, e.kind, e.resource, e.role, e.condition))
+    order = sorted(entries, key=lambda e: (e.principal, e.member, e.kind, e.resource, e.model_dump_json()))
     return Manifest(stack=plan.stack, project=project, grants=tuple(order))
 
 

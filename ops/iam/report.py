@@ -58,18 +58,24 @@ def to_terminal(comparisons: Iterable[Comparison], console: Console) -> None:
 def _terminal(comparison: Comparison) -> Iterable[RenderableType]:
     yield Text(f"{comparison.title}: {summary(comparison)}", style="bold")
     if comparison.shown:
-        table = Table(*folded(COLUMNS), show_lines=True)
+        table = Table("Change", *folded("Permission", "Look at"), show_lines=True)
         for change in comparison.shown:
-            effect, *cells = _cells(change)
-            table.add_row(Text(effect, style=STYLES[change.effect]), *(Text(cell) for cell in cells))
+            effect = Text(change.effect, style=STYLES[change.effect])
+            table.add_row(effect, Text(stacked(change.permission)), Text("\n".join(_look(change))))
         yield table
     for line in _below(comparison):
         yield Text(f"- {line}")
 
 
-def folded(headers: Iterable[str]) -> list[Column]:
+def folded(*headers: str) -> list[Column]:
     """Columns that never cut anything off: a reviewer must see all of an address."""
     return [Column(header, overflow="fold") for header in headers]
+
+
+def stacked(permission: Permission) -> str:
+    """A permission on lines of their own, for the width of a terminal."""
+    condition = f"\nif {permission.condition}" * bool(permission.condition)
+    return f"{permission.member}\n{permission.role}\non {place(permission)}{condition}"
 
 
 def to_markdown(comparisons: Iterable[Comparison]) -> str:
@@ -86,9 +92,10 @@ def _markdown(comparison: Comparison) -> Iterable[str]:
         yield f"| {' | '.join(COLUMNS)} |"
         yield "|---" * len(COLUMNS) + "|"
         for change in comparison.shown:
-            effect, principal, role, on, condition, look = _cells(change)
-            effect = f"**{effect}**" if change.effect == "broadened" else effect
-            cells = (effect, code(principal), code(role), code(on), code(condition), cell(look))
+            effect = f"**{change.effect}**" if change.effect == "broadened" else change.effect
+            p = change.permission
+            named = (code(text) for text in (p.member, p.role, place(p), p.condition))
+            cells = (effect, *named, cell("; ".join(_look(change))))
             yield f"| {' | '.join(cells)} |"
         yield ""
     yield from (f"- {cell(line)}" for line in _below(comparison))
@@ -123,13 +130,12 @@ def _count(comparison: Comparison, effect: str) -> int:
     return sum(change.effect == effect for change in comparison.changes)
 
 
-def _cells(change: Change) -> tuple[str, str, str, str, str, str]:
-    permission = change.permission
+def _look(change: Change) -> list[str]:
+    """What to look at: what is high first, then what became of the permission where the effect does not say it."""
     high = [f"HIGH: {risk.text}" for risk in change.risks if risk.level == "high"]
     notes = [risk.text for risk in change.risks if risk.level == "note"]
     what = [change.what] if change.what not in ("", "added", "removed") else []
-    look = "; ".join([*high, *what, *notes])
-    return change.effect, permission.member, permission.role, place(permission), permission.condition, look
+    return [*high, *what, *notes]
 
 
 def place(permission: Permission) -> str:
