@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from infra.errors import ConfigurationError
 from ops.errors import OperationError
-from ops.iam import commands as iam
+from ops.iam.cli import iam
 from ops.launches.cli import launches, replay
 
 app = typer.Typer(
@@ -22,9 +22,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(iam, name="iam")
 app.add_typer(launches, name="launches")
 app.command()(replay)
-app.add_typer(iam.app, name="iam")
 Stack = Annotated[str, typer.Option(help="A stack's name (dev is Pulumi.dev.yaml) or the path of a stack file.")]
 
 

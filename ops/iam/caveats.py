@@ -21,8 +21,8 @@ AUTHORITATIVE = (
     "policy first of: {those}."
 )
 RENAMED = (
-    "{role} on {place} is given by another resource than before: Pulumi makes the new one first and deletes the old "
-    "one after, which takes the permission away. Use an alias, or run `pulumi up --refresh` again afterwards."
+    "A resource that gives {role} on {place} is deleted, and another gives the same: Pulumi deletes last, which "
+    "takes the permission away from both. Use an alias, or run `pulumi up --refresh` again afterwards."
 )
 HIDDEN = "What is unknown until applied, or secret, is counted as broadened: look at it in the program."
 
@@ -35,8 +35,7 @@ def caveats_of(changes: Sequence[Change], where: str) -> list[str]:
 def _caveats(changes: Sequence[Change], where: str) -> Iterator[str]:
     for change in changes:
         now = change.permission
-        renamed = change.before and change.after and change.before.given_by != change.after.given_by
-        if change.effect == "unchanged" and renamed:
+        if change.before and change.effect == "unchanged" and change.before.given_by - now.given_by:
             yield RENAMED.format(role=now.role, place=place(now))
     emptied = sorted({f"{p.role} on {place(p)}" for p in map(_authoritative, changes) if p})
     if emptied:

@@ -58,11 +58,16 @@ def compare(before: Iterable[Permission], after: Iterable[Permission]) -> list[C
 
 
 def _by_identity(permissions: Iterable[Permission]) -> dict[Permission, Permission]:
-    """One for each identity: the authoritative one, where several resources give the same."""
+    """One for each identity, with all that is known of it where several resources give the same."""
     found: dict[Permission, Permission] = {}
-    for permission in permissions:
-        if permission not in found or permission.authoritative:
-            found[permission] = permission
+    for one in permissions:
+        other = found.get(one, one)
+        found[one] = replace(
+            one,
+            authoritative=one.authoritative or other.authoritative,
+            violations=tuple(dict.fromkeys(other.violations + one.violations)),
+            given_by=one.given_by | other.given_by,
+        )
     return found
 
 

@@ -99,7 +99,7 @@ def _entries(plan: Plan, resource: Resource, tidy: _Tidy) -> Iterable[Entry]:
             resource=tidy(found.resource),
             condition=tidy(found.condition),
             condition_title=condition.get("title", ""),
-            reason=grant.inputs["reason"] if grant else "",
+            reason=grant.inputs["reason"] if grant else resource.inputs.get("title", ""),
             triggers=tuple(sorted(_triggers(plan, resource))),
             authoritative=found.authoritative,
             violations=found.violations,
@@ -120,7 +120,9 @@ def _triggers(plan: Plan, resource: Resource) -> set[str]:
 
     if own := owner(resource):
         return {own}
-    return {name for other in plan.resources if resource.urn in other.dependencies and (name := owner(other))}
+    waiting = [other for other in plan.resources if resource.urn in other.dependencies]
+    through = [_triggers(plan, other) for other in waiting if gives_access(other.type)]  # a custom role is granted
+    return {name for other in waiting if (name := owner(other))}.union(*through)
 
 
 class _Tidy:

@@ -59,12 +59,13 @@ class Permission:
     apart: str = ""
     authoritative: bool = field(default=False, compare=False)
     violations: tuple[str, ...] = field(default=(), compare=False)  # the names of the rules that it breaks
-    given_by: str = field(default="", compare=False)
+    given_by: frozenset[str] = field(default=frozenset(), compare=False)  # the resources that do
 
     @property
     def hidden(self) -> bool:
         """Whether a value of it is unknown, secret or missing."""
-        return bool(HIDDEN & {self.role, self.member, self.resource, self.condition})
+        values = (self.role, self.member, self.resource, self.condition)
+        return any(hidden in value for hidden in HIDDEN for value in values)
 
 
 def gives_access(type_token: str) -> bool:
@@ -95,7 +96,7 @@ def permissions_of(
                 permission,
                 apart=f"{urn} {apart}" if cannot_compare else permission.apart,
                 violations=broken,
-                given_by=urn,
+                given_by=frozenset({urn}),
             )
         )
     return found
@@ -112,16 +113,23 @@ def _read(
         case "removal":
             yield from _granted("projects", "member", inputs)
         case _ if _is_custom_role(kind):
-            role = "/".join(shown(inputs[key]) for key in ("orgId", "project", "roleId") if key in inputs)
-            for name in _listed(inputs.get("permissions", MISSING)):
-                permission = Permission(name, f"whoever holds {role or MISSING}", CUSTOM_ROLE, role or MISSING)
+            role = _custom_role(inputs)
+            for name in _listed(inputs.get("permissions")):
+                permission = Permission(name, f"whoever holds {role}", CUSTOM_ROLE, role)
                 yield permission, {**inputs, "permissions": [name]}
         case _ if kind in KEYS:
-            account = shown(inputs.get("serviceAccountId", inputs.get("serviceAccountEmail", MISSING)))
+            account = shown(inputs.get("serviceAccountId", inputs.get("serviceAccountEmail")))
             key = Permission("a key", "whoever has it", "serviceaccount", account, apart=state_id or f"new {urn}")
             yield key, inputs
         case _:
             yield Permission(UNREAD, "(see its diff)", kind, urn.rsplit("::", 1)[-1]), inputs
+
+
+def _custom_role(inputs: Mapping[str, Any]) -> str:
+    """A custom role's name, as it is granted by: ``projects/acme-ml-dev/roles/startsRuns``."""
+    parents = {"organizations": inputs.get("orgId"), "projects": inputs.get("project")}
+    named = [f"{parent}/{shown(found)}/" for parent, found in parents.items() if found]
+    return f"{''.join(named)}roles/{shown(inputs.get('roleId'))}"
 
 
 def _is_custom_role(kind: str) -> bool:

@@ -82,7 +82,9 @@ def _steps(document: Any, name: str) -> list[Any]:
         raise OperationError(
             f"{name} is of a preview that failed, so steps are missing from it: {message[0]}; mend that first: {DRY}"
         )
-    steps = document.get("steps") or []
+    steps = document.get("steps")
+    if steps is None:  # as Go leaves out an empty list
+        return []
     if not isinstance(steps, list):
         raise OperationError(f"{name}: `steps` is no list; make it anew: {DRY}")
     return steps

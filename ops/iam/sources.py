@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -86,9 +87,10 @@ def _of_revisions(before: str, after: str | None, stack: str | None, root: Path)
 
 def _stacks_at(revision: str | None, root: Path) -> Iterable[str]:
     if revision is None:
-        return (path.stem for path in (root / MANIFESTS).glob("*.json"))
-    listed = _git(root, "ls-tree", "--name-only", revision, f"{MANIFESTS}/").splitlines()
-    return (Path(name).stem for name in listed if name.endswith(".json"))
+        names = [path.name for path in (root / MANIFESTS).glob("*.json")]
+    else:
+        names = _git(root, "ls-tree", "--name-only", revision, f"{MANIFESTS}/").splitlines()
+    return (Path(name).stem for name in names if re.fullmatch(r"(.*/)?[^./]+\.json", name))
 
 
 def _at(revision: str | None, stack: str, root: Path) -> Manifest | None:

@@ -53,7 +53,7 @@ def like(**changes: Any) -> Permission:
         ([RUNS], [like(condition="x")], [("narrowed", "condition added")]),
         ([like(condition="x")], [like(condition="y")], [("broadened", "condition changed from x")]),
         ([RUNS], [like(resource="other")], [("moved", "moved from launcher")]),
-        ([RUNS], [like(given_by="another-urn")], [("unchanged", "")]),
+        ([RUNS], [like(given_by=frozenset({"another-urn"}))], [("unchanged", "")]),
         ([RUNS], [like(authoritative=True)], [("unchanged", "now given by an authoritative resource")]),
         (
             [RUNS],

@@ -87,6 +87,7 @@ def test_one_revision_is_compared_with_the_working_tree(repository: Repository) 
 
 
 def test_a_stack_that_is_new_or_gone_is_compared_with_nothing(repository: Repository) -> None:
+    (repository.root / "iam" / "dev.deployer.json").write_text("{}")  # no manifest
     repository.commit("prod", PUSH)
     found = sources.compared("HEAD~1", "HEAD", None, repository.root)
     assert [comparison.title.split(":")[0] for comparison in found] == ["iam/dev", "iam/prod"]
@@ -134,6 +135,12 @@ def test_a_preview_is_read_from_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: 
         "roles/viewer",
         "roles/storage.objectUser",
     }
+
+
+def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "preview.json"
+    path.write_text((PREVIEW_DIRECTORY / "removed.json").read_text(), encoding="utf-8-sig")
+    assert roles(sources.compared(str(path), None, None), "narrowed") == ["roles/storage.objectViewer"]
 
 
 @pytest.mark.parametrize(

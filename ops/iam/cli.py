@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-app = typer.Typer(help="The stack's permissions as a document, and what a change does to them.", no_args_is_help=True)
+iam = typer.Typer(help="The stack's permissions as a document, and what a change does to them.", no_args_is_help=True)
 REACHED = 3  # the exit code of a diff that --fail-on stops
 
 
@@ -32,7 +32,7 @@ class FailOn(StrEnum):
 Written = Annotated[Format, typer.Option("--format", help="A table, Markdown for a pull request, or JSON.")]
 
 
-@app.command()
+@iam.command()
 def show(
     stack: Annotated[str, typer.Option(help="A stack's name, or the path of a stack file.")] = "dev",
     written: Written = Format.TABLE,
@@ -47,7 +47,7 @@ def show(
         typer.echo(found.to_json() if written is Format.JSON else document.to_markdown(found), nl=False)
 
 
-@app.command()
+@iam.command()
 def update() -> None:
     """Write iam/STACK.md and iam/STACK.json of every stack file."""
     from ops.iam import document  # as above
@@ -56,7 +56,7 @@ def update() -> None:
     typer.echo("\n".join(f"wrote {name}" for name in written) or "the manifests are up to date")
 
 
-@app.command()
+@iam.command()
 def check() -> None:
     """Fail when a manifest is not what the program gives. Exits with 1 then."""
     from ops.iam import document  # as above
@@ -65,7 +65,7 @@ def check() -> None:
     typer.echo("the manifests are up to date")
 
 
-@app.command()
+@iam.command()
 def diff(
     before: Annotated[
         str, typer.Argument(help="`pulumi preview --json` (- reads it here), a manifest, or a revision.")
