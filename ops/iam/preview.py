@@ -76,7 +76,9 @@ def _steps(document: Any, name: str) -> list[Any]:
             f"{name} is not the output of a preview: it has no `steps`; make one with: {DRY}, and "
             "compare two manifests with: pipeline-trigger iam diff BEFORE AFTER"
         )
-    failed = [d for d in document.get("diagnostics") or [] if isinstance(d, Mapping) and d.get("severity") == "error"]
+    diagnostics = document.get("diagnostics")
+    listed = diagnostics if isinstance(diagnostics, list) else []
+    failed = [found for found in listed if isinstance(found, Mapping) and found.get("severity") == "error"]
     if failed:
         message = str(failed[0].get("message", "")).strip().splitlines() or ["no message"]
         raise OperationError(

@@ -119,7 +119,7 @@ def to_json(comparisons: Iterable[Comparison]) -> str:
 
 
 def summary(comparison: Comparison) -> str:
-    """How many changes of each kind: ``1 broadened (1 high), 2 unchanged``."""
+    """How many changes of each kind: ``1 broadened, 2 unchanged; 1 high``."""
     high = sum(change.high for change in comparison.changes) + len(comparison.violations)
     counts = [f"{count} {effect}" for effect in EFFECTS if (count := _count(comparison, effect))]
     text = ", ".join(counts) or "no permissions are touched"

@@ -38,6 +38,7 @@ def _notes(permission: Permission) -> Iterator[str]:
     if permission.kind in WIDE:
         yield f"{WIDE[permission.kind]}-wide" + (", narrowed by the condition" if permission.condition else "")
     if permission.hidden:
-        yield "not known: taken for the widest"
+        names = sorted(urn.rsplit("::", 1)[-1] for urn in permission.given_by)
+        yield f"not known, taken for the widest: see {', '.join(names)}"
     if permission.role == UNREAD:
         yield "gives or withholds access in a way of its own: read its diff"
