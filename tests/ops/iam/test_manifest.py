@@ -12,6 +12,7 @@ from ops.errors import OperationError
 from ops.iam import document
 from ops.iam.manifest import Manifest, from_plan, manifest_of, stacks
 from rehearsal.program import PROJECT_NUMBER, ROOT, Plan, Resource, evaluate
+from tests.ops.iam.previews import change, state, step
 from tests.plans import TRIGGERS, dev_config, plan
 
 
@@ -168,3 +169,15 @@ def test_a_grant_that_is_added_makes_the_manifest_stale(project: Path, monkeypat
     document.update(project)
     after = Manifest.model_validate_json((project / "iam" / "dev.json").read_text())
     assert [entry.role for entry in after.grants if entry not in before.grants] == ["roles/run.admin"]
+
+
+def test_a_first_preview_of_the_program_says_what_the_manifest_says(dev: Plan) -> None:
+    """The same permissions by both ways, and no rule broken but for the basic role that the stack declares."""
+    steps = [step("create", None, state(r.type, r.name, r.inputs)) for r in dev.resources if r.custom]
+    comparison = change(*steps)
+    listed = from_plan(dev, "acme-ml-dev").grants
+    assert {c.effect for c in comparison.changes} == {"broadened"}
+    assert sorted(c.permission.role for c in comparison.changes) == sorted(entry.role for entry in listed)
+    assert [c.permission.role for c in comparison.changes if c.high] == ["roles/viewer"]
+    assert not comparison.violations
+    assert comparison.other_steps == len(steps) - len(listed)
