@@ -77,6 +77,12 @@ def test_the_model(before: list[Permission], after: list[Permission], said: list
     assert effects(before, after) == said
 
 
+def test_what_one_of_several_resources_gives_authoritatively_is_authoritative() -> None:
+    both = [RUNS, like(authoritative=True)]
+    for after in (both, both[::-1]):
+        assert effects([RUNS], after) == [("unchanged", "now given by an authoritative resource")]
+
+
 def test_what_is_gone_is_no_risk_and_what_stays_is_none_of_this_change() -> None:
     public = like(member="allUsers", violations=("no-public-member",))
     assert not [change for change in compare([public], []) if change.high]
