@@ -1,0 +1,166 @@
+"""What the identity that runs `pulumi up` must be able to do, derived from the resources in a stack's plan.
+
+Per type of resource: what the provider calls to create, read, update and delete it. The permissions of an API's
+methods are from the API's own pages (storage/docs/access-control/iam-json, pubsub/docs/access-control,
+functions/docs/reference/iam/permissions, artifact-registry/docs/access-control, iam/docs/permissions-reference);
+that a role holds them is checked against the definitions that tests/ops/predefined_roles.yaml records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ops.errors import OperationError
+from rehearsal.program import PROJECT_NUMBER, Plan, Resource
+
+ACT_AS = "iam.serviceAccounts.actAs"
+SERVICE_ACCOUNT_USER = "roles/iam.serviceAccountUser"
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a type of resource takes, and the smallest predefined role that gives it."""
+
+    role: str
+    permissions: tuple[str, ...]
+
+
+def _need(role: str, resource: str, verbs: str) -> Need:
+    return Need(f"roles/{role}", tuple(f"{resource}.{verb}" for verb in verbs.split()))
+
+
+POLICY = "getIamPolicy setIamPolicy"
+NEEDS: Mapping[str, Need] = {
+    "gcp:artifactregistry/repository:Repository": _need(
+        "artifactregistry.admin", "artifactregistry.repositories", "create get update delete"
+    ),
+    "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": _need(
+        "artifactregistry.admin", "artifactregistry.repositories", POLICY
+    ),
+    "gcp:cloudfunctionsv2/function:Function": _need(
+        "cloudfunctions.developer",
+        "cloudfunctions",
+        "functions.create functions.get functions.update functions.delete operations.get",
+    ),
+    "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": _need("run.admin", "run.services", POLICY),
+    "gcp:iap/webBackendServiceIamMember:WebBackendServiceIamMember": _need("iap.admin", "iap.webServices", POLICY),
+    "gcp:projects/iAMMember:IAMMember": _need("resourcemanager.projectIamAdmin", "resourcemanager.projects", POLICY),
+    "gcp:projects/service:Service": _need(
+        "serviceusage.serviceUsageAdmin", "serviceusage", "services.enable services.get services.list operations.get"
+    ),
+    # Making a service agent exist takes no permission (iam/docs/create-service-agents); the project is looked up.
+    "gcp:projects/serviceIdentity:ServiceIdentity": _need(
+        "resourcemanager.projectIamAdmin", "resourcemanager.projects", "get"
+    ),
+    "gcp:pubsub/subscription:Subscription": _need(
+        "pubsub.admin",
+        "pubsub",
+        "subscriptions.create subscriptions.get subscriptions.update subscriptions.delete topics.attachSubscription",
+    ),
+    "gcp:pubsub/subscriptionIAMMember:SubscriptionIAMMember": _need("pubsub.admin", "pubsub.subscriptions", POLICY),
+    "gcp:pubsub/topic:Topic": _need("pubsub.admin", "pubsub.topics", "create get update delete"),
+    "gcp:pubsub/topicIAMMember:TopicIAMMember": _need("pubsub.admin", "pubsub.topics", POLICY),
+    "gcp:serviceaccount/account:Account": _need(
+        "iam.serviceAccountAdmin", "iam.serviceAccounts", "create get update delete"
+    ),
+    "gcp:serviceaccount/iAMMember:IAMMember": _need("iam.serviceAccountAdmin", "iam.serviceAccounts", POLICY),
+    # The provider lists a bucket's objects before it deletes the bucket, and stops if there are any.
+    "gcp:storage/bucket:Bucket": _need(
+        "storage.admin", "storage", "buckets.create buckets.get buckets.update buckets.delete objects.list"
+    ),
+    "gcp:storage/bucketIAMMember:BucketIAMMember": _need("storage.admin", "storage.buckets", POLICY),
+    "gcp:storage/bucketObject:BucketObject": _need("storage.admin", "storage.objects", "create get delete"),
+    "gcp:storage/notification:Notification": _need("storage.admin", "storage.buckets", "get update"),
+}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a stack takes: ``types`` on its project, ``accounts`` on service accounts that are not the project's."""
+
+    project: str
+    types: Mapping[str, Need]
+    runs_as: tuple[str, ...]
+    accounts: Mapping[str, tuple[str, ...]]
+
+    @property
+    def permissions(self) -> list[str]:
+        """All that is needed on the project, each once."""
+        return sorted({permission for need in self.types.values() for permission in need.permissions} | {ACT_AS})
+
+    @property
+    def roles(self) -> Mapping[str, list[str]]:
+        """The predefined roles that give it, each with the permissions that are needed of it."""
+        of_role: dict[str, set[str]] = {SERVICE_ACCOUNT_USER: {ACT_AS}}
+        for need in self.types.values():
+            of_role.setdefault(need.role, set()).update(need.permissions)
+        return {role: sorted(permissions) for role, permissions in sorted(of_role.items())}
+
+
+def needs_of(plan: Plan) -> Needs:
+    """Derives what deploying a plan takes.
+
+    Raises:
+        OperationError: the plan has a resource of a type that is not in the table above.
+    """
+    resources = [resource for resource in plan.resources if resource.custom]
+    if unknown := sorted({resource.type for resource in resources} - NEEDS.keys()):
+        raise OperationError(
+            f"nobody has said what deploying {', '.join(unknown)} takes: add it to NEEDS in ops/deployer.py, and "
+            "what its role holds to tests/ops/predefined_roles.yaml"
+        )
+    runs_as = sorted({account for resource in resources for account in _runs_as(resource)})
+    foreign: dict[str, set[str]] = {account: {ACT_AS} for account in runs_as if not is_own(account, plan)}
+    types = {}
+    for resource in resources:
+        account = granted_on(resource)
+        if account and not is_own(account, plan):
+            foreign.setdefault(account, set()).update(NEEDS[resource.type].permissions)
+        else:
+            types[resource.type] = NEEDS[resource.type]
+    return Needs(
+        project_of(plan),
+        dict(sorted(types.items())),
+        tuple(runs_as),
+        {account: tuple(sorted(permissions)) for account, permissions in sorted(foreign.items())},
+    )
+
+
+def project_of(plan: Plan) -> str:
+    """The Google Cloud project that a plan is for."""
+    return str(plan.of_type("projects/service:Service")[0].inputs["project"])
+
+
+def accounts_relied_on(plan: Plan) -> list[str]:
+    """The service accounts that must be there before: run as, or granted on, but not made by the stack."""
+    resources = [resource for resource in plan.resources if resource.custom]
+    used = {account for resource in resources for account in (*_runs_as(resource), granted_on(resource)) if account}
+    made = {account.outputs["email"] for account in plan.of_type("serviceaccount/account:Account")}
+    return sorted(used - made)
+
+
+def granted_on(resource: Resource) -> str:
+    """The service account that a grant is on; empty for any other resource."""
+    if resource.type != "gcp:serviceaccount/iAMMember:IAMMember":
+        return ""
+    return str(resource.inputs["serviceAccountId"]).rsplit("/", 1)[-1]
+
+
+def is_own(account: str, plan: Plan) -> bool:
+    """Whether an address tells that the account is the project's. One with a number in it tells nothing."""
+    project = project_of(plan)
+    defaults = (f"{project}@appspot.gserviceaccount.com", f"{PROJECT_NUMBER}-compute@developer.gserviceaccount.com")
+    return account in defaults or account.endswith(f"@{project}.iam.gserviceaccount.com")
+
+
+def _runs_as(resource: Resource) -> Iterator[str]:
+    """The accounts that a resource runs or calls as, on which Google Cloud asks the deployer for actAs."""
+    inputs: Mapping[str, Any] = resource.inputs
+    match resource.type:
+        case "gcp:cloudfunctionsv2/function:Function":
+            yield inputs["buildConfig"]["serviceAccount"].rsplit("/", 1)[-1]
+            yield inputs["serviceConfig"]["serviceAccountEmail"]
+        case "gcp:pubsub/subscription:Subscription" if "pushConfig" in inputs:
+            yield inputs["pushConfig"]["oidcToken"]["serviceAccountEmail"]
