@@ -51,6 +51,17 @@ def chaos(
 
 
 @app.command()
+def doctor(
+    stack: Stack = "dev",
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts: a list of findings.")] = False,
+) -> None:
+    """Look for what would make a first deployment fail, and say what mends it. Changes nothing."""
+    from ops.doctor.diagnosis import show_diagnosis  # imports Pulumi, as above
+
+    sys.exit(show_diagnosis(stack, Console(), as_json=as_json))
+
+
+@app.command()
 def up(stack: Stack = "dev") -> None:
     """Stand the environment up on Google Cloud, after showing what will change."""
     _deploy("up", stack)

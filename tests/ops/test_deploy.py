@@ -8,6 +8,8 @@ from google.auth.compute_engine import _metadata
 
 from infra.errors import ConfigurationError
 from ops import deploy
+from ops.doctor.configuration import SAMPLES
+from ops.doctor.machine import CREDENTIALS
 from ops.errors import OperationError
 from rehearsal.program import ROOT
 
@@ -33,7 +35,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setattr(_metadata, "is_on_gce", lambda **_: False)
-    for name in (*deploy.CREDENTIALS, "GOOGLE_APPLICATION_CREDENTIALS"):
+    for name in (*CREDENTIALS, "GOOGLE_APPLICATION_CREDENTIALS"):
         monkeypatch.delenv(name, raising=False)
     return programs
 
@@ -42,7 +44,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def mine(tmp_path: Path) -> str:
     """A stack file with a project and an endpoint of one's own."""
     text = (ROOT / "Pulumi.dev.yaml").read_text()
-    for sample in deploy.SAMPLES:
+    for sample in SAMPLES:
         text = text.replace(sample, "my-own-project")
     path = tmp_path / "Pulumi.mine.yaml"
     path.write_text(text)
@@ -65,7 +67,8 @@ def test_all_that_is_missing_is_said_at_once_with_what_mends_it(machine: Path) -
     first, cli, credentials, *samples = missing("dev").splitlines()
     assert first == "`pulumi up` of stack dev needs this first:"
     assert cli == "- the Pulumi CLI is not installed: curl -fsSL https://get.pulumi.com | sh"
-    assert credentials.startswith("- there are no Google Cloud credentials: gcloud auth application-default login (")
+    assert credentials.startswith("- there are no Google Cloud credentials (")
+    assert credentials.endswith("): gcloud auth application-default login")
     assert samples == [
         "- Pulumi.dev.yaml still has the sample gcp:project, acme-ml-dev: put in yours",
         "- Pulumi.dev.yaml still has the sample target.host, 1234abcd-dot-us-central1: put in yours",

@@ -1,0 +1,110 @@
+"""All checks of a stack, and how they are shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ops.deployer import accounts_relied_on, needs_of, project_of
+from ops.doctor import policies
+from ops.doctor.configuration import check_configuration
+from ops.doctor.endpoint import check_endpoint
+from ops.doctor.finding import Check, Finding, unchecked
+from ops.doctor.google_apis import LOGIN, GoogleApis
+from ops.doctor.machine import check_cli, check_credentials
+from ops.doctor.project import (
+    check_account,
+    check_billing,
+    check_foreign_account,
+    check_permissions,
+    check_project,
+    check_services,
+)
+from ops.doctor.web import Web
+from rehearsal.program import PROJECT_NUMBER, Plan, read_stack
+
+AT_ONCE = 8
+MARKS = {"ok": "[green]✓[/]", "problem": "[red]✗[/]", "could not check": "[yellow]?[/]"}
+
+
+def diagnose(stack: str, *, reach: Callable[[str], str] = str, seconds: float = 10) -> list[Finding]:
+    """Runs every check that can be run. ``reach`` and ``seconds`` are those of :class:`Web`.
+
+    Raises:
+        ConfigurationError: there is no such stack file.
+    """
+    name, config = read_stack(stack)
+    credentials, about_credentials = check_credentials(config)
+    plan, about_configuration = check_configuration(name, config)
+    findings = [check_cli(), about_credentials, *about_configuration]
+    if not plan:
+        what = "which project and which endpoint to look at is not known yet"
+        return [*findings, unchecked("project and endpoint", what, "mend the configuration first")]
+    web = Web(credentials, reach=reach, seconds=seconds)
+    checks: list[Check] = [partial(check_endpoint, web, host) for host in _hosts(plan)]
+    if credentials:
+        apis = GoogleApis(web, project_of(plan))
+        number, about_project = check_project(apis)
+        findings.append(about_project)
+        checks = [*_project_checks(apis, plan, number), *checks]
+    else:
+        findings.append(unchecked("project", "what is in the project is seen with credentials only", LOGIN))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [*findings, *(finding for found in pool.map(lambda check: check(), checks) for finding in found)]
+
+
+def show_diagnosis(stack: str, console: Console, *, as_json: bool) -> int:
+    """Shows what the checks of a stack find; returns the exit status, 1 if there is a problem."""
+    with console.status("Looking"):
+        findings = diagnose(stack)
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _show(findings, console)
+    return 1 if any(finding.status == "problem" for finding in findings) else 0
+
+
+def _project_checks(apis: GoogleApis, plan: Plan, number: str) -> list[Check]:
+    needs = needs_of(plan)
+    services = [str(service.inputs["service"]) for service in plan.of_type("projects/service:Service")]
+    accounts = [account.replace(PROJECT_NUMBER, number or PROJECT_NUMBER) for account in accounts_relied_on(plan)]
+    return [
+        partial(check_billing, apis),
+        partial(check_services, apis, services),
+        partial(check_permissions, apis, needs, f"iam/{plan.stack}.deployer.yaml"),
+        *(partial(check_foreign_account, apis, account, wanted) for account, wanted in needs.accounts.items()),
+        *(partial(check_account, apis, account) for account in accounts if number or PROJECT_NUMBER not in account),
+        *(partial(policies.check_values, apis, trap) for trap in policies.traps_of(plan)),
+        *(partial(policies.check_enforced, apis, constraint) for constraint in policies.REFUSALS),
+        partial(policies.check_default_grants, apis, plan),
+        partial(policies.check_members, apis, plan),
+    ]
+
+
+def _hosts(plan: Plan) -> list[str]:
+    """The endpoints at which the plan's launchers start runs."""
+    functions = plan.of_type("cloudfunctionsv2/function:Function")
+    targets = [
+        json.loads(item.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"])["target"] for item in functions
+    ]
+    return sorted({target["host"] for target in targets if target["kind"] == "kfp"})
+
+
+def _show(findings: list[Finding], console: Console) -> None:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for finding in findings:
+        table.add_row(MARKS[finding.status], escape(finding.check), escape(finding.what))
+    console.print(table)
+    for finding in findings:
+        if finding.fix:  # apart from the table, whose columns would cut a command in two
+            console.print(f"\n{MARKS[finding.status]} [bold]{escape(finding.check)}[/]")
+            console.print(escape(finding.fix), soft_wrap=True, highlight=False)

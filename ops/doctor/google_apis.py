@@ -1,0 +1,84 @@
+"""Google's APIs, asked about one project, and what it means when one refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ops.doctor.finding import Finding, unchecked
+from ops.doctor.web import Answer, UnreachableError, Web
+
+LOGIN = "gcloud auth application-default login"
+# What lets a person look, by API.
+VIEWERS = {
+    "cloudbilling": "roles/browser",
+    "cloudresourcemanager": "roles/browser",
+    "iam": "roles/iam.serviceAccountViewer",
+    "orgpolicy": "roles/orgpolicy.policyViewer",
+    "serviceusage": "roles/serviceusage.serviceUsageViewer",
+}
+
+
+class RefusedError(Exception):
+    """An API did not say what it was asked. ``fix`` is what to do about it; ``status`` is 0 if nothing was said."""
+
+    def __init__(self, what: str, fix: str, *, status: int = 0, disabled: bool = False) -> None:
+        super().__init__(what)
+        self.fix, self.status, self.disabled = fix, status, disabled
+
+    def as_finding(self, check: str) -> Finding:
+        """What the refusal leaves open."""
+        return unchecked(check, str(self), self.fix)
+
+
+class GoogleApis:
+    """The APIs as the person with these credentials sees them, from ``project``."""
+
+    def __init__(self, web: Web, project: str) -> None:
+        self.web, self.project = web, project
+
+    @property
+    def member(self) -> str:
+        """The person or account, for a gcloud command. Credentials of a person do not say whose they are."""
+        email = str(getattr(self.web.credentials, "service_account_email", ""))
+        return f"serviceAccount:{email}" if "@" in email else '"user:$(gcloud config get-value account)"'
+
+    def grant(self, role: str) -> str:
+        """The command that gives the person a role on the project."""
+        return f"gcloud projects add-iam-policy-binding {self.project} --member={self.member} --role={role}"
+
+    def get(self, service: str, path: str, **params: Any) -> Mapping[str, Any]:
+        """Asks an API. Raises RefusedError."""
+        return self._call("GET", service, path, params=params)
+
+    def post(self, service: str, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Asks an API with a body. Raises RefusedError."""
+        return self._call("POST", service, path, json=body)
+
+    def _call(self, method: str, service: str, path: str, **options: Any) -> Mapping[str, Any]:
+        try:
+            answer = self.web.send(method, f"https://{service}.googleapis.com", path, **options)
+        except UnreachableError as error:
+            raise RefusedError(str(error), "look to the network or the proxy, and try again") from None
+        if answer.status == 200 and answer.data is not None:
+            return answer.data
+        raise self._refused(service, answer)
+
+    def _refused(self, service: str, answer: Answer) -> RefusedError:
+        given = (answer.data or {}).get("error")
+        error = given if isinstance(given, dict) else {}
+        message = str(error.get("message") or f"it answered {answer.status}, and not in JSON").splitlines()[0]
+        host = f"{service}.googleapis.com"
+        details = [detail for detail in error.get("details", []) if detail.get("reason") == "SERVICE_DISABLED"]
+        if "quota project" in message:
+            fix = f"gcloud auth application-default set-quota-project {self.project}"
+            return RefusedError(f"{host} wants a quota project in your credentials", fix, status=answer.status)
+        if details:
+            consumer = details[0].get("metadata", {}).get("consumer", "").removeprefix("projects/") or self.project
+            fix = f"gcloud services enable {host} --project={consumer}"
+            return RefusedError(f"{host} is not enabled", fix, status=answer.status, disabled=True)
+        if answer.status == 401:
+            return RefusedError(f"{host} does not accept your token", LOGIN, status=401)
+        if answer.status == 403:
+            return RefusedError(f"{host} forbids it: {message}", self.grant(VIEWERS[service]), status=403)
+        return RefusedError(f"{host} says {answer.status}: {message}", "try again", status=answer.status)

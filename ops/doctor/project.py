@@ -1,0 +1,144 @@
+"""The Google Cloud project: that it is there and paid for, its APIs, what you may do in it, the accounts it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ops.deployer import Needs
+from ops.doctor.finding import Finding, ok, problem, unchecked
+from ops.doctor.google_apis import GoogleApis, RefusedError
+
+# `pulumi up` enables the others through these two (docs/deploy.md).
+FIRST_SERVICES = ("cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com")
+MOST_NAMES, MOST_PERMISSIONS = 30, 100  # that one request takes
+
+
+def check_project(apis: GoogleApis) -> tuple[str, Finding]:
+    """Whether the project is there and active; returns its number too, empty when that is not known."""
+    check, project = "project", apis.project
+    try:
+        found = apis.get("cloudresourcemanager", f"/v3/projects/{project}")
+    except RefusedError as refused:
+        if refused.disabled:
+            return "", problem(check, str(refused), refused.fix)
+        if refused.status in (403, 404):
+            what = f"there is no project {project}, or you may not see it"
+            fix = f"gcloud projects list; put the right id into gcp:project, or: gcloud projects create {project}"
+            return "", problem(check, what, fix)
+        return "", refused.as_finding(check)
+    number = str(found.get("name", "")).removeprefix("projects/")
+    if found.get("state") != "ACTIVE":
+        what = f"project {project} is being deleted ({found.get('state')})"
+        return number, problem(check, what, f"gcloud projects undelete {project}")
+    return number, ok(check, f"{project} is there and active; its number is {number}")
+
+
+def check_billing(apis: GoogleApis) -> list[Finding]:
+    """Whether the project is paid for: without that no API is enabled."""
+    check = "billing"
+    try:
+        found = apis.get("cloudbilling", f"/v1/projects/{apis.project}/billingInfo")
+    except RefusedError as refused:
+        return [refused.as_finding(check)]
+    if not found.get("billingEnabled"):
+        fix = f"gcloud billing projects link {apis.project} --billing-account=ID (from: gcloud billing accounts list)"
+        return [problem(check, f"project {apis.project} has no billing account", fix)]
+    return [ok(check, "a billing account is linked")]
+
+
+def check_services(apis: GoogleApis, wanted: Iterable[str]) -> list[Finding]:
+    """Whether the two APIs that enable the others are enabled, and the others are there to be enabled."""
+    check, parent = "APIs", f"projects/{apis.project}"
+    names = sorted({*wanted, *FIRST_SERVICES})
+    states: dict[str, str] = {}
+    try:
+        for part in _parts(names, MOST_NAMES):
+            given = [f"{parent}/services/{name}" for name in part]
+            answer = apis.get("serviceusage", f"/v1/{parent}/services:batchGet", names=given)
+            states |= {item["name"].rsplit("/", 1)[-1]: item.get("state", "") for item in answer.get("services", [])}
+    except RefusedError as refused:
+        return [problem(check, str(refused), refused.fix) if refused.disabled else refused.as_finding(check)]
+    if missing := [name for name in FIRST_SERVICES if states.get(name) != "ENABLED"]:
+        what = f"{' and '.join(missing)}, through which `pulumi up` enables the others, are not enabled"
+        return [problem(check, what, f"gcloud services enable {' '.join(missing)} --project={apis.project}")]
+    if unknown := [name for name in names if name not in states]:
+        what = f"{' and '.join(unknown)} cannot be enabled in this project"
+        fix = f"gcloud services list --available --project={apis.project}; a restricted project may offer fewer"
+        return [problem(check, what, fix)]
+    off = [name for name in names if states[name] != "ENABLED"]
+    rest = f"; `pulumi up` enables {', '.join(off)}" if off else ""
+    return [ok(check, f"{len(names) - len(off)} of {len(names)} are enabled{rest}")]
+
+
+def check_permissions(apis: GoogleApis, needs: Needs, role_file: str) -> list[Finding]:
+    """Whether you hold on the project what `iam/<stack>.deployer.yaml` lists."""
+    check = "permissions"
+    path = f"/v3/projects/{apis.project}:testIamPermissions"
+    held: set[str] = set()
+    try:
+        for part in _parts(needs.permissions, MOST_PERMISSIONS):
+            held |= set(apis.post("cloudresourcemanager", path, {"permissions": part}).get("permissions", []))
+    except RefusedError as refused:
+        return [refused.as_finding(check)]
+    missing = [permission for permission in needs.permissions if permission not in held]
+    if not missing:
+        return [ok(check, f"you hold all {len(needs.permissions)} that `pulumi up` needs on the project")]
+    roles = [role for role, permissions in needs.roles.items() if set(permissions) & set(missing)]
+    fix = "\n".join([*map(apis.grant, roles), f"(or give the custom role in {role_file})"])
+    what = f"on the project you lack {len(missing)} of {len(needs.permissions)}: {', '.join(missing)}"
+    return [problem(check, what, fix)]
+
+
+def check_foreign_account(apis: GoogleApis, account: str, wanted: tuple[str, ...]) -> list[Finding]:
+    """Whether you may do on another project's account what the stack asks of it."""
+    check = f"permissions on {account}"
+    path = f"/v1/projects/-/serviceAccounts/{account}:testIamPermissions"
+    try:
+        held = apis.post("iam", path, {"permissions": list(wanted)}).get("permissions", [])
+    except RefusedError as refused:
+        return [refused.as_finding(check)]
+    if missing := [permission for permission in wanted if permission not in held]:
+        role = "serviceAccountUser" if missing == ["iam.serviceAccounts.actAs"] else "serviceAccountAdmin"
+        fix = (
+            f"gcloud iam service-accounts add-iam-policy-binding {account} "
+            f"--member={apis.member} --role=roles/iam.{role}"
+        )
+        return [problem(check, f"you lack {', '.join(missing)} on it", fix)]
+    return [ok(check, "you may do on it what the stack needs")]
+
+
+def check_account(apis: GoogleApis, account: str) -> list[Finding]:
+    """Whether an account that the stack relies on, and does not make, exists."""
+    check = f"account {account}"
+    try:
+        found = apis.get("iam", f"/v1/projects/-/serviceAccounts/{account}")
+    except RefusedError as refused:
+        if refused.status == 404:
+            return [problem(check, "it does not exist", _how_to_make(account, apis.project))]
+        if refused.status == 403 and not refused.disabled:
+            fix = f"gcloud iam service-accounts describe {account}"
+            return [unchecked(check, "it does not exist, or you may not see it", fix)]
+        return [refused.as_finding(check)]
+    if found.get("disabled"):
+        return [problem(check, "it is disabled", f"gcloud iam service-accounts enable {account}")]
+    return [ok(check, "it exists")]
+
+
+def _how_to_make(account: str, project: str) -> str:
+    if account.endswith("@appspot.gserviceaccount.com"):
+        return (
+            f"gcloud services enable cloudfunctions.googleapis.com --project={project}, and if that does not make "
+            f"it: gcloud app create --project={project}; or set identity: dedicated, which needs no such account"
+        )
+    if account.endswith("-compute@developer.gserviceaccount.com"):
+        return (
+            f"gcloud services enable compute.googleapis.com --project={project}; or set "
+            "installation_service_account to the account that the Pipelines installation runs as"
+        )
+    return (
+        "look for a typing error in the stack file, or: gcloud iam service-accounts create NAME --project=ITS_PROJECT"
+    )
+
+
+def _parts(names: Sequence[str], size: int) -> Iterator[list[str]]:
+    return (list(names[at : at + size]) for at in range(0, len(names), size))

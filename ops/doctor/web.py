@@ -1,0 +1,91 @@
+"""Requests to Google's APIs and to the endpoint. A token goes to those hosts, each over https, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from google.auth.credentials import Credentials
+
+from infra.rules import endpoint_host, is_hosted
+
+GOOGLE = frozenset(
+    f"https://{service}.googleapis.com"
+    for service in ("cloudbilling", "cloudresourcemanager", "iam", "orgpolicy", "serviceusage")
+)
+QUOTA_HEADER = "X-Goog-User-Project"
+
+
+class UnreachableError(Exception):
+    """No answer came; the message says what happened instead."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server said. ``data`` is its JSON when that is an object, and None for a page."""
+
+    status: int
+    text: str
+    data: Mapping[str, Any] | None
+
+
+class Web:
+    """Sends single requests: no redirects (a login page is not the answer), no cookies, no retries.
+
+    ``reach`` says where an origin is reached; tests lead it to stand-ins. ``seconds`` is how long each wait on a
+    server may take. Proxies of the surroundings are used, as Pulumi does; https goes through them unread.
+    """
+
+    def __init__(
+        self, credentials: Credentials | None, *, reach: Callable[[str], str] = str, seconds: float = 10
+    ) -> None:
+        self.credentials = credentials
+        self._reach, self._seconds = reach, seconds
+
+    def send(self, method: str, origin: str, path: str, **options: Any) -> Answer:
+        """Sends one request and returns whatever comes back.
+
+        Raises:
+            UnreachableError: nothing came back.
+            ValueError: ``origin`` is not one, or only looks like a hosted endpoint.
+        """
+        if endpoint_host(origin) != origin:
+            raise ValueError(f"is {origin!r}, which is no origin")
+        try:
+            response = requests.request(
+                method,
+                self._reach(origin) + path,
+                auth=self._sign_for(origin),
+                timeout=self._seconds,
+                allow_redirects=False,
+                **options,
+            )
+        except requests.Timeout:
+            raise UnreachableError(f"{origin} did not answer within {self._seconds:g} seconds") from None
+        except requests.RequestException as error:
+            raise UnreachableError(f"{origin} cannot be reached ({type(error).__name__})") from None
+        return Answer(response.status_code, response.text, _object(response.text))
+
+    def _sign_for(self, origin: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+        """Adds the token for those who may have it. Being given, it also keeps requests from looking into netrc."""
+
+        def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
+            if self.credentials and (origin in GOOGLE or is_hosted(origin)):
+                request.headers["Authorization"] = f"Bearer {self.credentials.token}"
+                quota_project = getattr(self.credentials, "quota_project_id", None)
+                if quota_project and origin in GOOGLE:
+                    request.headers[QUOTA_HEADER] = quota_project
+            return request
+
+        return sign
+
+
+def _object(text: str) -> Mapping[str, Any] | None:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
