@@ -20,7 +20,11 @@ VIEWERS = {
 
 
 class RefusedError(Exception):
-    """An API did not say what it was asked. ``fix`` is what to do about it; ``status`` is 0 if nothing was said."""
+    """An API did not say what it was asked, and ``fix`` is what to do about it.
+
+    ``status`` is what it said of the thing itself: 403, 404; 0 if the answer was about the caller or the API, which
+    may be ``disabled``.
+    """
 
     def __init__(self, what: str, fix: str, *, status: int = 0, disabled: bool = False) -> None:
         super().__init__(what)
@@ -72,13 +76,13 @@ class GoogleApis:
         details = [detail for detail in error.get("details", []) if detail.get("reason") == "SERVICE_DISABLED"]
         if "quota project" in message:
             fix = f"gcloud auth application-default set-quota-project {self.project}"
-            return RefusedError(f"{host} wants a quota project in your credentials", fix, status=answer.status)
+            return RefusedError(f"{host} wants a quota project in your credentials", fix)
         if details:
             consumer = details[0].get("metadata", {}).get("consumer", "").removeprefix("projects/") or self.project
             fix = f"gcloud services enable {host} --project={consumer}"
-            return RefusedError(f"{host} is not enabled", fix, status=answer.status, disabled=True)
+            return RefusedError(f"{host} is not enabled", fix, disabled=True)
         if answer.status == 401:
-            return RefusedError(f"{host} does not accept your token", LOGIN, status=401)
+            return RefusedError(f"{host} does not accept your token", LOGIN)
         if answer.status == 403:
             return RefusedError(f"{host} forbids it: {message}", self.grant(VIEWERS[service]), status=403)
         return RefusedError(f"{host} says {answer.status}: {message}", "try again", status=answer.status)

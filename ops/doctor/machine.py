@@ -69,7 +69,9 @@ def check_credentials(config: Mapping[str, str]) -> tuple[Credentials | None, Fi
     try:
         credentials.refresh(partial(Request(), timeout=LONGEST_REQUEST))
     except TransportError as error:
-        return None, unchecked(finding.check, f"no token is to be had: {_first_sentence(error)}", "look to the network")
+        return None, unchecked(
+            finding.check, f"no token is to be had: {_first_sentence(error)}", "look to the network"
+        )
     except GoogleAuthError as error:
         return None, problem(finding.check, f"your credentials are no longer good: {_first_sentence(error)}", LOGIN)
     if preferred:

@@ -115,7 +115,7 @@ def check_account(apis: GoogleApis, account: str) -> list[Finding]:
     except RefusedError as refused:
         if refused.status == 404:
             return [problem(check, "it does not exist", _how_to_make(account, apis.project))]
-        if refused.status == 403 and not refused.disabled:
+        if refused.status == 403:
             fix = f"gcloud iam service-accounts describe {account}"
             return [unchecked(check, "it does not exist, or you may not see it", fix)]
         return [refused.as_finding(check)]

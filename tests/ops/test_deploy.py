@@ -1,60 +1,14 @@
 """`make up` says what is missing and the command that mends it, and else runs the Pulumi CLI."""
 
-import stat
 from pathlib import Path
 
 import pytest
-from google.auth.compute_engine import _metadata
 
 from infra.errors import ConfigurationError
 from ops import deploy
-from ops.doctor.configuration import SAMPLES
-from ops.doctor.machine import CREDENTIALS
 from ops.errors import OperationError
 from rehearsal.program import ROOT
-
-FAKE_CLI = """#!/bin/sh
-case "$1" in
-  version) echo v{version} ;;
-  whoami) {whoami} ;;
-  *) echo "$PWD: pulumi $*" >> {log} ;;
-esac
-"""
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "calls"
-
-
-@pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with nothing on it: an empty directory for programs, no credentials."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
-    monkeypatch.setattr(_metadata, "is_on_gce", lambda **_: False)
-    for name in (*CREDENTIALS, "GOOGLE_APPLICATION_CREDENTIALS"):
-        monkeypatch.delenv(name, raising=False)
-    return programs
-
-
-@pytest.fixture
-def mine(tmp_path: Path) -> str:
-    """A stack file with a project and an endpoint of one's own."""
-    text = (ROOT / "Pulumi.dev.yaml").read_text()
-    for sample in SAMPLES:
-        text = text.replace(sample, "my-own-project")
-    path = tmp_path / "Pulumi.mine.yaml"
-    path.write_text(text)
-    return str(path)
-
-
-def install_cli(machine: Path, log: Path, version: str = "3.272.0", whoami: str = "echo me") -> None:
-    program = machine / "pulumi"
-    program.write_text(FAKE_CLI.format(version=version, whoami=whoami, log=log))
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+from tests.ops.machines import install_cli
 
 
 def missing(stack: str) -> str:

@@ -1,0 +1,18 @@
+"""A machine with a Pulumi CLI on it that only writes down how it was called."""
+
+import stat
+from pathlib import Path
+
+FAKE_CLI = """#!/bin/sh
+case "$1" in
+  version) echo v{version} ;;
+  whoami) {whoami} ;;
+  *) echo "$PWD: pulumi $*" >> {log} ;;
+esac
+"""
+
+
+def install_cli(machine: Path, log: Path, version: str = "3.272.0", whoami: str = "echo me") -> None:
+    program = machine / "pulumi"
+    program.write_text(FAKE_CLI.format(version=version, whoami=whoami, log=log))
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
