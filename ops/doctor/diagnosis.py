@@ -74,18 +74,25 @@ def show_diagnosis(stack: str, console: Console, *, as_json: bool) -> int:
 def _project_checks(apis: GoogleApis, plan: Plan, number: str) -> list[Check]:
     needs = needs_of(plan)
     services = [str(service.inputs["service"]) for service in plan.of_type("projects/service:Service")]
-    accounts = [account.replace(PROJECT_NUMBER, number or PROJECT_NUMBER) for account in accounts_relied_on(plan)]
     return [
         partial(check_billing, apis),
         partial(check_services, apis, services),
         partial(check_permissions, apis, needs, f"iam/{plan.stack}.deployer.yaml"),
         *(partial(check_foreign_account, apis, account, wanted) for account, wanted in needs.accounts.items()),
-        *(partial(check_account, apis, account) for account in accounts if number or PROJECT_NUMBER not in account),
+        *(partial(_check_account, apis, account, number) for account in accounts_relied_on(plan)),
         *(partial(policies.check_values, apis, trap) for trap in policies.traps_of(plan)),
         *(partial(policies.check_enforced, apis, constraint) for constraint in policies.REFUSALS),
         partial(policies.check_default_grants, apis, plan),
         partial(policies.check_members, apis, plan),
     ]
+
+
+def _check_account(apis: GoogleApis, account: str, number: str) -> list[Finding]:
+    """A default account's address has the project's number in it; the plan has a stand-in for that."""
+    if PROJECT_NUMBER in account and not number:
+        what = "its address has the project's number in it, which is not known"
+        return [unchecked("account of Compute Engine", what, f"gcloud projects describe {apis.project}")]
+    return check_account(apis, account.replace(PROJECT_NUMBER, number))
 
 
 def _hosts(plan: Plan) -> list[str]:

@@ -47,7 +47,7 @@ def check_billing(apis: GoogleApis) -> list[Finding]:
 
 
 def check_services(apis: GoogleApis, wanted: Iterable[str]) -> list[Finding]:
-    """Whether the two APIs that enable the others are enabled, and the others are there to be enabled."""
+    """Whether the two APIs are enabled through which `pulumi up` enables the others."""
     check, parent = "APIs", f"projects/{apis.project}"
     names = sorted({*wanted, *FIRST_SERVICES})
     states: dict[str, str] = {}
@@ -61,11 +61,7 @@ def check_services(apis: GoogleApis, wanted: Iterable[str]) -> list[Finding]:
     if missing := [name for name in FIRST_SERVICES if states.get(name) != "ENABLED"]:
         what = f"{' and '.join(missing)}, through which `pulumi up` enables the others, are not enabled"
         return [problem(check, what, f"gcloud services enable {' '.join(missing)} --project={apis.project}")]
-    if unknown := [name for name in names if name not in states]:
-        what = f"{' and '.join(unknown)} cannot be enabled in this project"
-        fix = f"gcloud services list --available --project={apis.project}; a restricted project may offer fewer"
-        return [problem(check, what, fix)]
-    off = [name for name in names if states[name] != "ENABLED"]
+    off = [name for name in names if states.get(name) != "ENABLED"]
     rest = f"; `pulumi up` enables {', '.join(off)}" if off else ""
     return [ok(check, f"{len(names) - len(off)} of {len(names)} are enabled{rest}")]
 
@@ -84,7 +80,7 @@ def check_permissions(apis: GoogleApis, needs: Needs, role_file: str) -> list[Fi
     if not missing:
         return [ok(check, f"you hold all {len(needs.permissions)} that `pulumi up` needs on the project")]
     roles = [role for role, permissions in needs.roles.items() if set(permissions) & set(missing)]
-    fix = "\n".join([*map(apis.grant, roles), f"(or give the custom role in {role_file})"])
+    fix = "\n".join([*map(apis.grant, roles), f"(or the custom role that `make iam` writes to {role_file})"])
     what = f"on the project you lack {len(missing)} of {len(needs.permissions)}: {', '.join(missing)}"
     return [problem(check, what, fix)]
 

@@ -13,6 +13,7 @@ from ops.cli import app
 from ops.doctor import diagnosis
 from ops.doctor.diagnosis import diagnose
 from ops.doctor.finding import Finding
+from ops.doctor.machine import check_credentials
 from tests.ops.doctor.conftest import HOST, PROJECT, Clinic
 from tests.ops.machines import install_cli
 
@@ -90,6 +91,16 @@ def test_credentials_that_pulumi_prefers_are_named(clinic: Clinic, monkeypatch: 
     assert finding.what.startswith("Pulumi will take GOOGLE_CREDENTIALS")
 
 
+def test_what_pulumi_takes_in_the_place_of_missing_credentials_is_named(
+    machine_with_cli: Path, mine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
+    credentials, finding = check_credentials({})
+    assert credentials is None
+    assert (finding.status, finding.fix) == ("could not check", LOGIN)
+    assert finding.what.startswith("Pulumi will take GOOGLE_OAUTH_ACCESS_TOKEN")
+
+
 def test_a_configuration_that_the_program_refuses(clinic: Clinic) -> None:
     clinic.edit("pipeline: echo", "pipeline: ecco")
     findings = clinic.look()
@@ -106,6 +117,7 @@ def test_what_does_not_answer_is_given_up(clinic: Clinic) -> None:
     findings = clinic.look()
     seen = {name: finding for name, finding in findings.items() if finding.status != "ok"}
     assert len(seen) > 10
+    assert seen["account of Compute Engine"].fix == f"gcloud projects describe {PROJECT}"
     assert {finding.status for name, finding in seen.items() if not name.startswith("endpoint")} == {
         "could not check"
     }

@@ -75,7 +75,7 @@ PROBLEMS = {
         (
             "permissions",
             "on the project you lack 3 of 50: pubsub.topics.create, pubsub.topics.get, run.services.setIamPolicy",
-            f"{GRANT}pubsub.admin\n{GRANT}run.admin\n(or give the custom role in iam/mine.deployer.yaml)",
+            f"{GRANT}pubsub.admin\n{GRANT}run.admin\n(or the custom role that `make iam` writes to iam/mine",
         ),
     ),
     "no App Engine account": (
