@@ -17,6 +17,7 @@ from rehearsal.program import PROJECT_NUMBER, Plan, Resource
 
 ACT_AS = "iam.serviceAccounts.actAs"
 SERVICE_ACCOUNT_USER = "roles/iam.serviceAccountUser"
+ATTACH = "pubsub.topics.attachSubscription"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,13 @@ NEEDS: Mapping[str, Need] = {
         "functions.create functions.get functions.update functions.delete operations.get",
     ),
     "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": _need("run.admin", "run.services", POLICY),
+    "gcp:cloudscheduler/job:Job": _need("cloudscheduler.admin", "cloudscheduler.jobs", "create get update delete"),
     "gcp:iap/webBackendServiceIamMember:WebBackendServiceIamMember": _need("iap.admin", "iap.webServices", POLICY),
+    "gcp:logging/projectSink:ProjectSink": _need("logging.configWriter", "logging.sinks", "create get update delete"),
+    # A deleted role keeps its name for a while; the provider takes it back in the place of making another.
+    "gcp:projects/iAMCustomRole:IAMCustomRole": _need(
+        "iam.roleAdmin", "iam.roles", "create get update delete undelete"
+    ),
     "gcp:projects/iAMMember:IAMMember": _need("resourcemanager.projectIamAdmin", "resourcemanager.projects", POLICY),
     "gcp:projects/service:Service": _need(
         "serviceusage.serviceUsageAdmin", "serviceusage", "services.enable services.get services.list operations.get"
@@ -78,12 +85,12 @@ NEEDS: Mapping[str, Need] = {
 
 @dataclass(frozen=True)
 class Needs:
-    """What a stack takes: ``types`` on its project, ``accounts`` on service accounts that are not the project's."""
+    """What a stack takes: ``types`` on its project; ``elsewhere`` on other projects, and on accounts of others."""
 
     project: str
     types: Mapping[str, Need]
     runs_as: tuple[str, ...]
-    accounts: Mapping[str, tuple[str, ...]]
+    elsewhere: Mapping[str, tuple[str, ...]]
 
     @property
     def permissions(self) -> list[str]:
@@ -112,19 +119,19 @@ def needs_of(plan: Plan) -> Needs:
             "what its role holds to tests/ops/predefined_roles.yaml"
         )
     runs_as = sorted({account for resource in resources for account in _runs_as(resource)})
-    foreign: dict[str, set[str]] = {account: {ACT_AS} for account in runs_as if not is_own(account, plan)}
-    types = {}
+    types, elsewhere = {}, {account: {ACT_AS} for account in runs_as if not is_own(account, plan)}
     for resource in resources:
-        account = granted_on(resource)
-        if account and not is_own(account, plan):
-            foreign.setdefault(account, set()).update(NEEDS[resource.type].permissions)
+        if place := _elsewhere(resource, plan):
+            elsewhere.setdefault(place, set()).update(NEEDS[resource.type].permissions)
         else:
             types[resource.type] = NEEDS[resource.type]
+        if topic_project := _project_of_topic(resource, plan):
+            elsewhere.setdefault(topic_project, set()).add(ATTACH)
     return Needs(
         project_of(plan),
         dict(sorted(types.items())),
         tuple(runs_as),
-        {account: tuple(sorted(permissions)) for account, permissions in sorted(foreign.items())},
+        {place: tuple(sorted(permissions)) for place, permissions in sorted(elsewhere.items())},
     )
 
 
@@ -155,6 +162,22 @@ def is_own(account: str, plan: Plan) -> bool:
     return account in defaults or account.endswith(f"@{project}.iam.gserviceaccount.com")
 
 
+def _elsewhere(resource: Resource, plan: Plan) -> str:
+    """The account or the project that a resource is on, where that is not the stack's own project."""
+    if account := granted_on(resource):
+        return "" if is_own(account, plan) else account
+    project = str(resource.inputs.get("project", project_of(plan)))
+    return "" if project == project_of(plan) else project
+
+
+def _project_of_topic(resource: Resource, plan: Plan) -> str:
+    """The project of the topic that a subscription is to, where that is another one."""
+    if resource.type != "gcp:pubsub/subscription:Subscription":
+        return ""
+    project = str(resource.inputs["topic"]).split("/")[1]
+    return "" if project == project_of(plan) else project
+
+
 def _runs_as(resource: Resource) -> Iterator[str]:
     """The accounts that a resource runs or calls as, on which Google Cloud asks the deployer for actAs."""
     inputs: Mapping[str, Any] = resource.inputs
@@ -164,3 +187,16 @@ def _runs_as(resource: Resource) -> Iterator[str]:
             yield inputs["serviceConfig"]["serviceAccountEmail"]
         case "gcp:pubsub/subscription:Subscription" if "pushConfig" in inputs:
             yield inputs["pushConfig"]["oidcToken"]["serviceAccountEmail"]
+
+
+def role_with(permission: str) -> str:
+    """The smallest predefined role that gives a permission."""
+    if permission == ACT_AS:
+        return SERVICE_ACCOUNT_USER
+    return next(need.role for need in NEEDS.values() if permission in need.permissions)
+
+
+def grant_command(place: str, member: str, role: str) -> str:
+    """The command that gives a role on a project or, if ``place`` is an address, on a service account."""
+    command = "gcloud iam service-accounts" if "@" in place else "gcloud projects"
+    return f"{command} add-iam-policy-binding {place} --member={member} --role={role}"

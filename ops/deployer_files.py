@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import yaml
 
-from ops.deployer import ACT_AS, NEEDS, SERVICE_ACCOUNT_USER, Needs, needs_of
+from ops.deployer import ACT_AS, SERVICE_ACCOUNT_USER, Needs, grant_command, needs_of, role_with
 from rehearsal.program import ROOT, Plan, evaluate, read_stack
 
 FOLDER = ROOT / "iam"
@@ -39,7 +39,7 @@ def _custom_role(plan: Plan, needs: Needs) -> str:
 
 def _page(plan: Plan, needs: Needs, role_file: str) -> str:
     sections = [_roles(plan, needs, role_file), _reach(plan, needs), _by_resource(needs)]
-    if needs.accounts:
+    if needs.elsewhere:
         sections.insert(1, _elsewhere(needs))
     return "\n\n".join([f"# What the deployer of stack {plan.stack} needs", *sections]) + "\n"
 
@@ -73,27 +73,19 @@ def _used_for(role: str, needs: Needs) -> Iterator[str]:
 
 
 def _elsewhere(needs: Needs) -> str:
-    lines = []
-    for account, permissions in needs.accounts.items():
-        roles = sorted(
-            {SERVICE_ACCOUNT_USER if permission == ACT_AS else _role_of(permission) for permission in permissions}
-        )
-        lines += [
-            f"gcloud iam service-accounts add-iam-policy-binding {account} --member=MEMBER --role={role}"
-            for role in roles
-        ]
-    commands = "\n".join(lines)
-    return f"""## On accounts of other projects
+    commands = "\n".join(
+        grant_command(place, "MEMBER", role)
+        for place, permissions in needs.elsewhere.items()
+        for role in sorted({role_with(permission) for permission in permissions})
+    )
+    return f"""## In other projects
 
-A custom role counts in its own project only, so on these accounts it takes predefined ones:
+A custom role counts in its own project only, so for what is in others it takes predefined ones, on the account or the
+project itself:
 
 ```sh
 {commands}
 ```"""
-
-
-def _role_of(permission: str) -> str:
-    return next(need.role for need in NEEDS.values() if permission in need.permissions)
 
 
 def _reach(plan: Plan, needs: Needs) -> str:

@@ -22,7 +22,7 @@ from ops.doctor.machine import check_cli, check_credentials
 from ops.doctor.project import (
     check_account,
     check_billing,
-    check_foreign_account,
+    check_elsewhere,
     check_permissions,
     check_project,
     check_services,
@@ -78,7 +78,7 @@ def _project_checks(apis: GoogleApis, plan: Plan, number: str) -> list[Check]:
         partial(check_billing, apis),
         partial(check_services, apis, services),
         partial(check_permissions, apis, needs, f"iam/{plan.stack}.deployer.yaml"),
-        *(partial(check_foreign_account, apis, account, wanted) for account, wanted in needs.accounts.items()),
+        *(partial(check_elsewhere, apis, place, wanted) for place, wanted in needs.elsewhere.items()),
         *(partial(_check_account, apis, account, number) for account in accounts_relied_on(plan)),
         *(partial(policies.check_values, apis, trap) for trap in policies.traps_of(plan)),
         *(partial(policies.check_enforced, apis, constraint) for constraint in policies.REFUSALS),

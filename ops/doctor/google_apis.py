@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ops.deployer import grant_command
 from ops.doctor.finding import Finding, unchecked
 from ops.doctor.web import Answer, UnreachableError, Web
 
@@ -47,9 +48,9 @@ class GoogleApis:
         email = str(getattr(self.web.credentials, "service_account_email", ""))
         return f"serviceAccount:{email}" if "@" in email else '"user:$(gcloud config get-value account)"'
 
-    def grant(self, role: str) -> str:
-        """The command that gives the person a role on the project."""
-        return f"gcloud projects add-iam-policy-binding {self.project} --member={self.member} --role={role}"
+    def grant(self, role: str, place: str = "") -> str:
+        """The command that gives the person a role on the project, or on another ``place``."""
+        return grant_command(place or self.project, self.member, role)
 
     def get(self, service: str, path: str, **params: Any) -> Mapping[str, Any]:
         """Asks an API. Raises RefusedError."""

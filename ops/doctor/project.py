@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ops.deployer import Needs
+from ops.deployer import Needs, role_with
 from ops.doctor.finding import Finding, ok, problem, unchecked
 from ops.doctor.google_apis import GoogleApis, RefusedError
 
 # `pulumi up` enables the others through these two (docs/deploy.md).
 FIRST_SERVICES = ("cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com")
+RESOURCE_MANAGER = ("cloudresourcemanager", "/v3/projects")
 MOST_NAMES, MOST_PERMISSIONS = 30, 100  # that one request takes
 
 
@@ -69,37 +70,26 @@ def check_services(apis: GoogleApis, wanted: Iterable[str]) -> list[Finding]:
 def check_permissions(apis: GoogleApis, needs: Needs, role_file: str) -> list[Finding]:
     """Whether you hold on the project what `iam/<stack>.deployer.yaml` lists."""
     check = "permissions"
-    path = f"/v3/projects/{apis.project}:testIamPermissions"
-    held: set[str] = set()
     try:
-        for part in _parts(needs.permissions, MOST_PERMISSIONS):
-            held |= set(apis.post("cloudresourcemanager", path, {"permissions": part}).get("permissions", []))
+        missing = _missing(apis, apis.project, needs.permissions)
     except RefusedError as refused:
         return [refused.as_finding(check)]
-    missing = [permission for permission in needs.permissions if permission not in held]
     if not missing:
         return [ok(check, f"you hold all {len(needs.permissions)} that `pulumi up` needs on the project")]
-    roles = [role for role, permissions in needs.roles.items() if set(permissions) & set(missing)]
-    fix = "\n".join([*map(apis.grant, roles), f"(or the custom role that `make iam` writes to {role_file})"])
+    fix = f"{_grants(apis, apis.project, missing)}\n(or the custom role that `make iam` writes to {role_file})"
     what = f"on the project you lack {len(missing)} of {len(needs.permissions)}: {', '.join(missing)}"
     return [problem(check, what, fix)]
 
 
-def check_foreign_account(apis: GoogleApis, account: str, wanted: tuple[str, ...]) -> list[Finding]:
-    """Whether you may do on another project's account what the stack asks of it."""
-    check = f"permissions on {account}"
-    path = f"/v1/projects/-/serviceAccounts/{account}:testIamPermissions"
+def check_elsewhere(apis: GoogleApis, place: str, wanted: Sequence[str]) -> list[Finding]:
+    """Whether you hold on another project, or an account of one, what the stack takes there."""
+    check = f"permissions on {place}"
     try:
-        held = apis.post("iam", path, {"permissions": list(wanted)}).get("permissions", [])
+        missing = _missing(apis, place, wanted)
     except RefusedError as refused:
         return [refused.as_finding(check)]
-    if missing := [permission for permission in wanted if permission not in held]:
-        role = "serviceAccountUser" if missing == ["iam.serviceAccounts.actAs"] else "serviceAccountAdmin"
-        fix = (
-            f"gcloud iam service-accounts add-iam-policy-binding {account} "
-            f"--member={apis.member} --role=roles/iam.{role}"
-        )
-        return [problem(check, f"you lack {', '.join(missing)} on it", fix)]
+    if missing:
+        return [problem(check, f"you lack {', '.join(missing)} on it", _grants(apis, place, missing))]
     return [ok(check, "you may do on it what the stack needs")]
 
 
@@ -134,6 +124,19 @@ def _how_to_make(account: str, project: str) -> str:
     return (
         "look for a typing error in the stack file, or: gcloud iam service-accounts create NAME --project=ITS_PROJECT"
     )
+
+
+def _missing(apis: GoogleApis, place: str, wanted: Sequence[str]) -> list[str]:
+    service, parent = ("iam", "/v1/projects/-/serviceAccounts") if "@" in place else RESOURCE_MANAGER
+    held: set[str] = set()
+    for part in _parts(wanted, MOST_PERMISSIONS):
+        answer = apis.post(service, f"{parent}/{place}:testIamPermissions", {"permissions": part})
+        held |= set(answer.get("permissions", []))
+    return [permission for permission in wanted if permission not in held]
+
+
+def _grants(apis: GoogleApis, place: str, missing: Sequence[str]) -> str:
+    return "\n".join(apis.grant(role, place) for role in sorted({role_with(permission) for permission in missing}))
 
 
 def _parts(names: Sequence[str], size: int) -> Iterator[list[str]]:

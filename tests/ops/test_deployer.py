@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ops.deployer import ACT_AS, NEEDS, SERVICE_ACCOUNT_USER, accounts_relied_on, needs_of
+from ops.deployer import ACT_AS, ATTACH, NEEDS, SERVICE_ACCOUNT_USER, accounts_relied_on, needs_of
 from ops.deployer_files import FOLDER, LONGEST_LIST, SUFFIXES, deployer_files
 from ops.errors import OperationError
 from rehearsal.program import ROOT, Plan, evaluate, read_stack
@@ -95,7 +95,7 @@ def test_the_accounts_that_the_stack_relies_on_are_those_that_it_does_not_make(d
 
 def test_what_is_done_on_an_account_of_another_project_is_asked_for_there() -> None:
     stranger = plan(identity=STRANGER, target__installation_service_account=STRANGER)
-    assert needs_of(stranger).accounts == {
+    assert needs_of(stranger).elsewhere == {
         STRANGER: (ACT_AS, "iam.serviceAccounts.getIamPolicy", "iam.serviceAccounts.setIamPolicy")
     }
     page = deployer_files(stranger)["dev.deployer.md"]
@@ -104,9 +104,29 @@ def test_what_is_done_on_an_account_of_another_project_is_asked_for_there() -> N
         assert page.count(command) == 1
 
 
-def test_nothing_is_said_of_accounts_of_other_projects_where_there_are_none(dev: Plan) -> None:
-    assert needs_of(dev).accounts == {}
-    assert "other projects" not in deployer_files(dev)["dev.deployer.md"]
+def test_what_is_done_in_another_project_is_asked_for_there(dev: Plan) -> None:
+    """A role of the stack's own at a target's project, and a subscription to a topic that is there already."""
+    elsewhere = {"project": "their-project"}
+    role = replace(dev.named("pubsub-agent"), type="gcp:projects/iAMCustomRole:IAMCustomRole", inputs=elsewhere)
+    subscription = dev.named("echo-events", ":Subscription")
+    to_theirs = {**subscription.inputs, "topic": "projects/their-project/topics/orders"}
+    plan = replace(dev, resources=(*dev.resources, role, replace(subscription, inputs=to_theirs)))
+    needs = needs_of(plan)
+    assert needs.types == needs_of(dev).types
+    assert needs.elsewhere == {
+        "their-project": (
+            *(f"iam.roles.{verb}" for verb in ("create", "delete", "get", "undelete", "update")),
+            ATTACH,
+        )
+    }
+    page = deployer_files(plan)["dev.deployer.md"]
+    for theirs in ("iam.roleAdmin", "pubsub.admin"):
+        assert f"gcloud projects add-iam-policy-binding their-project --member=MEMBER --role=roles/{theirs}" in page
+
+
+def test_nothing_is_said_of_other_projects_where_the_stack_is_in_none(dev: Plan) -> None:
+    assert needs_of(dev).elsewhere == {}
+    assert "In other projects" not in deployer_files(dev)["dev.deployer.md"]
 
 
 def test_the_custom_role_is_one_that_gcloud_takes(dev: Plan) -> None:

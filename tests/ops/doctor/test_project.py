@@ -3,6 +3,9 @@
 import pytest
 
 from ops.deployer import ACT_AS
+from ops.doctor.google_apis import GoogleApis
+from ops.doctor.project import check_elsewhere
+from ops.doctor.web import Web
 from tests.ops.doctor.conftest import APP_ENGINE, COMPUTE, NUMBER, PROJECT, Change, Clinic
 
 ME = '--member="user:$(gcloud config get-value account)"'
@@ -292,6 +295,17 @@ def test_what_the_stack_does_on_an_account_of_another_project_is_asked_of_that_a
         f"gcloud iam service-accounts add-iam-policy-binding {STRANGER} {ME} --role=roles/iam.serviceAccountAdmin"
     )
     assert findings[f"account {STRANGER}"].status == "ok"
+
+
+def test_permissions_in_another_project_are_asked_of_that_project(clinic: Clinic) -> None:
+    clinic.person.refresh(None)
+    clinic.project.denied = {"pubsub.topics.attachSubscription"}
+    apis = GoogleApis(Web(clinic.person, reach=clinic.reach.__getitem__), PROJECT)
+    wanted = ["iam.roles.create", "pubsub.topics.attachSubscription"]
+    (finding,) = check_elsewhere(apis, "their-project", wanted)
+    assert finding.what == "you lack pubsub.topics.attachSubscription on it"
+    assert finding.fix == f"{GRANT}pubsub.admin".replace(PROJECT, "their-project")
+    assert [request.url.path for request in clinic.project.seen] == ["/v3/projects/their-project:testIamPermissions"]
 
 
 def test_a_launcher_of_another_project_may_be_refused_as_a_member(clinic: Clinic) -> None:
