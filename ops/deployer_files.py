@@ -12,7 +12,7 @@ from rehearsal.program import ROOT, Plan, evaluate, read_stack
 
 FOLDER = ROOT / "iam"
 SUFFIXES = (".deployer.md", ".deployer.yaml")
-LONGEST_LIST = 10  # values that a condition's hasOnly takes
+LONGEST_LIST = 10  # values that hasOnly takes in a condition
 
 
 def deployer_files(plan: Plan) -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from ops.deployer import Needs, role_with
 from ops.doctor.finding import Finding, ok, problem, unchecked
@@ -11,7 +11,6 @@ from ops.doctor.google_apis import GoogleApis, RefusedError
 # `pulumi up` enables the others through these two (docs/deploy.md).
 FIRST_SERVICES = ("cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com")
 RESOURCE_MANAGER = ("cloudresourcemanager", "/v3/projects")
-MOST_NAMES, MOST_PERMISSIONS = 30, 100  # that one request takes
 
 
 def check_project(apis: GoogleApis) -> tuple[str, Finding]:
@@ -51,14 +50,12 @@ def check_services(apis: GoogleApis, wanted: Iterable[str]) -> list[Finding]:
     """Whether the two APIs are enabled through which `pulumi up` enables the others."""
     check, parent = "APIs", f"projects/{apis.project}"
     names = sorted({*wanted, *FIRST_SERVICES})
-    states: dict[str, str] = {}
     try:
-        for part in _parts(names, MOST_NAMES):
-            given = [f"{parent}/services/{name}" for name in part]
-            answer = apis.get("serviceusage", f"/v1/{parent}/services:batchGet", names=given)
-            states |= {item["name"].rsplit("/", 1)[-1]: item.get("state", "") for item in answer.get("services", [])}
+        given = [f"{parent}/services/{name}" for name in names]
+        answer = apis.get("serviceusage", f"/v1/{parent}/services:batchGet", names=given)
     except RefusedError as refused:
         return [problem(check, str(refused), refused.fix) if refused.disabled else refused.as_finding(check)]
+    states = {item["name"].rsplit("/", 1)[-1]: item.get("state") for item in answer.get("services", [])}
     if missing := [name for name in FIRST_SERVICES if states.get(name) != "ENABLED"]:
         what = f"{' and '.join(missing)}, through which `pulumi up` enables the others, are not enabled"
         return [problem(check, what, f"gcloud services enable {' '.join(missing)} --project={apis.project}")]
@@ -128,16 +125,9 @@ def _how_to_make(account: str, project: str) -> str:
 
 def _missing(apis: GoogleApis, place: str, wanted: Sequence[str]) -> list[str]:
     service, parent = ("iam", "/v1/projects/-/serviceAccounts") if "@" in place else RESOURCE_MANAGER
-    held: set[str] = set()
-    for part in _parts(wanted, MOST_PERMISSIONS):
-        answer = apis.post(service, f"{parent}/{place}:testIamPermissions", {"permissions": part})
-        held |= set(answer.get("permissions", []))
-    return [permission for permission in wanted if permission not in held]
+    answer = apis.post(service, f"{parent}/{place}:testIamPermissions", {"permissions": [*wanted]})
+    return [permission for permission in wanted if permission not in answer.get("permissions", [])]
 
 
 def _grants(apis: GoogleApis, place: str, missing: Sequence[str]) -> str:
     return "\n".join(apis.grant(role, place) for role in sorted({role_with(permission) for permission in missing}))
-
-
-def _parts(names: Sequence[str], size: int) -> Iterator[list[str]]:
-    return (list(names[at : at + size]) for at in range(0, len(names), size))

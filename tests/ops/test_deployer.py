@@ -70,6 +70,10 @@ def test_the_role_of_a_resource_holds_all_that_the_resource_takes(name: str, hel
     assert set(need.permissions) <= held[need.role]
 
 
+def test_one_request_can_ask_for_all_permissions_that_there_are() -> None:
+    assert len({permission for need in NEEDS.values() for permission in need.permissions} | {ACT_AS}) <= 100
+
+
 def test_the_roles_of_a_stack_cover_its_permissions(dev: Plan, held: dict[str, set[str]]) -> None:
     needs = needs_of(dev)
     assert set(needs.permissions) <= set().union(*(held[role] for role in needs.roles))

@@ -26,7 +26,7 @@ PROJECT, NUMBER = "my-own-project", "987654321098"
 HOST = f"https://{PROJECT}.pipelines.googleusercontent.com"
 APP_ENGINE = f"{PROJECT}@appspot.gserviceaccount.com"
 COMPUTE = f"{NUMBER}-compute@developer.gserviceaccount.com"
-PATIENCE = 5.0
+PATIENCE = 30.0
 
 
 class Person(Credentials):
