@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ops.deployer import accounts_relied_on, needs_of, project_of
+from ops.deployer import accounts_relied_on, granted_on, needs_of, project_of
 from ops.doctor import policies
 from ops.doctor.configuration import check_configuration
 from ops.doctor.endpoint import check_endpoint
@@ -48,14 +48,17 @@ def diagnose(stack: str, *, reach: Callable[[str], str] = str, seconds: float = 
         what = "which project and which endpoint to look at is not known yet"
         return [*findings, unchecked("project and endpoint", what, "mend the configuration first")]
     web = Web(credentials, reach=reach, seconds=seconds)
-    checks: list[Check] = [partial(check_endpoint, web, host) for host in _hosts(plan)]
+    checks: list[Check] = []
+    let_in = ""
     if credentials:
         apis = GoogleApis(web, project_of(plan))
         number, about_project = check_project(apis)
         findings.append(about_project)
-        checks = [*_project_checks(apis, plan, number), *checks]
+        checks += _project_checks(apis, plan, number)
+        let_in = apis.grant("roles/iam.serviceAccountUser", _installation(plan, number))
     else:
         findings.append(unchecked("project", "what is in the project is seen with credentials only", LOGIN))
+    checks += [partial(check_endpoint, web, host, let_in) for host in _hosts(plan)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [*findings, *(finding for found in pool.map(lambda check: check(), checks) for finding in found)]
 
@@ -93,6 +96,16 @@ def _check_account(apis: GoogleApis, account: str, number: str) -> list[Finding]
         what = "its address has the project's number in it, which is not known"
         return [unchecked("account of Compute Engine", what, f"gcloud projects describe {apis.project}")]
     return check_account(apis, account.replace(PROJECT_NUMBER, number))
+
+
+def _installation(plan: Plan, number: str) -> str:
+    """The account of the Pipelines installation, if a launcher is let in through one."""
+    granted = sorted({granted_on(resource) for resource in plan.resources} & {*accounts_relied_on(plan)})
+    return (
+        granted[0].replace(PROJECT_NUMBER, number or "PROJECT_NUMBER")
+        if granted
+        else "ACCOUNT@PROJECT.iam.gserviceaccount.com"
+    )
 
 
 def _hosts(plan: Plan) -> list[str]:

@@ -72,7 +72,7 @@ class GoogleApis:
     def _refused(self, service: str, answer: Answer) -> RefusedError:
         given = (answer.data or {}).get("error")
         error = given if isinstance(given, dict) else {}
-        message = str(error.get("message") or f"it answered {answer.status}, and not in JSON").splitlines()[0]
+        message = str(error.get("message") or f"it answered {answer.status}, and not in JSON").partition("\n")[0]
         host = f"{service}.googleapis.com"
         details = [detail for detail in error.get("details", []) if detail.get("reason") == "SERVICE_DISABLED"]
         if "quota project" in message:

@@ -62,7 +62,7 @@ def check_credentials(config: Mapping[str, str]) -> tuple[Credentials | None, Fi
     credentials, finding = find_credentials()
     preferred = preferred_credentials(config)
     if not credentials and preferred:
-        what = f"Pulumi will take {preferred}; here only Application Default Credentials are looked with"
+        what = f"Pulumi will take {preferred}; the doctor looks with Application Default Credentials, and has none"
         return None, unchecked(finding.check, what, LOGIN)
     if not credentials:
         return None, finding
@@ -100,4 +100,5 @@ def _numbers(version: str) -> list[int]:
 
 
 def _first_sentence(error: Exception) -> str:
-    return str(error.args[0] if error.args else error).splitlines()[0].split(". ")[0].rstrip(".")
+    text = str(error.args[0] if error.args else error)
+    return text.partition("\n")[0].partition(". ")[0].rstrip(".")

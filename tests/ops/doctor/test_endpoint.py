@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from ops.doctor.web import Web
 from rehearsal.kfp import KfpEndpoint
-from tests.ops.doctor.conftest import HOST, Clinic
+from tests.ops.doctor.conftest import COMPUTE, HOST, Clinic
 
 CHECK = f"endpoint {HOST}"
 V1, V2 = "/apis/v1beta1/healthz", "/apis/v2beta1/healthz"
@@ -74,7 +74,7 @@ ANSWERS = {
         CHECK,
         "could not check",
         "forbids it to you, which says nothing of the launcher",
-        "gcloud iam service-accounts add-iam-policy-binding ACCOUNT --member=YOU --role=roles/iam.serviceAccountUser",
+        f'gcloud iam service-accounts add-iam-policy-binding {COMPUTE} --member="user:$(gcloud config',
     ),
     "reading that is forbidden": (
         {("GET", V2): WELL, ("GET", EXPERIMENTS): FORBIDDEN},
