@@ -52,9 +52,6 @@ golden: $(READY) ## Write the golden plans anew, after a change that means to ch
 iam: $(READY) ## Write the documents of the stacks' permissions anew, after a change that means to change them
 	@$(BIN)/pipeline-trigger iam update
 
-iam: $(READY) ## Write iam/ anew: what deploying each stack takes
-	@$(BIN)/python -m ops.deployer_files
-
 lock: ## Compile the requirements.in files into pinned requirements with hashes
 	@test -x $(LOCK)/bin/uv || ($(PYTHON) -m venv $(LOCK) && $(LOCK)/bin/pip install --quiet uv)
 	@for name in infra/requirements function_src/requirements policy/requirements policy/requirements-dev \

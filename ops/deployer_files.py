@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 import yaml
 
 from ops.deployer import ACT_AS, SERVICE_ACCOUNT_USER, Needs, grant_command, needs_of, role_with
-from rehearsal.program import ROOT, Plan, evaluate, read_stack
+from rehearsal.program import Plan
 
-FOLDER = ROOT / "iam"
 SUFFIXES = (".deployer.md", ".deployer.yaml")
 LONGEST_LIST = 10  # values that hasOnly takes in a condition
 
@@ -126,10 +125,3 @@ def _listed(permissions: tuple[str, ...] | list[str]) -> str:
 def _short(type_name: str) -> str:
     """``pubsub.Topic`` for ``gcp:pubsub/topic:Topic``: as the program calls it."""
     return f"{type_name.split(':')[1].split('/', 1)[0]}.{type_name.rsplit(':', 1)[-1]}"
-
-
-if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
-    for path in ROOT.glob("Pulumi.*.yaml"):
-        for name, text in deployer_files(evaluate(*read_stack(str(path)))).items():
-            (FOLDER / name).write_text(text)

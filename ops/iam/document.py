@@ -9,23 +9,27 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from ops.deployer_files import deployer_files
 from ops.errors import OperationError
-from ops.iam.manifest import MANIFESTS, Entry, Manifest, manifest_of, stacks
+from ops.iam.manifest import MANIFESTS, Entry, Manifest, from_plan, stacks
 from ops.iam.report import cell, code, folded, place, stacked
 from ops.iam.risks import risks_of
-from rehearsal.program import ROOT
+from rehearsal.program import ROOT, evaluate, read_stack
 
 COLUMNS = ("Role", "On", "Condition", "Why", "Needed by", "Risk")
 
 
 def files_of(stack: str) -> dict[str, str]:
-    """The manifest's files, by name, as they should be."""
-    manifest = manifest_of(stack)
-    return {f"{MANIFESTS}/{stack}.json": manifest.to_json(), f"{MANIFESTS}/{stack}.md": to_markdown(manifest)}
+    """The files about a stack, by name, as they should be: permissions that it gives, and that deploying it takes."""
+    name, config = read_stack(stack)
+    plan = evaluate(name, config)
+    manifest = from_plan(plan, config.get("gcp:project", ""))
+    texts = {f"{stack}.json": manifest.to_json(), f"{stack}.md": to_markdown(manifest), **deployer_files(plan)}
+    return {f"{MANIFESTS}/{name}": text for name, text in texts.items()}
 
 
 def update(root: Path = ROOT) -> list[str]:
-    """Writes the manifests of every stack anew; returns the names of the files that changed."""
+    """Writes the files of every stack anew; returns the names of the files that changed."""
     stale = _stale(root)
     (root / MANIFESTS).mkdir(exist_ok=True)
     for name, text in stale.items():
@@ -34,7 +38,7 @@ def update(root: Path = ROOT) -> list[str]:
 
 
 def check(root: Path = ROOT) -> None:
-    """Compares the manifests with what the program gives now.
+    """Compares the files with what the program gives and takes now.
 
     Raises:
         OperationError: some are stale.

@@ -7,12 +7,13 @@ import pytest
 import yaml
 
 from ops.deployer import ACT_AS, ATTACH, NEEDS, SERVICE_ACCOUNT_USER, accounts_relied_on, needs_of
-from ops.deployer_files import FOLDER, LONGEST_LIST, SUFFIXES, deployer_files
+from ops.deployer_files import LONGEST_LIST, SUFFIXES, deployer_files
 from ops.errors import OperationError
 from rehearsal.program import ROOT, Plan, evaluate, read_stack
 from tests.plans import plan
 
 STACKS = [path for folder in (ROOT, ROOT / "examples") for path in sorted(folder.glob("Pulumi.*.yaml"))]
+FOLDER = ROOT / "iam"
 STRANGER = "kfp-nodes@their-project.iam.gserviceaccount.com"
 
 

@@ -10,8 +10,8 @@ import pytest
 from infra import grants
 from ops.errors import OperationError
 from ops.iam import document
-from ops.iam.manifest import Manifest, from_plan, manifest_of, stacks
-from rehearsal.program import PROJECT_NUMBER, ROOT, Plan, Resource, evaluate
+from ops.iam.manifest import Manifest, from_plan, stacks
+from rehearsal.program import PROJECT_NUMBER, ROOT, Plan, Resource, evaluate, read_stack
 from tests.ops.iam.previews import change, state, step
 from tests.plans import TRIGGERS, dev_config, plan
 
@@ -146,19 +146,24 @@ def test_a_bar_in_a_condition_does_not_end_its_cell(dev: Plan) -> None:
     assert r"`a \|\| b`" in page
 
 
+FILES = [f"iam/dev.{suffix}" for suffix in ("deployer.md", "deployer.yaml", "json", "md")]
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with one stack file and a program that is evaluated already."""
     (tmp_path / "Pulumi.dev.yaml").write_text("config: {}")
-    kept = manifest_of("dev")
-    monkeypatch.setattr(document, "manifest_of", lambda stack: kept)
+    name, config = read_stack("dev")
+    kept = evaluate(name, config)
+    monkeypatch.setattr(document, "read_stack", lambda _: (name, config))
+    monkeypatch.setattr(document, "evaluate", lambda *_: kept)
     return tmp_path
 
 
 def test_check_says_what_to_do_until_update_has_done_it(project: Path) -> None:
-    with pytest.raises(OperationError, match=r"iam/dev\.json, iam/dev\.md; read `make iam; git diff iam`"):
+    with pytest.raises(OperationError, match=r"iam/dev\.deployer\.md, .*; read `make iam; git diff iam`$"):
         document.check(project)
-    assert document.update(project) == ["iam/dev.json", "iam/dev.md"]
+    assert document.update(project) == FILES
     document.check(project)
     assert document.update(project) == []
 
