@@ -45,11 +45,12 @@ preview: $(READY) ## Show what `make up` would change [STACK=dev]
 destroy: $(READY) ## Take the environment down [STACK=dev]
 	@$(BIN)/pipeline-trigger destroy --stack "$(STACK)"
 
-golden: $(READY) ## Write the golden plans anew, after a change that means to change them
+golden: $(READY) ## Write golden plans, the tables of keys and their schema anew, after a change that means it
 	@$(BIN)/python -m tests.plans
 	@$(BIN)/python -m tests.ops.iam.previews
+	@$(BIN)/python -m ops.reference
 
-iam: $(READY) ## Write the documents of the stacks' permissions anew, after a change that means to change them
+iam: $(READY) ## Write iam/ anew: the permissions that stacks give, and those that deploying them takes
 	@$(BIN)/pipeline-trigger iam update
 
 lock: ## Compile the requirements.in files into pinned requirements with hashes

@@ -11,14 +11,29 @@ from infra.model import Model
 
 
 class FunctionSettings(Model):
-    """The launcher's resources. One instance serves ``concurrency`` deliveries at once."""
+    """The launcher's resources. One instance serves `concurrency` deliveries at once."""
 
-    runtime: Annotated[str, AfterValidator(rules.python_runtime)] = "python313"
-    memory: Annotated[str, AfterValidator(rules.memory_size)] = "512Mi"
-    cpu: Annotated[str, AfterValidator(rules.cpu_count)] = "1"
-    timeout_seconds: Annotated[int, Field(ge=60, le=540)] = 300
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 16
-    max_instances: Annotated[int, Field(ge=1, le=1000)] = 10
+    runtime: Annotated[
+        str,
+        AfterValidator(rules.python_runtime),
+        Field(description="the Python it runs on: `python311` to `python314`"),
+    ] = "python313"
+    memory: Annotated[
+        str,
+        AfterValidator(rules.memory_size),
+        Field(description="memory of an instance; Cloud Run bounds it by the processors"),
+    ] = "512Mi"
+    cpu: Annotated[
+        str, AfterValidator(rules.cpu_count), Field(description="processors of an instance, in quotes")
+    ] = "1"
+    timeout_seconds: Annotated[
+        int,
+        Field(ge=60, le=540, description="for how long a delivery is handled; below the ack deadline, which is 600"),
+    ] = 300
+    concurrency: Annotated[
+        int, Field(ge=1, le=1000, description="how many deliveries one instance handles at once")
+    ] = 16
+    max_instances: Annotated[int, Field(ge=1, le=1000, description="how many instances there are at most")] = 10
 
     @model_validator(mode="after")
     def _resources_fit_each_other(self) -> FunctionSettings:
@@ -31,5 +46,10 @@ class FunctionSettings(Model):
 class DeliverySettings(Model):
     """How long and how often an event is tried before it dead-letters."""
 
-    retention_days: Annotated[int, Field(ge=1, le=31)] = 7
-    attempts: Annotated[int, Field(ge=5, le=100)] = 100
+    retention_days: Annotated[
+        int, Field(ge=1, le=31, description="for how long an event that is not delivered is kept")
+    ] = 7
+    attempts: Annotated[
+        int,
+        Field(ge=5, le=100, description="attempts before an event is dead-lettered; 100 take about 16 hours"),
+    ] = 100

@@ -22,31 +22,97 @@ from infra.target_settings import KfpTarget
 
 TRIGGERS = f"{PROJECT}:triggers"
 LEDGER_DAYS = f"{PROJECT}:ledger_days"
+PARAMETER = {  # for editors; function_src/launcher/parameters.py reads it
+    "anyOf": [
+        {"type": "string"},
+        {
+            "type": "object",
+            "properties": {"from": {"type": "string"}, "default": {}},
+            "required": ["from"],
+            "additionalProperties": False,
+        },
+        {"type": "object", "properties": {"value": {}}, "required": ["value"], "additionalProperties": False},
+    ]
+}
 LONGEST_DEAD_LETTER = 31  # days, as infra/delivery.py sets and Pub/Sub allows
 
 
 class TriggerSettings(Model):
     """One configured path from a source to a target."""
 
-    name: Annotated[str, AfterValidator(rules.trigger_name)]
-    source: GcsSource
-    pipeline: str
-    parameters: Mapping[str, Any] = Field(default_factory=dict)
-    target: KfpTarget
-    identity: Annotated[str, AfterValidator(rules.identity)] = "app-engine"
-    content_limit: Annotated[int, Field(ge=1, le=32 * 2**20)] = 2**20
-    function: FunctionSettings = FunctionSettings()
-    delivery: DeliverySettings = DeliverySettings()
+    name: Annotated[
+        str,
+        AfterValidator(rules.trigger_name),
+        Field(
+            description="up to 30 lower-case letters, digits and dashes; starts the names of the trigger's resources",
+            examples=["orders"],
+        ),
+    ]
+    source: Annotated[GcsSource, Field(description="where events come from")]
+    pipeline: Annotated[
+        str,
+        Field(
+            description="`echo` for `pipelines/echo.py`, or the path of a compiled package (`.yaml`, `.yml`, "
+            "`.json`) from the project's root, see [Packages](#packages)",
+            examples=["echo"],
+        ),
+    ]
+    parameters: Annotated[
+        Mapping[str, Any],
+        Field(
+            description="what the pipeline's inputs are given, see [Parameters](#parameters)",
+            examples=[{"filename": "object.uri"}],
+            json_schema_extra={"additionalProperties": PARAMETER},
+        ),
+    ] = Field(default_factory=dict)
+    when: Annotated[
+        str | None,
+        Field(
+            description="a JMESPath predicate over the event: only `true` launches, see [When](#when)",
+            examples=["ends_with(object.name, '.json')"],
+        ),
+    ] = None
+    target: Annotated[KfpTarget, Field(description="where runs are started")]
+    identity: Annotated[
+        str,
+        AfterValidator(rules.identity),
+        Field(
+            description="whose account the launcher runs as: `app-engine` (the project's App Engine default "
+            "account), `dedicated` (one of its own) or a service account's address"
+        ),
+    ] = "app-engine"
+    content_limit: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=32 * 2**20,
+            description="how many bytes of a file may be read for its contents; a larger one is rejected",
+        ),
+    ] = 2**20
+    function: Annotated[FunctionSettings, Field(description="the launcher's resources")] = FunctionSettings()
+    delivery: Annotated[DeliverySettings, Field(description="how long an event is tried")] = DeliverySettings()
 
 
 class StackSettings(Model):
     """One stack: where it is and which triggers it has."""
 
     stack: Annotated[str, AfterValidator(rules.stack_name)]
-    project: Annotated[str, AfterValidator(rules.project_id)]
-    region: Annotated[str, AfterValidator(rules.region_name)]
-    triggers: list[TriggerSettings]
-    ledger_days: int = 93
+    project: Annotated[
+        str, AfterValidator(rules.project_id), Field(description="the project's id", examples=["acme-ml-prod"])
+    ]
+    region: Annotated[
+        str,
+        AfterValidator(rules.region_name),
+        Field(description="where functions, buckets and images are", examples=["us-central1"]),
+    ]
+    triggers: Annotated[list[TriggerSettings], Field(description="the list of triggers")]
+    ledger_days: Annotated[
+        int,
+        Field(
+            description="for how many days the ledger remembers what became of an event; at least the longest "
+            "`retention_days` and 31"
+        ),
+    ] = 93
 
     @model_validator(mode="after")
     def _has_triggers_with_names_of_their_own(self) -> StackSettings:

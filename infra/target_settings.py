@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from infra import rules
 from infra.model import Model
@@ -16,12 +16,33 @@ HOSTED_ONLY = ("viewer", "project-viewer", "service-account-user")
 class KfpTarget(Model):
     """A Kubeflow Pipelines endpoint, and how the launcher's identity is let in."""
 
-    kind: Literal["kfp"]
-    host: Annotated[str, AfterValidator(rules.endpoint_host)]
-    experiment: Annotated[str, AfterValidator(rules.experiment_name)] = "event-triggered"
-    access: EndpointAccess = "service-account-user"
-    installation_service_account: Annotated[str, AfterValidator(rules.service_account)] | None = None
-    iap_backend_service: Annotated[str, AfterValidator(rules.backend_service)] | None = None
+    kind: Annotated[Literal["kfp"], Field(description="Kubeflow Pipelines")]
+    host: Annotated[
+        str,
+        AfterValidator(rules.endpoint_host),
+        Field(
+            description="the endpoint, `https://HOST`",
+            examples=["https://1234abcd-dot-us-central1.pipelines.googleusercontent.com"],
+        ),
+    ]
+    experiment: Annotated[
+        str, AfterValidator(rules.experiment_name), Field(description="the experiment, found or created by name")
+    ] = "event-triggered"
+    access: Annotated[EndpointAccess, Field(description="what the launcher's identity is granted, see below")] = (
+        "service-account-user"
+    )
+    installation_service_account: Annotated[
+        Annotated[str, AfterValidator(rules.service_account)] | None,
+        Field(
+            description="the account that the Pipelines installation runs as; the Compute Engine default account if "
+            "left out",
+            examples=["kfp-nodes@acme-gke.iam.gserviceaccount.com"],
+        ),
+    ] = None
+    iap_backend_service: Annotated[
+        Annotated[str, AfterValidator(rules.backend_service)] | None,
+        Field(description="the (global) backend service, for `access: iap`", examples=["kfp-backend"]),
+    ] = None
 
     @model_validator(mode="after")
     def _access_fits_host(self) -> KfpTarget:

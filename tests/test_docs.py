@@ -10,12 +10,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from pydantic import BaseModel
 
-from infra.function_settings import DeliverySettings, FunctionSettings
-from infra.settings import TriggerSettings
-from infra.source_settings import GcsSource
-from infra.target_settings import KfpTarget
 from ops.cli import app
 from policy.rules import RULES
 from rehearsal.program import ROOT, evaluate, read_stack
@@ -49,25 +44,6 @@ def test_every_example_stack_is_accepted(path: Path) -> None:
 @pytest.mark.parametrize(("where", "block"), list(blocks("json")), ids=lambda value: value.split("\n")[0][:30])
 def test_every_json_in_the_documents_parses(where: str, block: str) -> None:
     json.loads(block)
-
-
-@pytest.mark.parametrize(
-    ("model", "prefix"),
-    [
-        (TriggerSettings, ""),
-        (GcsSource, ""),
-        (KfpTarget, ""),
-        (FunctionSettings, "function."),
-        (DeliverySettings, "delivery."),
-    ],
-)
-def test_every_key_is_documented_with_its_default(model: type[BaseModel], prefix: str) -> None:
-    text = (ROOT / "docs" / "configuration.md").read_text()
-    for name, field in model.model_fields.items():
-        row = re.search(rf"^\| `{prefix}{name}` \| (.+?) \|", text, re.MULTILINE)
-        assert row, f"{prefix}{name} is not in docs/configuration.md"
-        if isinstance(field.default, str | int) and field.default:
-            assert str(field.default) in row[1]
 
 
 def test_every_link_between_the_documents_leads_somewhere() -> None:

@@ -1,0 +1,140 @@
+"""Writes what the settings' models say of a stack file: the tables of docs/configuration.md, and a JSON schema for
+editors. Run by `make golden`; a test holds both to what is written here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic.json_schema import GenerateJsonSchema
+
+from infra.explain import GCP_KEYS, PROJECT
+from infra.settings import StackSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "configuration.md"
+SCHEMA = ROOT / "docs" / "stack.schema.json"
+START, END = "<!-- Written by `make golden` from here -->", "<!-- to here -->"
+TYPES = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "`true` or `false`",
+    "array": "list",
+    "object": "map",
+}
+OWN = ("stack",)  # what is no key of a stack file but its name
+
+Schema = Mapping[str, Any]
+
+
+class Untitled(GenerateJsonSchema):
+    """Pydantic's schema without titles of keys, which would say every name once more."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 pydantic's own signature
+        """Never."""
+        return False
+
+
+def stack_schema() -> dict[str, Any]:
+    """The JSON schema of a stack file. What it cannot say, such as which parameters a pipeline has, preview says."""
+    model = StackSettings.model_json_schema(schema_generator=Untitled)
+    keys = {_key(name): schema for name, schema in model["properties"].items() if name not in OWN}
+    own = "|".join(re.escape(key.partition(":")[2]) for key in keys if key.startswith(PROJECT))
+    config = {
+        "type": "object",
+        "properties": keys,
+        "patternProperties": {f"^{PROJECT}:(?!({own})$)": False},
+        "required": [_key(name) for name in model["required"] if name not in OWN],
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A stack file of event-triggered-pipelines",
+        "type": "object",
+        "properties": {"config": config},
+        "required": ["config"],
+        "$defs": model["$defs"],
+    }
+
+
+def tables(schema: Schema) -> str:
+    """Every key of a stack file, block by block."""
+    return "\n".join(_sections(schema))
+
+
+def _sections(schema: Schema) -> Iterator[str]:
+    """The stack's table, and then those of the blocks in it, each after the one that it stands in."""
+    waiting: list[tuple[str, Schema]] = [("", schema["properties"]["config"])]
+    while waiting:
+        where, block = waiting.pop(0)
+        if where:
+            yield f"### {where}\n\n{block['description']}\n"
+        yield "| key | type | default | example | meaning |\n|---|---|---|---|---|"
+        required = block.get("required", ())
+        for name, field in block["properties"].items():
+            yield f"| {' | '.join(_cells(name, field, name in required))} |"
+        yield ""
+        inside = [found for name, field in block["properties"].items() for found in _blocks(schema, name, field)]
+        waiting = inside + waiting
+
+
+def _blocks(schema: Schema, name: str, field: Schema) -> Iterator[tuple[str, Schema]]:
+    """The blocks that a key may hold, each under its name and, if there are kinds of it, its kind."""
+    for reference in re.findall(r'"\$ref": "#/\$defs/(\w+)"', json.dumps(field)):
+        block = schema["$defs"][reference]
+        kind = block["properties"].get("kind", {}).get("const")
+        yield f"`{name.rpartition(':')[2]}`" + (f" of kind `{kind}`" if kind else ""), block
+
+
+def _cells(name: str, field: Schema, required: bool) -> Iterator[str]:
+    holds_blocks, default = "$ref" in json.dumps(field), field.get("default")
+    yield f"`{name}`"
+    yield "list of blocks" if "items" in field else "block" if holds_blocks else _type(field)
+    yield "required" if required else "see below" if holds_blocks else _code(default)
+    examples = [*field.get("examples", ()), field.get("const"), default]
+    yield "see below" if holds_blocks else _code(next((example for example in examples if example is not None), None))
+    yield field["description"].replace("|", "\\|")
+
+
+def _type(field: Schema) -> str:
+    return " or ".join(_simple_type(one) for one in field.get("anyOf", [field]) if one.get("type") != "null")
+
+
+def _simple_type(field: Schema) -> str:
+    if choices := field.get("enum") or ([field["const"]] if "const" in field else None):
+        return ", ".join(map(_code, choices))
+    low, high = field.get("minimum"), field.get("maximum")
+    return TYPES.get(field.get("type", ""), "anything") + (f", {low} to {high}" if None not in (low, high) else "")
+
+
+def _code(value: Any) -> str:
+    """A value as it stands in a stack file."""
+    if value is None or value in ("", {}, []):
+        return "none"
+    text = yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n").removesuffix("\n...")
+    return f"`{text}`".replace("|", "\\|")
+
+
+def _key(name: str) -> str:
+    return f"gcp:{name}" if name in GCP_KEYS else f"{PROJECT}:{name}"
+
+
+def write_page(page: str, schema: Schema) -> str:
+    """The page with its tables anew; what a person wrote around them stays."""
+    before, _, rest = page.partition(START)
+    return f"{before}{START}\n\n{tables(schema)}\n{END}{rest.partition(END)[2]}"
+
+
+def write_schema(schema: Schema) -> str:
+    """The schema as its file holds it."""
+    return json.dumps(schema, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    found = stack_schema()
+    PAGE.write_text(write_page(PAGE.read_text(), found))
+    SCHEMA.write_text(write_schema(found))
