@@ -47,10 +47,12 @@ class Archive:
 def compile_pipeline(pipeline: str) -> tuple[Package, str]:
     """Compiles ``echo`` (pipelines/echo.py), or reads a compiled package by its path from the project's root.
 
+    function_src/launcher/package.py says what a package can be.
+
     Returns the package and its text, JSON with sorted keys.
 
     Raises:
-        ConfigurationError: there is no such file, it does not compile, or the result is no KFP v2 package.
+        ConfigurationError: there is no such file, it does not compile, or the result is no package.
     """
     if pipeline.endswith(COMPILED):
         documents = _compiled_documents(ROOT / pipeline, pipeline)
@@ -89,8 +91,11 @@ def _compiled_documents(path: Path, pipeline: str) -> list[Any]:
             f"pipeline {pipeline!r}: there is no such file; give its path from the project's root"
         )
     try:
-        return [document for document in yaml.safe_load_all(path.read_text()) if document]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text()
+        if path.suffix == ".json":  # not as YAML: that takes no tabs, and 1e3 for text
+            return [json.loads(text)]
+        return [document for document in yaml.safe_load_all(text) if document]
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"pipeline {pipeline!r} is neither YAML nor JSON: {error}") from None
 
 
@@ -99,7 +104,7 @@ def _compile_source(path: Path, pipeline: str) -> list[Any]:
         there = ", ".join(sorted(file.stem for file in PIPELINES.glob("*.py") if file.stem not in NOT_PIPELINES))
         raise ConfigurationError(
             f"pipeline {pipeline!r}: there is no pipelines/{pipeline}.py; choose one of {there}, "
-            "or give the path of a compiled package (.yaml or .json)"
+            "or give the path of a compiled package (.yaml, .yml or .json)"
         )
     with tempfile.TemporaryDirectory() as directory:
         compiled = Path(directory) / "pipeline.yaml"

@@ -49,6 +49,7 @@ class Run:
     description: str
     pipeline_spec: Mapping[str, Any]
     parameters: Mapping[str, Any]
+    pipeline_root: str | None = None
 
 
 class Endpoint:
@@ -94,7 +95,8 @@ class Endpoint:
             "description": run.description,
             "experiment_id": self._find_experiment(),
             "pipeline_spec": run.pipeline_spec,
-            "runtime_config": {"parameters": run.parameters},
+            "runtime_config": {"parameters": run.parameters}
+            | ({"pipeline_root": run.pipeline_root} if run.pipeline_root else {}),
         }
         if not may_send():
             raise UnavailableError("the attempt took too long to start a run in its lease")
