@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jmespath.exceptions import JMESPathTypeError
+from jmespath.parser import ParsedResult
+
+from function_src.launcher.condition import read_condition
 from function_src.launcher.package import Input
 from function_src.launcher.parameters import (
     ABSENT,
+    EXPRESSION_ERRORS,
     BadMappingError,
-    Parameter,
     UnmappableError,
+    brief,
     fit,
     needs_content,
+    paths,
+    plain_path,
     read_parameter,
+    reads_content,
+    run_parameters,
 )
 from infra.errors import ConfigurationError
 
-TEXT, COUNT, MAP, ANY = "text", "a number", "a map", "anything"
+TEXT, COUNT, MAP, LIST, ANY = "text", "a number", "a map", "a list", "anything"
 # The event document, field by field; digits arrive as text. `content` can be any JSON.
 DOCUMENT: Mapping[str, Any] = {
     "object": {
@@ -34,14 +43,16 @@ DOCUMENT: Mapping[str, Any] = {
     "message": {"id": ANY, "data": ANY, "attributes": MAP, "publish_time": TEXT},
     "event": {"id": ANY, "kind": TEXT, "time": TEXT, "key": TEXT},
     "content": ANY,
-    "lines": "a list",
+    "lines": LIST,
 }
 FITTING = {
     TEXT: {"STRING"},
     COUNT: {"NUMBER_INTEGER", "NUMBER_DOUBLE"},
     MAP: {"STRUCT"},
-    "a list": {"LIST"},
+    LIST: {"LIST"},
 }
+EXAMPLES = {TEXT: "text", COUNT: 1, LIST: ["text"]}  # of what is known to the end; maps and anything are not
+KINDS = {str: TEXT, int: COUNT, float: COUNT, dict: MAP, list: LIST}
 
 
 def check_parameters(where: str, config: Mapping[str, Any], inputs: Mapping[str, Input]) -> bool:
@@ -51,55 +62,129 @@ def check_parameters(where: str, config: Mapping[str, Any], inputs: Mapping[str,
         ConfigurationError: one line for each parameter that the pipeline does not have, input that nobody maps,
             bad expression, unknown field, and type that cannot fit.
     """
-    problems = [f"{where}.{problem}" for name, value in config.items() for problem in _check(name, value, inputs)]
+    problems = [
+        f"{where}.{problem}" for name, value in config.items() for problem in _check(name, value, inputs, DOCUMENT)
+    ]
     problems += [
         f"{where}: the pipeline requires {name!r} ({spec.type}) and nothing maps it; add {name}: EXPRESSION"
         for name, spec in inputs.items()
         if spec.required and name not in config
     ]
+    problems += [f"{where}: the package's runtimeConfig: {problem}" for problem in _check_package(inputs)]
     if problems:
         raise ConfigurationError("\n".join(problems))
     return needs_content({name: read_parameter(name, value) for name, value in config.items()})
 
 
-def _check(name: str, config: Any, inputs: Mapping[str, Input]) -> list[str]:
+def check_condition(where: str, config: str | None) -> bool:
+    """Checks a trigger's ``when``, if it has one; returns whether it reads content.
+
+    Raises:
+        ConfigurationError: a bad expression, an unknown field, or what is neither true nor false.
+    """
+    if config is None:
+        return False
+    try:
+        condition = read_condition(config)
+    except BadMappingError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+    if problems := _check_expression(condition, DOCUMENT) or _check_truth(condition, DOCUMENT):
+        raise ConfigurationError("\n".join(f"{where}: {problem}" for problem in problems))
+    return reads_content(condition)
+
+
+def _check_package(inputs: Mapping[str, Input]) -> list[str]:
+    given = {name: spec for name, spec in inputs.items() if spec.value is not None}
+    try:
+        run_parameters({}, given, {})
+    except UnmappableError as error:
+        return [str(error)]
+    return []
+
+
+def _check(name: str, config: Any, inputs: Mapping[str, Input], document: Mapping[str, Any]) -> list[str]:
     if name not in inputs:
         close = difflib.get_close_matches(name, inputs, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         return [f"{name}: the pipeline has no such parameter; {hint}it has: {', '.join(inputs) or 'none'}"]
     try:
         parameter = read_parameter(name, config)
-        if parameter.default is not ABSENT:
+        if parameter.default not in (ABSENT, None):
             fit(name, parameter.default, inputs[name])
+        if parameter.expression is None or not list(paths(parameter.expression.parsed)):  # whatever the event
+            run_parameters({name: parameter}, {name: inputs[name]}, {})
     except (BadMappingError, UnmappableError) as error:
         return [f"{name}: {error}"]
-    return [f"{name}: {problem}" for problem in _check_path(parameter, inputs[name])]
-
-
-def _check_path(parameter: Parameter, spec: Input) -> list[str]:
-    """Follows a plain path such as ``object.uri`` through the document; says nothing of other expressions."""
-    path = _path(parameter.expression.parsed) if parameter.expression else None
-    if path is None:
+    if parameter.expression is None:
         return []
-    found: Any = DOCUMENT
-    for depth, name in enumerate(path):
-        if not isinstance(found, Mapping):
-            return []
-        if name not in found:
-            inside = ".".join(path[:depth]) or "the event"
-            return [f"{'.'.join(path)} does not exist; {inside} has: {', '.join(found)}"]
-        found = found[name]
-    shown = "a map" if isinstance(found, Mapping) else found
-    fitting = FITTING.get(shown)
-    return (
-        [f"{'.'.join(path)} is {shown}, which never fits {spec.type}"] if fitting and spec.type not in fitting else []
+    found = _check_expression(parameter.expression, document) or _check_type(
+        parameter.expression, inputs[name], document
     )
+    return [f"{name}: {problem}" for problem in found]
 
 
-def _path(node: Mapping[str, Any]) -> list[str] | None:
-    if node["type"] == "field":
-        return [node["value"]]
-    if node["type"] == "subexpression":
-        parts = [_path(child) for child in node["children"]]
-        return None if None in parts else [name for part in parts if part for name in part]
+def _check_expression(expression: ParsedResult, document: Mapping[str, Any]) -> list[str]:
+    """What is wrong with an expression on every event: a field that no event has, a value that a function refuses."""
+    problems = [problem for path in paths(expression.parsed) if (problem := _look_up(path, document)[1])]
+    if not problems:
+        try:
+            _try(expression, document)
+        except JMESPathTypeError as error:
+            if error.actual_type != "null":  # that may be another type on another event
+                problems.append(f"{expression.expression!r}: {brief(error)}")
+        except EXPRESSION_ERRORS:
+            pass  # may be right for another event
+    return problems
+
+
+def _check_truth(condition: ParsedResult, document: Mapping[str, Any]) -> list[str]:
+    path = plain_path(condition.parsed)
+    try:
+        kind = _kind(path, document) if path else KINDS.get(type(_try(condition, document)))
+    except EXPRESSION_ERRORS:
+        return []
+    if kind in (None, ANY):
+        return []
+    return [f"{condition.expression!r} is {kind}, which is neither true nor false; compare it with something"]
+
+
+def _check_type(expression: ParsedResult, spec: Input, document: Mapping[str, Any]) -> list[str]:
+    """Whether a plain path can fit; says nothing of other expressions."""
+    path = plain_path(expression.parsed)
+    kind = _kind(path, document) if path else ANY
+    if kind == ANY or spec.type in FITTING[kind]:
+        return []
+    return [f"{expression.expression} is {kind}, which never fits {spec.type}"]
+
+
+def _try(expression: ParsedResult, document: Mapping[str, Any]) -> Any:
+    """An expression's value on an example of an event; None where that would say nothing of other events."""
+    if all(_kind(path, document) in EXAMPLES for path in paths(expression.parsed)):
+        return expression.search(_example(document))
     return None
+
+
+def _example(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _example(kind) if isinstance(kind, Mapping) else EXAMPLES.get(kind) for name, kind in document.items()
+    }
+
+
+def _kind(path: Sequence[str], document: Mapping[str, Any]) -> str:
+    found, _ = _look_up(path, document)
+    return MAP if isinstance(found, Mapping) else str(found)
+
+
+def _look_up(path: Sequence[str], document: Mapping[str, Any]) -> tuple[Any, str | None]:
+    """What stands at a path of the event document, and what is wrong with the path."""
+    found: Any = document
+    for depth, name in enumerate(path):
+        inside, wrong = ".".join(path[:depth]) or "the event", f"{'.'.join(path)} does not exist; "
+        if found in (ANY, MAP):
+            return ANY, None
+        if not isinstance(found, Mapping):
+            return ANY, f"{wrong}{inside} is {found}"
+        if name not in found:
+            return ANY, f"{wrong}{inside} has: {', '.join(found)}"
+        found = found[name]
+    return found, None

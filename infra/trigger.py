@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pulumi
 
 from function_src.launcher.package import Package
-from infra.contract import check_parameters
+from infra.contract import check_condition, check_parameters
 from infra.delivery import Delivery
 from infra.errors import ConfigurationError
 from infra.foundation import Foundation
@@ -51,7 +52,19 @@ def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
         package, text = compile_pipeline(settings.pipeline)
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}.pipeline: {error}") from None
-    reads_content = check_parameters(f"{where}.parameters", settings.parameters, package.inputs)
+    reads_content, problems = False, []
+    if problem := package.unfit_for(settings.target.kind):
+        problems.append(f"{where}.pipeline: pipeline {settings.pipeline!r}: {problem}")
+    for check in (
+        partial(check_parameters, f"{where}.parameters", settings.parameters, package.inputs),
+        partial(check_condition, f"{where}.when", settings.when),
+    ):
+        try:
+            reads_content |= check()
+        except ConfigurationError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigurationError("\n".join(problems))
     return CheckedTrigger(settings, package, launcher_archive(text), reads_content)
 
 
@@ -70,7 +83,7 @@ class PipelineTrigger(pulumi.ComponentResource):
         labels = foundation.labels | {"trigger": name}
 
         source = TriggerBucket(name, settings.source, foundation, labels, self)
-        configuration = {
+        configuration: dict[str, Any] = {
             "id": f"{stack.project}/{stack.stack}/{name}",
             "source": source.settings,
             "parameters": settings.parameters,
@@ -79,6 +92,8 @@ class PipelineTrigger(pulumi.ComponentResource):
             "lease_seconds": LEASE_SECONDS,
             "target": target_settings(settings.target),
         }
+        if settings.when is not None:
+            configuration["when"] = settings.when
         launcher = Launcher(settings, trigger.archive, configuration, foundation, labels, self)
         access = grant_access(settings.target, launcher.principal, foundation)
         access.append(foundation.let_record(launcher.principal))

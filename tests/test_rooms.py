@@ -18,7 +18,9 @@ ALLOWED = {
     "rehearsal": {"infra"},
     "ops": {"function_src", "infra", "policy", "rehearsal"},
 }
-PURE_LAUNCHER_MODULES = {f"function_src.launcher.{module}" for module in ("origin", "package", "parameters")}
+PURE_LAUNCHER_MODULES = {
+    f"function_src.launcher.{module}" for module in ("condition", "origin", "package", "parameters")
+}
 LONGEST_MODULE = 300
 
 

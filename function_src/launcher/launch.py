@@ -15,13 +15,14 @@ from enum import StrEnum
 from typing import Any
 
 from . import logs
+from .condition import holds
 from .credentials import AccessTokens, TokenUnavailableError
 from .event import BadDeliveryError, Event, launch_key, read_event
 from .http import Api
 from .kfp import Endpoint, RefusedError, Run, UnavailableError, UnknownError
 from .ledger import Claim, ClaimedError, DecidedError, Ledger, LedgerUnavailableError
 from .package import Package
-from .parameters import UnmappableError, needs_content, run_parameters
+from .parameters import UnmappableError, needs_content, reads_content, run_parameters
 from .settings import Trigger
 from .storage import Objects, ObjectUnusableError, StorageUnavailableError, storage_api
 
@@ -88,7 +89,8 @@ class Launcher:
         endpoint = Api(target.host, tokens if target.credentials == "access-token" else None, timeout)
         self._trigger = trigger
         self._package = package
-        self._reads_content = needs_content(trigger.parameters)
+        self._condition_reads_content = reads_content(trigger.when)
+        self._parameters_read_content = needs_content(trigger.parameters)
         self._objects = Objects(storage)
         self._ledger = Ledger(storage, trigger.ledger, trigger.name, trigger.lease_seconds)
         self._endpoint = Endpoint(endpoint, target.host, target.experiment)
@@ -117,8 +119,12 @@ class Launcher:
             delivery.stack = traceback.format_exc()
 
     def _attempt(self, delivery: Delivery, headers: Mapping[str, str], body: bytes) -> None:
-        """Reads, claims, maps and launches. The claim comes before the file is read: what was launched before stays
-        launched, even if the pipeline has moved the file by now."""
+        """Reads, claims, maps and launches.
+
+        The claim comes before the file is read: what was launched before stays launched, even if the pipeline has
+        moved the file by now. And it comes before ``when`` is asked: otherwise, after a change of it, one delivery
+        could skip what another launches, and what was skipped could be launched later.
+        """
         event = delivery.event = read_event(self._trigger.id, headers, body)
         delivery.key = event.key
         self._check_source(event)
@@ -129,7 +135,12 @@ class Launcher:
         if claim.taken_over and self._endpoint.has_run(run_id):
             delivery.outcome, delivery.reason = Outcome.LAUNCHED, "an earlier attempt had started the run"
             return
-        delivery.parameters = run_parameters(self._trigger.parameters, self._package.inputs, self._document(event))
+        document = self._document(event)
+        if document is None:
+            delivery.outcome, delivery.reason = Outcome.SKIPPED, "when is false for this event"
+            delivery.run_id = delivery.run_url = None
+            return
+        delivery.parameters = run_parameters(self._trigger.parameters, self._package.inputs, document)
         self._start(delivery, self._run(event, run_id, delivery.parameters), claim)
 
     def _settle(self, delivery: Delivery, body: bytes) -> None:
@@ -149,9 +160,19 @@ class Launcher:
                 f"{event.object['uri']} is not in gs://{bucket}/{prefix}, where this trigger looks"
             )
 
-    def _document(self, event: Event) -> Mapping[str, Any]:
-        if not self._reads_content:
-            return event.document
+    def _document(self, event: Event) -> Mapping[str, Any] | None:
+        """What the parameters are mapped from; None if ``when`` says no. A file is read once at most, and for the
+        parameters only when the event is wanted."""
+        document, condition = event.document, self._trigger.when
+        if self._condition_reads_content:
+            document = self._with_content(event)
+        if condition and not holds(condition, document):
+            return None
+        if self._parameters_read_content and not self._condition_reads_content:
+            document = self._with_content(event)
+        return document
+
+    def _with_content(self, event: Event) -> Mapping[str, Any]:
         found = event.object
         limit = self._trigger.content_limit
         return {**event.document, **self._objects.content(found["bucket"], found["name"], found["generation"], limit)}
@@ -165,6 +186,7 @@ class Launcher:
             description=f"trigger={self._trigger.id} event={event.subject} key={key} package={self._package.digest}",
             pipeline_spec=self._package.spec,
             parameters=parameters,
+            pipeline_root=self._package.pipeline_root,
         )
 
     def _start(self, delivery: Delivery, run: Run, claim: Claim) -> None:

@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jmespath.parser import ParsedResult
+
+from .condition import read_condition
 from .origin import BadOriginError, read_origin
 from .parameters import Parameter, read_parameter
 
@@ -41,6 +44,7 @@ class Trigger:
     ledger: str
     lease_seconds: float
     target: KfpTarget
+    when: ParsedResult | None = None
 
     @property
     def name(self) -> str:
@@ -65,6 +69,7 @@ def read_trigger(environment: Mapping[str, str] = os.environ) -> Trigger:
             ledger=config["ledger"],
             lease_seconds=float(config["lease_seconds"]),
             target=_target(config["target"]),
+            when=read_condition(config["when"]) if "when" in config else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadSettingsError(f"TRIGGER is missing or wrong ({type(error).__name__}: {error})") from None

@@ -1,6 +1,7 @@
 """What is deployed: the same sources give the same bytes everywhere, and an edit always shows."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -8,10 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from infra import packaging
 from infra.errors import ConfigurationError
 from infra.packaging import FUNCTION, ROOT, compile_pipeline, launcher_archive
+from tests.infra.test_settings import refusal as configuration_refusal
+from tests.plans import TRIGGERS, dev_config
 
 PIPELINE = """
 from kfp import dsl
@@ -181,7 +185,7 @@ def test_a_pipeline_that_does_not_compile_is_named_with_its_line(pipelines: Path
     ("content", "expected"),
     [
         ("{", "is neither YAML nor JSON"),
-        ("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\n", "is not a compiled KFP v2 pipeline"),
+        ("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\n", "is an Argo workflow, compiled with the KFP SDK 1"),
         ("- 1\n", "is not a JSON object"),
         ("", "is not a JSON object"),
         ("when: 2026-11-22\n", "Object of type date is not JSON serializable"),
@@ -194,6 +198,60 @@ def test_a_file_that_is_no_package(
     monkeypatch.setattr(packaging, "ROOT", pipelines)
     (pipelines / "given.yaml").write_text(content)
     assert expected in refusal("given.yaml")
+
+
+@pytest.mark.parametrize(
+    ("package", "reason"),
+    [
+        (
+            "argo-v1.yaml",
+            "the package is an Argo workflow, compiled with the KFP SDK 1: neither the v2 API of KFP nor",
+        ),
+        (
+            "tfx-2.0.0.json",
+            "the package's schema version is 2.0.0; KFP takes 2.1.0 only: compile it with KubeflowV2DagR",
+        ),
+        (
+            "kfp-1.8.json",
+            "the package's schema version is 2.0.0; KFP takes 2.1.0 only: compile it with the KFP SDK 2 (",
+        ),
+    ],
+)
+def test_a_package_that_kfp_does_not_run_is_refused_at_preview(package: str, reason: str) -> None:
+    path = f"tests/packages/{package}"
+    text = configuration_refusal(dev_config(pipeline=path, parameters={"run_note": "object.uri"}))
+    assert text.startswith(f"{TRIGGERS}[0].pipeline: pipeline {path!r}: {reason}")
+
+
+def test_a_tfx_package_is_checked_like_any_other() -> None:
+    config = dev_config(pipeline="tests/packages/tfx-2.1.0.json", parameters={"ratio": "object.uri"})
+    first, second = configuration_refusal(config).splitlines()
+    assert first == f"{TRIGGERS}[0].parameters.ratio: object.uri is text, which never fits NUMBER_DOUBLE"
+    assert second.strip().startswith(f"{TRIGGERS}[0].parameters: the pipeline requires 'run_note' (STRING)")
+
+
+def test_a_package_whose_own_values_do_not_fit_is_refused_at_preview(
+    pipelines: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = json.loads((ROOT / "tests" / "packages" / "tfx-2.1.0.json").read_text())
+    package["runtimeConfig"]["parameterValues"]["train_steps"] = "many"
+    (pipelines / "given.json").write_text(json.dumps(package, indent="\t"))
+    monkeypatch.setattr(packaging, "ROOT", pipelines)
+    assert configuration_refusal(dev_config(pipeline="given.json", parameters={"run_note": "object.uri"})) == (
+        f"{TRIGGERS}[0].parameters: the package's runtimeConfig: "
+        "parameter 'train_steps' is a str of length 4, which is no NUMBER_INTEGER"
+    )
+
+
+@pytest.mark.parametrize("suffix", ["yaml", "yml", "json"])
+def test_a_package_may_be_yaml_or_json(pipelines: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    """JSON with tabs and numbers such as 1e3 is JSON, though no YAML."""
+    (pipelines / "mine.py").write_text(PIPELINE.replace("text: str):", "text: str, rows: int = 1000):"))
+    package, text = compile_pipeline("mine")
+    monkeypatch.setattr(packaging, "ROOT", pipelines)
+    given = json.dumps(json.loads(text), indent="\t").replace("1000.0", "1e3")
+    (pipelines / f"given.{suffix}").write_text(given if suffix == "json" else yaml.safe_dump(json.loads(text)))
+    assert compile_pipeline(f"given.{suffix}")[0] == package
 
 
 def test_the_pipeline_called_pipeline_is_the_one_that_runs(pipelines: Path) -> None:

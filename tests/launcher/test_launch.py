@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from starlette.responses import JSONResponse, Response
 
 from function_src.launcher import ledger
-from function_src.launcher.event import AGAIN, BECAUSE
+from function_src.launcher.condition import read_condition
+from function_src.launcher.event import AGAIN, BECAUSE, read_event
 from function_src.launcher.launch import Delivery as Handled
 from function_src.launcher.launch import Launcher, Outcome
 from function_src.launcher.package import read_package
@@ -270,7 +271,7 @@ def test_events_that_arrive_together_are_each_launched_once(world: World) -> Non
 @example(name="incoming/" + "a" * 1000)
 @example(name="é" * 500)
 def test_a_run_can_be_searched_for_by_its_name_whatever_the_object_is_called(world: World, name: str) -> None:
-    handled = world.handle(world.launcher(prefix=""), push({**OBJECT, "name": name}))
+    handled = world.handle(world.launcher({"value": "a"}, prefix=""), push({**OBJECT, "name": name}))
     run_name = world.kfp._runs[str(handled.run_id)].row["display_name"]
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", run_name)
     assert run_name.endswith(str(world.logs[-1]["key"])[:8])
@@ -518,6 +519,113 @@ def test_a_redelivery_after_the_file_was_moved_is_still_a_duplicate(world: World
     assert world.outcomes(launcher, delivery) == ["launched"]
     world.loopback.call(world.storage.delete, BUCKET, NAME)
     assert world.outcomes(launcher, delivery) == ["duplicate"]
+
+
+# --- skipped: the trigger does not want the event ------------------------------------------------------------------
+
+YES, NO = read_condition("starts_with(object.name, 'incoming/')"), read_condition("ends_with(object.name, '/')")
+READY = read_condition("content.ready == `true`")
+
+
+def record(world: World, key: str) -> dict[str, Any]:
+    """What the ledger says became of an event."""
+    found: dict[str, Any] = json.loads(world.loopback.call(world.storage.get, LEDGER, f"outcomes/echo/{key}").body)
+    return found
+
+
+def test_an_event_that_the_trigger_does_not_want_starts_nothing_and_is_recorded(world: World) -> None:
+    handled = world.handle(world.launcher(when=NO), world.upload())
+    assert (handled.outcome, handled.status, handled.reason) == ("skipped", 200, "when is false for this event")
+    assert (world.started, world.wire.seen) == ([], [])
+    found = record(world, handled.key)
+    assert (found["outcome"], found["reason"], found["run_id"]) == ("skipped", handled.reason, None)
+    assert (world.logs[0]["severity"], world.logs[0]["reason"]) == ("INFO", handled.reason)
+    assert "run_id" not in world.logs[0]
+
+
+def test_an_event_that_the_trigger_wants_is_launched(world: World) -> None:
+    assert world.outcomes(world.launcher(when=YES), world.upload()) == ["launched"]
+
+
+def test_skipping_takes_two_round_trips_even_where_a_launch_would_read_the_file(world: World) -> None:
+    handled = world.handle(world.launcher("content", when=NO), world.upload())
+    assert handled.outcome == "skipped"
+    assert [(seen.method, seen.query["name"]) for seen in world.storage_wire.seen] == [
+        ("POST", f"claims/echo/{handled.key}"),
+        ("POST", f"outcomes/echo/{handled.key}"),
+    ]
+
+
+@pytest.mark.parametrize("filename", ["object.uri", "content.file"])
+@pytest.mark.parametrize(("ready", "outcome"), [(True, "launched"), (False, "skipped")])
+def test_a_predicate_on_the_file_reads_it_once(world: World, filename: str, ready: bool, outcome: str) -> None:
+    delivery = world.upload(as_json({"ready": ready, "file": "a.csv"}))
+    assert world.outcomes(world.launcher(filename, when=READY), delivery) == [outcome]
+    assert len(world.reads()) == 1
+
+
+def test_a_skipped_event_is_not_launched_later_not_even_after_a_change_of_mind(world: World) -> None:
+    skipping, launching, without = world.launcher(when=NO), world.launcher(when=YES), world.launcher()
+    again = [wrap(OBJECT, str(number)) for number, wrap in enumerate(WRAPPINGS)]
+    assert world.outcomes(skipping, push(OBJECT)) == ["skipped"]
+    for launcher in (skipping, launching, without):
+        assert world.outcomes(launcher, *again) == ["duplicate"] * len(again)
+    assert world.started == []
+
+
+def test_a_launched_event_is_not_skipped_later(world: World) -> None:
+    delivery = world.upload()
+    assert world.outcomes(world.launcher(when=YES), delivery) == ["launched"]
+    assert world.outcomes(world.launcher(when=NO), delivery) == ["duplicate"]
+
+
+def test_while_a_change_of_mind_is_deployed_an_event_is_either_launched_or_skipped(world: World) -> None:
+    """Without a claim before the predicate one delivery would skip what another launches."""
+    launchers = [world.launcher(when=when) for when in (YES, NO)]
+    decisions = []
+    for number in range(8):
+        headers, body = world.upload(name=f"incoming/{number}")
+        with ThreadPoolExecutor(8) as pool:
+            handled = list(pool.map(lambda launcher: launcher.handle(headers, body), launchers * 4))  # noqa: B023 used up here
+        [decided] = [each for each in handled if each.outcome in ("launched", "skipped")]
+        assert record(world, decided.key)["outcome"] == decided.outcome
+        decisions.append(decided.outcome)
+        assert len(world.started) == decisions.count(Outcome.LAUNCHED)
+
+
+@pytest.mark.parametrize(
+    ("when", "reason"),
+    [
+        ("sum(content) > `1`", "when: the expression fails on this event: sum() takes array-number, not object"),
+        ("content.rows > `1`", "when gives nothing (null), which is neither true nor false"),
+        ("content.text", "when gives a str of length 280, which is neither true nor false"),
+    ],
+)
+def test_an_event_that_the_predicate_cannot_decide_on_is_rejected_and_not_skipped(
+    world: World, when: str, reason: str
+) -> None:
+    launcher = world.launcher(when=read_condition(when))
+    handled = world.handle(launcher, world.upload(as_json({"text": SECRET})))
+    assert (handled.outcome, handled.status) == ("rejected", 200)
+    assert str(handled.reason).startswith(reason)
+    assert world.started == []
+
+
+def test_a_skip_that_cannot_be_recorded_is_delivered_again_until_it_is(world: World) -> None:
+    launcher, delivery = world.launcher(when=NO), world.upload()
+    world.storage_wire.fail("POST", f"/upload/storage/v1/b/{LEDGER}/o", JSONResponse({"generation": "1"}), page(503))
+    assert world.outcomes(launcher, delivery, delivery, delivery) == ["retry", "skipped", "duplicate"]
+    assert world.started == []
+
+
+def test_an_event_whose_skipping_was_cut_short_is_skipped_after_a_lease(world: World) -> None:
+    launcher, delivery = world.launcher(when=NO), world.upload()
+    event = read_event(TRIGGER_ID, *delivery)
+    launcher._ledger.claim(event.key, event.subject)
+    assert world.outcomes(launcher, delivery) == ["retry"]
+    world.time_passes()
+    assert world.outcomes(launcher, delivery, delivery) == ["skipped", "duplicate"]
+    assert world.started == []
 
 
 # --- the log -------------------------------------------------------------------------------------------------------

@@ -74,14 +74,14 @@ FITTING = [
     ("STRUCT", {"a": {"b": [1.5]}}, {"a": {"b": [1.5]}}),
 ]
 UNFIT: list[tuple[str, list[Any]]] = [
-    ("STRING", [3, 2.5, True, [], {}]),
+    ("STRING", [3, 2.5, True, [], {}, "half a character: \ud800"]),
     ("NUMBER_INTEGER", [2.5, "2.5", "3.0", "1_0", " 3", "3\n", "", "٣", "0x3", "1e3", "nan", True, False, [], {}]),
     ("NUMBER_INTEGER", [LARGEST + 1, -LARGEST - 1, str(LARGEST + 1), 1e16, 10**400, "9" * 5000, INFINITY, NAN]),
     ("NUMBER_DOUBLE", ["nan", "inf", "-Infinity", "1_0.5", "1e999", "", ".", "1e", " 1", "1,5", True, [], {}]),
     ("NUMBER_DOUBLE", [LARGEST + 1, 10**400, INFINITY, -INFINITY, NAN]),
     ("BOOLEAN", [1, 0, 1.0, "1", "yes", "", " true", [], {}]),
-    ("LIST", ["[]", "a", {}, 3, [INFINITY], [[NAN]], [object()]]),
-    ("STRUCT", ["{}", [], 3, {"a": INFINITY}, {"a": [NAN]}]),
+    ("LIST", ["[]", "a", {}, 3, [INFINITY], [[NAN]], [object()], [LARGEST + 1], [["\ud800"]]]),
+    ("STRUCT", ["{}", [], 3, {"a": INFINITY}, {"a": [NAN]}, {"a": {"b": -LARGEST - 1}}]),
     ("TASK_FINAL_STATUS", ["a", 3, {}]),
 ]
 
@@ -206,6 +206,64 @@ def test_an_optional_input_without_a_value_is_left_to_the_pipeline(config: Any) 
     assert parameters(config, optional("NUMBER_INTEGER")) == {}
 
 
+# --- values that the package gives ---------------------------------------------------------------------------------
+
+GIVEN = Input("NUMBER_INTEGER", required=False, value="100")
+
+
+@pytest.mark.parametrize(
+    ("config", "value"), [("content.rows", 3), ("nowhere", 100), ({"from": "nowhere", "default": 7}, 7)], ids=str
+)
+def test_the_event_comes_before_the_default_and_that_before_the_package(config: Any, value: int) -> None:
+    assert parameters(config, GIVEN) == {"p": value}
+
+
+def test_what_the_package_gives_is_sent_where_nobody_maps_the_input() -> None:
+    assert run_parameters({}, {"p": GIVEN, "q": optional("STRING")}, DOCUMENT) == {"p": 100}
+
+
+# --- what KFP would expand -----------------------------------------------------------------------------------------
+
+MACROS = [
+    "[[RunUUID]]",
+    "a [[CurrentTime]]",
+    "[[CurrentTime.2006-01-02]]",
+    "[[ScheduledTime.15-04-05]].csv",
+    "[[[Index]]]",
+    "{{$.pipeline_job_uuid}}",
+    "{{$.scheduledTime.strftime('%Y')}}",
+    "{{$.inputs.parameters['secret']}}",
+    "{{$}}",
+    "{{workflow.uid}}",
+    "{{=sprig.env('HOME')}}",
+    "an opening {{ is closed by whatever follows it",
+]
+
+
+@pytest.mark.parametrize("macro", MACROS)
+@pytest.mark.parametrize(
+    ("kind", "wrap"),
+    [("STRING", lambda macro: macro), ("LIST", lambda macro: ["a", [macro]]), ("STRUCT", lambda macro: {macro: 1})],
+    ids=["STRING", "LIST", "STRUCT"],
+)
+def test_what_an_event_says_is_not_expanded_into_something_else(macro: str, kind: str, wrap: Any) -> None:
+    with pytest.raises(UnmappableError, match=r"^parameter 'p' holds '(\[\[|\{\{).*', which KFP would expand"):
+        parameters("content", required(kind), {"content": wrap(macro)})
+
+
+@pytest.mark.parametrize("text", ["[[1, 2]]", "[RunUUID]", "[[run]]", "{a}", "}}", "${HOME}", "$(date)", "%(x)s"])
+def test_what_nobody_expands_arrives_as_it_is(text: str) -> None:
+    assert parameters("content", required("STRING"), {"content": text}) == {"p": text}
+
+
+@pytest.mark.parametrize("config", [{"value": "[[RunUUID]]"}, {"from": "nowhere", "default": "[[RunUUID]]"}], ids=str)
+def test_a_macro_in_the_stack_file_is_meant(config: Any) -> None:
+    assert parameters(config, required("STRING")) == {"p": "[[RunUUID]]"}
+
+
+# --- required and optional -----------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("config", ["content.tags", {"from": "nowhere", "default": []}], ids=str)
 def test_an_optional_value_that_does_not_fit_is_refused_all_the_same(config: Any) -> None:
     with pytest.raises(UnmappableError, match="which is no NUMBER_INTEGER"):
@@ -224,7 +282,6 @@ def test_an_optional_value_that_does_not_fit_is_refused_all_the_same(config: Any
         ("ceil(content.huge)", "cannot convert float infinity to integer"),
         ("floor(to_number('nan'))", "cannot convert float NaN to integer"),
         ("lines[::0]", "slice step cannot be zero"),
-        ("length()", "Expected 1 argument for function length(), received 0"),
     ],
 )
 def test_an_expression_that_fails_on_the_event_is_refused_without_showing_the_event(
@@ -296,6 +353,10 @@ def test_a_mapping_of_another_shape_is_refused_and_the_right_ones_are_shown(conf
         ("upper(object.name)", "'upper(object.name)': JMESPath has no function upper()"),
         ("object.uri || map(&trim(@), lines)", "JMESPath has no function trim()"),
         ("lines[?len(@) > `3`] | [0]", "JMESPath has no function len()"),
+        ("length()", "'length()': length() takes 1 argument, not 0"),
+        ("content.a && starts_with(content.b)", "starts_with() takes 2 arguments, not 1"),
+        ("map(&length(@, @), lines)", "length() takes 1 argument, not 2"),
+        ("merge()", "merge() takes 1 argument, not 0"),
     ],
     ids=lambda value: str(value)[:40],
 )

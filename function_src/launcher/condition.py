@@ -1,0 +1,38 @@
+"""Whether an event launches: a trigger's ``when``, a JMESPath predicate over the event document.
+
+Pure: the program that deploys checks it with this same code, so preview and run time cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jmespath.parser import ParsedResult
+
+from .parameters import UnmappableError, describe, evaluate, read_expression
+
+
+def read_condition(text: Any) -> ParsedResult:
+    """Reads a trigger's ``when``.
+
+    Raises:
+        BadMappingError: it is not JMESPath, or calls a function as JMESPath has none.
+    """
+    return read_expression("when", text)
+
+
+def holds(condition: ParsedResult, document: Mapping[str, Any]) -> bool:
+    """Whether an event is to be launched: only ``true`` launches it, and only ``false`` skips it.
+
+    JMESPath's own notion of truth would launch on the text "false" and on 0, and skip without a word where a field is
+    missing or two values cannot be compared (null).
+
+    Raises:
+        UnmappableError: the predicate fails on this event, or gives neither.
+    """
+    found = evaluate("when", condition, document)
+    if not isinstance(found, bool):
+        given = "nothing (null)" if found is None else describe(found)
+        raise UnmappableError(f"when gives {given}, which is neither true nor false; compare it with something")
+    return found

@@ -1,0 +1,86 @@
+"""Takes values for the types that a pipeline's inputs have, as they are or not at all.
+
+Nothing is coerced but text that spells a number or a boolean where one is wanted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+UNFIT: Any = object()
+LARGEST_INTEGER = 2**53 - 1  # KFP carries numbers as JSON doubles
+INTEGER = re.compile(r"[+-]?[0-9]{1,16}")
+DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+
+
+def as_type(kind: str, value: Any) -> Any:
+    """A value for an input of a type (STRING, NUMBER_INTEGER, LIST, ...), or ``UNFIT``."""
+    return FITTERS.get(kind, lambda _: UNFIT)(value)
+
+
+def _string(value: Any) -> Any:
+    return value if isinstance(value, str) and _is_json(value) else UNFIT
+
+
+def _integer(value: Any) -> Any:
+    if isinstance(value, str) and INTEGER.fullmatch(value):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and abs(value) <= LARGEST_INTEGER else UNFIT
+
+
+def _double(value: Any) -> Any:
+    if isinstance(value, str) and DECIMAL.fullmatch(value):
+        value = float(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_INTEGER:
+        value = float(value)
+    return value if isinstance(value, float) and math.isfinite(value) else UNFIT
+
+
+def _boolean(value: Any) -> Any:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower(), UNFIT)
+    return value if isinstance(value, bool) else UNFIT
+
+
+def _list(value: Any) -> Any:
+    return value if isinstance(value, list) and _is_json(value) else UNFIT
+
+
+def _struct(value: Any) -> Any:
+    return value if isinstance(value, dict) and _is_json(value) else UNFIT
+
+
+def _is_json(value: Any) -> bool:
+    """Whether a value can be sent and arrives as it is.
+
+    Python reads 1e999 as infinity and half a character as text, JMESPath can return an expression, and a whole number
+    that is too large for a double would arrive as another.
+    """
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        return not _loses_digits(value)
+    except (ValueError, TypeError, RecursionError):
+        return False
+
+
+def _loses_digits(value: Any) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_loses_digits, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and abs(value) > LARGEST_INTEGER
+
+
+FITTERS: Mapping[str, Callable[[Any], Any]] = {
+    "STRING": _string,
+    "NUMBER_INTEGER": _integer,
+    "NUMBER_DOUBLE": _double,
+    "BOOLEAN": _boolean,
+    "LIST": _list,
+    "STRUCT": _struct,
+}
