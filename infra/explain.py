@@ -17,6 +17,7 @@ SHAPES = {  # pydantic's name for the error, what was wanted, an example of it
     "model_attributes_type": ("block of keys", "kind: ..."),
     "dict_type": ("block of keys", "NAME: EXPRESSION"),
     "string_type": ("text", "it in quotes"),
+    "bool_type": ("truth value", "true or false, without quotes"),
     "int_type": ("whole number", "it without quotes, as in 7"),
 }
 HINTS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_gcp as gcp
@@ -10,6 +11,7 @@ import pulumi_gcp as gcp
 from infra import grants
 from infra.grants import Grant, Principal, Scope
 from infra.settings import StackSettings
+from infra.target_settings import VertexTarget
 
 SERVICES = (
     "artifactregistry",
@@ -27,8 +29,15 @@ LONGEST_ACCOUNT_ID = 30
 
 def services_of(settings: StackSettings) -> tuple[str, ...]:
     """The services that a stack's triggers need."""
-    proxied = any(trigger.target.access == "iap" for trigger in settings.triggers)
-    return (*SERVICES, "iap") if proxied else SERVICES
+    own = {None, settings.project}
+    of_targets = {
+        service
+        for trigger in settings.triggers
+        for service in trigger.target.services
+        # What another project needs enabled is for that project to enable.
+        if not isinstance(trigger.target, VertexTarget) or trigger.target.project in own
+    }
+    return (*SERVICES, *sorted(of_targets))
 
 
 class Foundation(pulumi.ComponentResource):
@@ -44,6 +53,7 @@ class Foundation(pulumi.ComponentResource):
         self.settings = settings
         self.labels = {"stack": settings.stack}
         self._grants: dict[str, Grant] = {}
+        self._roles: dict[str, gcp.projects.IAMCustomRole] = {}
         self.services = [
             gcp.projects.Service(
                 name,
@@ -75,15 +85,32 @@ class Foundation(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=parent, depends_on=self.services),
         )
 
-    def grant(self, role: str, *, on: Scope, to: Principal, reason: str) -> Grant:
+    def grant(
+        self, role: str, *, on: Scope, to: Principal, reason: str, after: Sequence[pulumi.Resource] = ()
+    ) -> Grant:
         """Gives a permission that several triggers may need: once, as the stack's and not as a trigger's.
 
         To Google Cloud two equal grants are one, and removing one of them would remove both.
         """
         grant = self._grants.get(name := grants.grant_name(role, on, to))
         if grant is None:
-            grant = self._grants[name] = Grant(role, on=on, to=to, reason=reason, parent=self, after=self.services)
+            after = [*self.services, *after]
+            grant = self._grants[name] = Grant(role, on=on, to=to, reason=reason, parent=self, after=after)
         return grant
+
+    def role(self, role_id: str, project: str, title: str, permissions: Sequence[str]) -> gcp.projects.IAMCustomRole:
+        """A role of the stack's own, where no predefined one is narrow enough: once in each project."""
+        role = self._roles.get(name := f"{project}/{role_id}")
+        if role is None:
+            role = self._roles[name] = gcp.projects.IAMCustomRole(
+                name,
+                project=project,
+                role_id=role_id,
+                title=title,
+                permissions=list(permissions),
+                opts=self._after_services,
+            )
+        return role
 
     def let_record(self, launcher: Principal) -> Grant:
         """Lets a launcher keep the ledger: create, read and replace claims, and give them back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -11,7 +11,7 @@ from infra.model import Model
 
 
 class FunctionSettings(Model):
-    """The launcher's resources. One instance serves `concurrency` deliveries at once."""
+    """The launcher's resources, and its way out. One instance serves `concurrency` deliveries at once."""
 
     runtime: Annotated[
         str,
@@ -34,12 +34,38 @@ class FunctionSettings(Model):
         int, Field(ge=1, le=1000, description="how many deliveries one instance handles at once")
     ] = 16
     max_instances: Annotated[int, Field(ge=1, le=1000, description="how many instances there are at most")] = 10
+    network: Annotated[
+        Annotated[str, AfterValidator(rules.vpc_part)] | None,
+        Field(
+            description="the VPC that the launcher sends through (Direct VPC egress), for endpoints with private "
+            "addresses",
+            examples=["ml"],
+        ),
+    ] = None
+    subnetwork: Annotated[
+        Annotated[str, AfterValidator(rules.vpc_part)] | None,
+        Field(
+            description="its subnetwork, in the stack's region; the one named like the network if left out",
+            examples=["ml-us-central1"],
+        ),
+    ] = None
+    egress: Annotated[
+        Literal["private-ranges-only", "all-traffic"],
+        Field(description="what goes through the VPC"),
+    ] = "private-ranges-only"
+
+    @property
+    def in_vpc(self) -> bool:
+        """Whether what the launcher sends goes through a VPC, where private endpoints are."""
+        return bool(self.network or self.subnetwork)
 
     @model_validator(mode="after")
     def _resources_fit_each_other(self) -> FunctionSettings:
         rules.cpu_fits_memory(self.cpu, self.memory)
         if self.concurrency > 1 and float(self.cpu) < 1:
             raise ValueError(f'concurrency {self.concurrency} needs a whole cpu; set cpu: "1" or concurrency: 1')
+        if self.egress == "all-traffic" and not self.in_vpc:
+            raise ValueError("egress says what goes through a VPC, and there is none; set network or subnetwork")
         return self
 
 

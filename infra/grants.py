@@ -39,9 +39,9 @@ def account(name: str, email: pulumi.Input[str]) -> Principal:
     return Principal(name, pulumi.Output.concat("serviceAccount:", email))
 
 
-def on_project(project: str) -> Scope:
-    """A whole project: only where Google Cloud offers nothing narrower."""
-    return Scope("project", gcp.projects.IAMMember, {"project": project})
+def on_project(project: str, name: str = "project") -> Scope:
+    """A whole project: only where Google Cloud offers nothing narrower. Another than the stack's has a name."""
+    return Scope(name, gcp.projects.IAMMember, {"project": project})
 
 
 def on_bucket(name: str, bucket: gcp.storage.Bucket) -> Scope:
@@ -84,7 +84,7 @@ def on_backend_service(project: str, backend_service: str) -> Scope:
 
 def grant_name(role: str, on: Scope, to: Principal) -> str:
     """What a grant is called, and the resource that gives it."""
-    return f"{on.name}/{role.removeprefix('roles/')}/{to.name}"
+    return f"{on.name}/{role.rpartition('roles/')[2]}/{to.name}"
 
 
 class Grant(pulumi.ComponentResource):

@@ -10,8 +10,11 @@ import pulumi_gcp as gcp
 
 from infra import grants
 from infra.foundation import Foundation
+from infra.function_settings import FunctionSettings
 from infra.packaging import Archive
 from infra.settings import TriggerSettings
+
+EGRESS = {"private-ranges-only": "VPC_EGRESS_PRIVATE_RANGES_ONLY", "all-traffic": "VPC_EGRESS_ALL_TRAFFIC"}
 
 
 class Launcher(pulumi.ComponentResource):
@@ -66,6 +69,7 @@ class Launcher(pulumi.ComponentResource):
                 timeout_seconds=settings.function.timeout_seconds,
                 max_instance_request_concurrency=settings.function.concurrency,
                 max_instance_count=settings.function.max_instances,
+                **_way_out(settings.function),
                 environment_variables={
                     "TRIGGER": pulumi.Output.json_dumps(configuration, sort_keys=True),
                     # functions-framework would serve four deliveries per processor, whatever the concurrency.
@@ -83,6 +87,16 @@ class Launcher(pulumi.ComponentResource):
             return foundation.account(f"{settings.name}-launcher", description, self).email
         given = foundation.settings.app_engine_account if settings.identity == "app-engine" else settings.identity
         return pulumi.Output.from_input(given)
+
+
+def _way_out(settings: FunctionSettings) -> dict[str, Any]:
+    """Direct VPC egress, which needs no connector; nothing where the launcher stays outside."""
+    if not settings.in_vpc:
+        return {}
+    interface = gcp.cloudfunctionsv2.FunctionServiceConfigDirectVpcNetworkInterfaceArgs(
+        network=settings.network, subnetwork=settings.subnetwork
+    )
+    return {"direct_vpc_network_interfaces": [interface], "direct_vpc_egress": EGRESS[settings.egress]}
 
 
 def _asset(archive: Archive) -> pulumi.AssetArchive:

@@ -6,6 +6,7 @@ Pure functions that return their argument or raise ValueError("problem; fix").
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from function_src.launcher.origin import read_origin
 
@@ -18,6 +19,10 @@ LONGEST_TRIGGER_NAME = 30
 LOWEST_MEMORY = ((0, 128), (4, 2048), (6, 4096))
 HIGHEST_MEMORY = ((0, 512), (0.5, 1024), (1, 4096), (2, 8192), (4, 16384), (6, 24576), (8, 32768))
 LONGEST_PREFIX = 1024  # bytes of UTF-8, as for object names
+BUCKET = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
+LABEL = r"[a-z][a-z0-9_-]{0,62}"
+OWN_LABELS = frozenset({"stack", "trigger", "launch-key", "package"})  # of pipeline jobs, for their lineage
+GOOGLE_APIS = ".googleapis.com"
 
 
 def stack_name(value: str) -> str:
@@ -136,6 +141,69 @@ def endpoint_host(value: str) -> str:
 def is_hosted(host: str) -> bool:
     """Whether the endpoint is behind Google's inverting proxy, which wants an access token."""
     return host.endswith(HOSTED_SUFFIX)
+
+
+def google_api(value: str) -> str:
+    """The origin of one of Google's APIs. The launcher's access token is sent there, and it opens all of them."""
+    origin = read_origin(value)
+    if not origin.endswith(GOOGLE_APIS):
+        raise ValueError(f"is {value!r}; a token goes to Google's own APIs only, whose hosts end in {GOOGLE_APIS}")
+    return origin
+
+
+def oauth_client(value: str) -> str:
+    """An OAuth client's id: the audience of tokens for Identity-Aware Proxy."""
+    pattern = r"[0-9]+(-[a-z0-9]+)?\.apps\.googleusercontent\.com"
+    return _match(value, pattern, "use the OAuth client's id, as in 123-abc.apps.googleusercontent.com")
+
+
+def namespace(value: str) -> str:
+    """A Kubernetes namespace."""
+    return _match(value, r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "use up to 63 lower-case letters, digits and dashes")
+
+
+def kubernetes_account(value: str) -> str:
+    """A Kubernetes service account's name; not an address of Google Cloud's."""
+    fix = "use the name of a Kubernetes service account, as in pipeline-runner"
+    return _match(value, r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", fix)
+
+
+def pipeline_root(value: str) -> str:
+    """Where the runs of a KFP installation put their output."""
+    return _match(value, r"(gs|s3|minio)://[^\s/]+(/\S*)?", "use a place such as gs://BUCKET/runs")
+
+
+def gcs_root(value: str) -> str:
+    """Where pipeline jobs put their output: in Cloud Storage, as Vertex AI has it."""
+    return _match(value, rf"gs://{BUCKET}(/\S*)?", "use a place in Cloud Storage, as in gs://BUCKET/runs")
+
+
+def job_labels(value: Mapping[str, str]) -> Mapping[str, str]:
+    """Labels of pipeline jobs, beside those that the launcher sets."""
+    for name, text in value.items():
+        if name in OWN_LABELS or name.startswith("vertex-ai-pipelines"):
+            raise ValueError(f"has {name!r}, which is set without you; choose another name")
+        _match(name, LABEL, "use up to 63 lower-case letters, digits, dashes and underscores")
+        _match(text, r"[a-z0-9_-]{0,63}", "use up to 63 lower-case letters, digits, dashes and underscores")
+    return value
+
+
+def peered_network(value: str) -> str:
+    """A VPC that is peered with Vertex AI's, in the one form that its API takes."""
+    fix = "use projects/PROJECT_NUMBER/global/networks/NAME, with the project's number"
+    return _match(value, r"projects/[0-9]+/global/networks/[a-z]([a-z0-9-]*[a-z0-9])?", fix)
+
+
+def vpc_part(value: str) -> str:
+    """A VPC network or a subnetwork, by its name or its path."""
+    pattern = r"(projects/[a-z0-9.:-]+/(global/networks|regions/[a-z0-9-]+/subnetworks)/)?[a-z]([a-z0-9-]*[a-z0-9])?"
+    return _match(value, pattern, "use its name, or its path where it is another project's")
+
+
+def cmek_key(value: str) -> str:
+    """A key of Cloud KMS."""
+    fix = "use projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY"
+    return _match(value, rf"projects/[a-z0-9.:-]+/locations/{REGION}/keyRings/[\w-]+/cryptoKeys/[\w-]+", fix)
 
 
 def _match(value: str, pattern: str, fix: str) -> str:

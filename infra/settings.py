@@ -18,7 +18,7 @@ from infra.explain import HINTS, PROJECT, explain
 from infra.function_settings import DeliverySettings, FunctionSettings
 from infra.model import Model
 from infra.source_settings import GcsSource
-from infra.target_settings import KfpTarget
+from infra.target_settings import Target
 
 TRIGGERS = f"{PROJECT}:triggers"
 LEDGER_DAYS = f"{PROJECT}:ledger_days"
@@ -72,7 +72,7 @@ class TriggerSettings(Model):
             examples=["ends_with(object.name, '.json')"],
         ),
     ] = None
-    target: Annotated[KfpTarget, Field(description="where runs are started")]
+    target: Annotated[Target, Field(description="where runs are started")]
     identity: Annotated[
         str,
         AfterValidator(rules.identity),

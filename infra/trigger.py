@@ -8,7 +8,8 @@ from typing import Any
 
 import pulumi
 
-from function_src.launcher.package import Package
+from function_src.launcher.package import Package, read_package
+from infra.caching import override_caching
 from infra.contract import check_condition, check_parameters
 from infra.delivery import Delivery
 from infra.errors import ConfigurationError
@@ -17,6 +18,7 @@ from infra.launcher import Launcher
 from infra.packaging import Archive, compile_pipeline, launcher_archive
 from infra.settings import TRIGGERS, StackSettings, TriggerSettings, in_stack_file
 from infra.sources import TriggerBucket
+from infra.target_settings import KfpTarget
 from infra.targets import grant_access, target_settings
 
 
@@ -65,6 +67,9 @@ def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
             problems.append(str(error))
     if problems:
         raise ConfigurationError("\n".join(problems))
+    if isinstance(settings.target, KfpTarget):
+        text = override_caching(text, settings.target.enable_caching)
+        package = read_package(text.encode())
     return CheckedTrigger(settings, package, launcher_archive(text), reads_content)
 
 
@@ -90,7 +95,7 @@ class PipelineTrigger(pulumi.ComponentResource):
             "content_limit": settings.content_limit,
             "ledger": foundation.ledger.name,
             "lease_seconds": LEASE_SECONDS,
-            "target": target_settings(settings.target),
+            "target": target_settings(settings.target, stack, source.settings.get("bucket")),
         }
         if settings.when is not None:
             configuration["when"] = settings.when

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from rehearsal.chaos_world import World
 from rehearsal.faults import every_kind, seeded
-from rehearsal.kfp import Workflow
+from rehearsal.kfp_runs import Workflow
 from rehearsal.objects import Object
 from rehearsal.program import Plan
 from rehearsal.traffic import Event, Traffic

@@ -16,13 +16,15 @@ from rehearsal.faults import Plan as FaultPlan
 from rehearsal.fleet import Fleet
 from rehearsal.function import install, unpack
 from rehearsal.kfp import KfpEndpoint
+from rehearsal.kfp_runs import RunBook
 from rehearsal.loopback import Loopback
 from rehearsal.metadata import MetadataServer, Tokens
 from rehearsal.program import ROOT, Plan
 from rehearsal.pubsub import PubSub, Subscription
 from rehearsal.storage import Storage
 from rehearsal.traffic import Event, Traffic, events
-from rehearsal.wire import KFP, STORAGE, Faults, Wire
+from rehearsal.vertex import VertexEndpoint
+from rehearsal.wire import KFP, STORAGE, VERTEX, Faults, Wire
 
 SLOW = 0.4  # of the lease: the launcher waits a sixth, and sends nothing that could come in after the lease
 
@@ -55,7 +57,8 @@ class World:
         self.loopback = Loopback()
         self.traffic = traffic
         self.faults = Faults(faults)
-        self.endpoint = KfpEndpoint(self._tokens.principal)
+        self._trigger = json.loads(self._function.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"])
+        self.endpoint = self._target()
         self.logged: list[dict[str, Any]] = []
         self.fleet: Fleet
         self.pubsub: PubSub
@@ -130,16 +133,25 @@ class World:
             [self._environment(slot, metadata.removeprefix("http://")) for slot in range(self._processes)]
         )
 
+    def _target(self) -> RunBook:
+        """The stand-in for the trigger's target. Who may do what is not at issue here."""
+        target = self._trigger["target"]
+        if target["kind"] == "kfp":
+            return KfpEndpoint(self._tokens.principal)
+        return VertexEndpoint(target["location"], self._tokens.principal, lambda *_: True, lambda *_: True)
+
     def _environment(self, slot: int, metadata: str) -> dict[str, str]:
         """The planned environment, with addresses of this process's own wires and a short lease."""
         planned = self._function.inputs["serviceConfig"]["environmentVariables"]
-        settings = json.loads(planned["TRIGGER"]) | {"lease_seconds": self._lease}
+        target, vertex = self._trigger["target"], isinstance(self.endpoint, VertexEndpoint)
         options: dict[str, Any] = {
             "process": str(slot),
             "kill": partial(self.fleet.kill, slot),
             "delay": self._lease * SLOW,
         }
-        settings["target"]["host"] = self.loopback.serve(Wire(self.endpoint.app, KFP, self.faults, **options))
+        wire = Wire(self.endpoint.app, VERTEX if vertex else KFP, self.faults, **options)
+        target = {**target, "api_endpoint" if vertex else "host": self.loopback.serve(wire)}
+        settings = {**self._trigger, "lease_seconds": self._lease, "target": target}
         storage = self.loopback.serve(Wire(self.storage.app, STORAGE, self.faults, **options))
         return {
             **planned,

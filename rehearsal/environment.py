@@ -16,15 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.function import Function, install, unpack
+from rehearsal.iam_credentials import IamCredentials
 from rehearsal.kfp import KfpEndpoint
-from rehearsal.kfp_runs import RunChange
+from rehearsal.kfp_proxy import IdentityAwareProxy
+from rehearsal.kfp_runs import RunBook, RunChange
 from rehearsal.loopback import Loopback
 from rehearsal.metadata import MetadataServer, Tokens
+from rehearsal.permissions import Permissions
 from rehearsal.program import ROOT, Plan, Resource
 from rehearsal.pubsub import Attempt, PubSub, Subscription
 from rehearsal.pubsub_api import PubSubApi
 from rehearsal.runs import RunExecutor
 from rehearsal.storage import Storage
+from rehearsal.vertex import VertexEndpoint
 
 TIME_SCALE = 1 / 50  # a backoff of 10 s becomes 0.2 s, the ack deadline of 600 s becomes 12 s
 LEASE_SECONDS = 4.0  # for 300; shorter still, and an answer that takes long on a busy machine would be given up
@@ -54,7 +58,7 @@ class RunningTrigger:
     settings: Mapping[str, Any]
     function: Function
     subscription: Subscription
-    endpoint: KfpEndpoint
+    endpoint: RunBook
 
     @property
     def bucket(self) -> str:
@@ -68,14 +72,21 @@ class RunningTrigger:
 
 
 class Environment:
-    """A context manager. ``happenings`` is a queue of all that happens; ``say`` hears what is being set up."""
+    """A context manager. ``happenings`` is a queue of all that happens; ``say`` hears what is being set up.
 
-    def __init__(self, plan: Plan, say: Callable[[str], None] = lambda _: None) -> None:
+    ``tokens`` are all that were handed out; they last ``token_lifetime`` seconds.
+    """
+
+    def __init__(
+        self, plan: Plan, say: Callable[[str], None] = lambda _: None, *, token_lifetime: int = 3600
+    ) -> None:
         self.plan = plan
         self._say = say
-        self._tokens = Tokens()
+        self._token_lifetime = token_lifetime
+        self.tokens = Tokens()
         self._exits = contextlib.ExitStack()
-        self._endpoints: dict[str, KfpEndpoint] = {}
+        self._permissions = Permissions(plan)
+        self._endpoints: dict[str, RunBook] = {}
         self._endpoint_urls: dict[str, str] = {}
         self.happenings: queue.SimpleQueue[Happening] = queue.SimpleQueue()
         self.loopback = Loopback()
@@ -83,6 +94,7 @@ class Environment:
         self.pubsub_url: str
         self.storage: Storage
         self.storage_url: str
+        self._iam_credentials_url: str
         self.triggers: list[RunningTrigger] = []
 
     def __enter__(self) -> Environment:
@@ -112,6 +124,8 @@ class Environment:
         self.pubsub_url = self.loopback.serve(PubSubApi(self.pubsub, TIME_SCALE).app)
         self.storage = Storage(self._publish)
         self.storage_url = self.loopback.serve(self.storage.app)
+        iam_credentials = IamCredentials(self.tokens, self._permissions.may_impersonate, self._token_lifetime)
+        self._iam_credentials_url = self.loopback.serve(iam_credentials.app)
         for bucket in self.plan.of_type(":Bucket"):
             self.storage.create_bucket(bucket.outputs["name"], bucket.inputs["location"])
         for topic in self.plan.of_type(":Topic"):
@@ -138,10 +152,10 @@ class Environment:
         name = planned.inputs["labels"]["trigger"]
         service = planned.inputs["serviceConfig"]
         settings = json.loads(service["environmentVariables"]["TRIGGER"])
-        endpoint, url = self._endpoint(settings["target"])
-        settings["target"]["host"] = url
+        endpoint = self._reach(settings["target"])
         settings["lease_seconds"] = LEASE_SECONDS
-        metadata = MetadataServer(service["serviceAccountEmail"], self.plan.project, tokens=self._tokens)
+        email, lifetime = service["serviceAccountEmail"], self._token_lifetime
+        metadata = MetadataServer(email, self.plan.project, tokens=self.tokens, lifetime=lifetime)
         metadata_host = self.loopback.serve(metadata.app).removeprefix("http://")
 
         source = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}-launcher-")))
@@ -158,6 +172,7 @@ class Environment:
                 "STORAGE_EMULATOR_HOST": self.storage_url,
                 "GCE_METADATA_HOST": metadata_host,
                 "GCE_METADATA_IP": metadata_host,
+                "IAM_CREDENTIALS_EMULATOR_HOST": self._iam_credentials_url,
             },
             lambda entry: self.happenings.put(LogLine(name, entry)),
         )
@@ -173,15 +188,30 @@ class Environment:
         granted = self.plan.of_type(":BucketIAMMember")
         return any(g.inputs["bucket"] == bucket and g.inputs["role"] == "roles/storage.objectViewer" for g in granted)
 
-    def _endpoint(self, target: Mapping[str, str]) -> tuple[KfpEndpoint, str]:
-        """The stand-in for an endpoint; triggers with one host share one."""
-        host = target["host"]
-        if host not in self._endpoints:
-            guard = self._tokens.principal if target["credentials"] == "access-token" else None
-            endpoint = KfpEndpoint(guard, RunExecutor(self.storage_url))
+    def _reach(self, target: dict[str, Any]) -> RunBook:
+        """The stand-in for a target, which is from then on at another address; triggers with one target share one."""
+        key = "api_endpoint" if target["kind"] == "vertex" else "host"
+        address = target[key]
+        if address not in self._endpoints:
+            endpoint = self._vertex(target) if target["kind"] == "vertex" else self._kfp(target)
             endpoint.listeners.append(self.happenings.put)
-            self._endpoints[host], self._endpoint_urls[host] = endpoint, self.loopback.serve(endpoint.app)
-        return self._endpoints[host], self._endpoint_urls[host]
+            self._endpoints[address], self._endpoint_urls[address] = endpoint, self.loopback.serve(endpoint.app)
+        target[key] = self._endpoint_urls[address]
+        return self._endpoints[address]
+
+    def _kfp(self, target: Mapping[str, str]) -> KfpEndpoint:
+        executor = RunExecutor(self.storage_url)
+        if target["credentials"] == "id-token":
+            guard = IdentityAwareProxy(self.tokens, target["audience"], self._permissions.may_pass_iap)
+            return KfpEndpoint(None, executor, guard=guard)
+        return KfpEndpoint(self.tokens.principal if target["credentials"] == "access-token" else None, executor)
+
+    def _vertex(self, target: Mapping[str, str]) -> VertexEndpoint:
+        may = self._permissions
+        executor = RunExecutor(self.storage_url)
+        return VertexEndpoint(
+            target["location"], self.tokens.principal, may.may_create_jobs, may.may_act_as, executor
+        )
 
 
 def _subscription(planned: Resource, push_endpoint: str | None = None) -> Subscription:

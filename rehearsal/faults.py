@@ -18,6 +18,7 @@ FAULT_RATE = 0.15
 MOST_PER_STEP = 2
 RUN = re.compile(r"/apis/v2beta1/runs(?:/([^/:]+))?")
 EXPERIMENTS = "/apis/v2beta1/experiments"
+JOB = re.compile(r"/v1/projects/[^/]+/locations/[^/]+/pipelineJobs(?:/([^/]+))?")
 LEDGER_OBJECT = re.compile(r"(claims|outcomes)/(.+)", re.DOTALL)
 
 
@@ -125,6 +126,16 @@ def kfp_step(method: str, path: str, _query: str, body: bytes) -> Step | None:
         return Step(Point.GET, found[1])
     if found and not found[1] and method == "POST":
         return Step(Point.POST, json.loads(body)["run_id"])
+    return None
+
+
+def vertex_step(method: str, path: str, query: str, _body: bytes) -> Step | None:
+    """Which step a request to Vertex AI is, by its job's id."""
+    found = JOB.fullmatch(path)
+    if found and found[1] and method == "GET":
+        return Step(Point.GET, found[1])
+    if found and not found[1] and method == "POST":
+        return Step(Point.POST, parse_qs(query)["pipelineJobId"][0])
     return None
 
 

@@ -11,7 +11,6 @@ import re
 import secrets
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from kfp_server_api import V2beta1Experiment, V2beta1Run
@@ -22,7 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from rehearsal.kfp_lists import EXPERIMENT_KEYS, RUN_KEYS, page
-from rehearsal.kfp_proxy import InvertingProxy, no_such_path
+from rehearsal.kfp_proxy import Guard, InvertingProxy, OldServer, Proxy, no_such_path
 from rehearsal.kfp_requests import (
     ALREADY_EXISTS,
     INTERNAL,
@@ -35,42 +34,31 @@ from rehearsal.kfp_requests import (
     read_body,
     read_package,
 )
-from rehearsal.kfp_runs import NEVER, Run, RunChange, now
-from rehearsal.runs import Outputs, RunExecutor
+from rehearsal.kfp_runs import NEVER, Run, RunBook, Workflow, now
+from rehearsal.runs import RunExecutor
 
 API = "/apis/v2beta1"
 DEFAULT_EXPERIMENT = "Default"
 LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 
 
-@dataclass(frozen=True)
-class Workflow:
-    """One start of a pipeline. The real server names it with a random suffix, so starting twice makes two of them."""
-
-    name: str
-    run_id: str
-    caller: str
-    package: Fields
-    parameters: Fields
-
-
-class KfpEndpoint:
+class KfpEndpoint(RunBook):
     """A KFP installation. ``principal`` says whose token one is, or None when it is nobody's or has expired; without
-    it the installation is one inside a network and asks nobody for a token.
+    it the installation is one inside a network and asks nobody for a token. Another ``guard`` is given outright.
 
-    ``workflows`` holds everything that was ever started, in order: count these, not runs, to know that an event
-    started one thing exactly once. While ``outage`` is set the proxy answers 503 to all. ``listeners`` are called on
-    the loop with every step of every run; they must be quick and must not raise. Without an executor a run stays
-    PENDING.
+    While ``v1_only`` is set it is an installation of KFP 1, which has another API.
     """
 
-    def __init__(self, principal: Callable[[str], str | None] | None, execute: RunExecutor | None = None) -> None:
-        self.workflows: list[Workflow] = []
-        self.outage = False
-        self.listeners: list[Callable[[RunChange], None]] = []
-        self._execute = execute
+    def __init__(
+        self,
+        principal: Callable[[str], str | None] | None,
+        execute: RunExecutor | None = None,
+        *,
+        guard: Guard | None = None,
+    ) -> None:
+        super().__init__(execute)
+        self.v1_only = False
         self._experiments: dict[str, Fields] = {}
-        self._runs: dict[str, Run] = {}
         experiment, run = f"{API}/experiments/{{experiment_id}}", f"{API}/runs/{{run_id}}"
         self.app = Starlette(
             routes=[
@@ -89,23 +77,12 @@ class KfpEndpoint:
                 Route("/rehearsal/runs/{run_id}/outputs", self._show_outputs, methods=["GET"]),
                 Route("/rehearsal/runs/{run_id}/log", self._show_log, methods=["GET"]),
             ],
-            middleware=[Middleware(InvertingProxy, principal=principal, outage=lambda: self.outage)],
+            middleware=[
+                Middleware(Proxy, guard=guard or InvertingProxy(principal), outage=lambda: self.outage),
+                Middleware(OldServer, is_old=lambda: self.v1_only),
+            ],
             exception_handlers={ApiError: api_error, 404: no_such_path, 405: no_such_path},
         )
-
-    def outputs(self, run_id: str) -> dict[str, Outputs]:
-        """What each finished task of a run put out, by task name."""
-        return dict(self._find_run(run_id).outputs)
-
-    def log(self, run_id: str) -> str:
-        """The log of the task that made a run fail; empty for any other run."""
-        return self._find_run(run_id).log
-
-    async def finished(self, run_id: str) -> Fields:
-        """Waits until a run has ended and returns it. From other threads: ``loopback.run(endpoint.finished(id))``."""
-        run = self._find_run(run_id)
-        await run.finished.wait()
-        return run.row
 
     async def _healthz(self, _: Request) -> Response:
         return JSONResponse({"multi_user": False, "pipeline_store": "database"})
@@ -115,12 +92,14 @@ class KfpEndpoint:
         name = body.get("display_name", "")
         if not name:
             raise ApiError(INVALID_ARGUMENT, "Experiment must have a non-empty name")
-        if self._experiment_named(name):
+        namespace = body.get("namespace", "")
+        if self._experiment_named(name, namespace):
             raise ApiError(ALREADY_EXISTS, f"Failed to create a new experiment. The name {name} already exists.")
-        return _answer(self._add_experiment(name, body.get("description", "")))
+        return _answer(self._add_experiment(name, body.get("description", ""), namespace))
 
     async def _list_experiments(self, request: Request) -> Response:
-        rows = self._experiments.values()
+        namespace = request.query_params.get("namespace", "")
+        rows = [row for row in self._experiments.values() if row["namespace"] == namespace]
         found, total, token = page(rows, request.query_params, EXPERIMENT_KEYS, "experiment_id")
         return _answer({"experiments": [*map(_present, found)], "total_size": total, "next_page_token": token})
 
@@ -191,10 +170,6 @@ class KfpEndpoint:
     async def _show_log(self, request: Request) -> Response:
         return PlainTextResponse(self.log(request.path_params["run_id"]))
 
-    def _announce(self, change: RunChange) -> None:
-        for listener in self.listeners:
-            listener(change)
-
     def _find_run(self, run_id: str) -> Run:
         if run_id not in self._runs:
             raise ApiError(NOT_FOUND, f"Failed to fetch run {run_id}: ResourceNotFoundError: Run {run_id} not found.")
@@ -205,21 +180,25 @@ class KfpEndpoint:
             raise ApiError(NOT_FOUND, f"ResourceNotFoundError: Experiment {experiment_id} not found.")
         return self._experiments[experiment_id]
 
-    def _experiment_named(self, name: str) -> Fields | None:
-        same = (row for row in self._experiments.values() if row["display_name"].lower() == name.lower())
-        return next(same, None)
+    def _experiment_named(self, name: str, namespace: str = "") -> Fields | None:
+        wanted = name.lower(), namespace
+        found = (
+            row for row in self._experiments.values() if (row["display_name"].lower(), row["namespace"]) == wanted
+        )
+        return next(found, None)
 
     def _experiment_of(self, run: Fields) -> Fields:
         if experiment_id := run.get("experiment_id"):
             return self._find_experiment(experiment_id)
         return self._experiment_named(DEFAULT_EXPERIMENT) or self._add_experiment(DEFAULT_EXPERIMENT, "")
 
-    def _add_experiment(self, name: str, description: str) -> Fields:
+    def _add_experiment(self, name: str, description: str, namespace: str = "") -> Fields:
         experiment_id = str(uuid.uuid4())
         self._experiments[experiment_id] = {
             "experiment_id": experiment_id,
             "display_name": name,
             "description": description,
+            "namespace": namespace,
             "created_at": now(),
             "last_run_created_at": NEVER,
             "storage_state": "AVAILABLE",

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from starlette.applications import Starlette
+
 from rehearsal.kfp_requests import INTERNAL, Fields
 from rehearsal.runs import Outcome, Outputs, RunExecutor
 
@@ -107,6 +109,57 @@ class Run:
 
     def _tell(self, **step: Any) -> None:
         self._announce(RunChange(self.row["run_id"], self.row["display_name"], self.row["state"], **step))
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """One start of a pipeline. The real server names it with a random suffix, so starting twice makes two of them."""
+
+    name: str
+    run_id: str
+    caller: str
+    package: Fields
+    parameters: Fields
+
+
+class RunBook:
+    """The runs of an endpoint, of whatever kind.
+
+    ``workflows`` holds everything that was ever started, in order: count these, not runs, to know that an event
+    started one thing exactly once. While ``outage`` is set the endpoint answers 503 to all. ``listeners`` are called
+    on the loop with every step of every run; they must be quick and must not raise. Without an executor a run stays
+    PENDING.
+    """
+
+    app: Starlette
+
+    def __init__(self, execute: RunExecutor | None = None) -> None:
+        self.workflows: list[Workflow] = []
+        self.outage = False
+        self.listeners: list[Callable[[RunChange], None]] = []
+        self._execute = execute
+        self._runs: dict[str, Run] = {}
+
+    def outputs(self, run_id: str) -> dict[str, Outputs]:
+        """What each finished task of a run put out, by task name."""
+        return dict(self._find_run(run_id).outputs)
+
+    def log(self, run_id: str) -> str:
+        """The log of the task that made a run fail; empty for any other run."""
+        return self._find_run(run_id).log
+
+    async def finished(self, run_id: str) -> Fields:
+        """Waits until a run has ended and returns it. From other threads: ``loopback.run(endpoint.finished(id))``."""
+        run = self._find_run(run_id)
+        await run.finished.wait()
+        return run.row
+
+    def _find_run(self, run_id: str) -> Run:
+        return self._runs[run_id]
+
+    def _announce(self, change: RunChange) -> None:
+        for listener in self.listeners:
+            listener(change)
 
 
 def now() -> str:

@@ -11,6 +11,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -26,23 +27,50 @@ ISSUER = "https://accounts.google.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
+@dataclass(frozen=True)
+class Issued:
+    """A token that was handed out. An ID token has an ``audience``; an access token has none, and is for all APIs."""
+
+    email: str
+    expiry: float
+    audience: str = ""
+
+
 class Tokens:
-    """Access tokens that were handed out, for the stand-ins that check them. Safe to use from any thread."""
+    """Tokens that were handed out, for the stand-ins that check them. Safe to use from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
-        self._issued: dict[str, tuple[str, float]] = {}
+        self._issued: dict[str, Issued] = {}
 
     def issue(self, email: str, lifetime: float) -> str:
-        """A new token for a principal, good for ``lifetime`` seconds."""
+        """A new access token for a principal, good for ``lifetime`` seconds."""
         token = f"ya29.{secrets.token_urlsafe(32)}"
-        self._issued[token] = (email, self.clock() + lifetime)
+        self._issued[token] = Issued(email, self.clock() + lifetime)
         return token
 
+    def issue_id_token(self, email: str, audience: str, lifetime: int, *, with_email: bool = True) -> str:
+        """A new ID token, by which a principal shows to ``audience`` who it is."""
+        now = int(self.clock())
+        claims: dict[str, object] = {"iss": ISSUER, "aud": audience, "sub": email, "iat": now, "exp": now + lifetime}
+        if with_email:
+            claims |= {"email": email, "email_verified": True}
+        token = f"{_b64({'alg': 'RS256', 'typ': 'JWT'})}.{_b64(claims)}.{secrets.token_urlsafe(32)}"
+        self._issued[token] = Issued(email, now + lifetime, audience)
+        return token
+
+    def revoke_all(self) -> None:
+        """Makes every token worthless that was handed out. Who holds one cannot know."""
+        self._issued.clear()
+
+    def find(self, token: str) -> Issued | None:
+        """What is known of a token, be it expired; None when it was never handed out."""
+        return self._issued.get(token)
+
     def principal(self, token: str) -> str | None:
-        """Whose token this is; None when it is unknown or has expired."""
-        email, expiry = self._issued.get(token, (None, 0.0))
-        return email if self.clock() < expiry else None
+        """Whose access token this is; None when it is unknown, has expired or is an ID token."""
+        found = self.find(token)
+        return found.email if found and not found.audience and self.clock() < found.expiry else None
 
 
 class MetadataServer:
@@ -79,12 +107,12 @@ class MetadataServer:
         return JSONResponse({"access_token": token, "expires_in": self._lifetime, "token_type": "Bearer"})
 
     async def _identity(self, request: Request) -> Response:
-        audience, now = request.query_params.get("audience"), int(self.tokens.clock())
-        if not audience:
+        query = request.query_params
+        if not query.get("audience"):
             return PlainTextResponse("non-empty audience parameter required", 400)
-        claims = {"iss": ISSUER, "aud": audience, "sub": self._email, "email": self._email, "email_verified": True}
-        header = {"alg": "none", "typ": "JWT"}
-        return PlainTextResponse(f"{_b64(header)}.{_b64({**claims, 'iat': now, 'exp': now + self._lifetime})}.")
+        with_email = query.get("format") == "full"
+        token = self.tokens.issue_id_token(self._email, query["audience"], self._lifetime, with_email=with_email)
+        return PlainTextResponse(token)
 
 
 def _b64(part: Mapping[str, object]) -> str:

@@ -17,7 +17,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from rehearsal.faults import KILLS, LOST_RACE, Fault, Plan, Point, Step, kfp_step, label, ledger_step
+from rehearsal.faults import (
+    KILLS,
+    LOST_RACE,
+    Fault,
+    Plan,
+    Point,
+    Step,
+    kfp_step,
+    label,
+    ledger_step,
+    vertex_step,
+)
+from rehearsal.google_api import google_error
 
 HALF_AN_ANSWER: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]}
 
@@ -73,6 +85,26 @@ KFP = Service(
         Fault.EXISTS_AFTER: Lie(_kfp_error(409, 6, "AlreadyExistsError: the run exists"), commits=True),
         Fault.ABORTED: Lie(_kfp_error(409, 10, "BadRequestError: the namespace is gone")),
         Fault.BAD_REQUEST: Lie(_kfp_error(400, 3, "InvalidInputError: no such parameter")),
+    },
+)
+VERTEX = Service(
+    vertex_step,
+    {
+        Fault.DROPPED_BEFORE: Lie(None),
+        Fault.DROPPED_AFTER: Lie(None, commits=True),
+        Fault.REDIRECT: Lie(RedirectResponse("http://login.invalid/", 302)),
+        Fault.LOGIN: Lie(_page(200, "Sign in")),
+        Fault.UNAUTHORIZED: Lie(google_error(401, "Request had invalid authentication credentials.")),
+        Fault.FORBIDDEN: Lie(google_error(403, "Permission denied on resource (or it may not exist).")),
+        Fault.TOO_MANY: Lie(google_error(429, "Quota exceeded.")),
+        Fault.ERROR_BEFORE: Lie(google_error(500, "Internal error encountered.")),
+        Fault.ERROR_AFTER: Lie(google_error(500, "Internal error encountered."), commits=True),
+        Fault.UNAVAILABLE_BEFORE: Lie(google_error(503, "The service is currently unavailable.")),
+        Fault.UNAVAILABLE_AFTER: Lie(google_error(503, "The service is currently unavailable."), commits=True),
+        Fault.TIMEOUT_AFTER: Lie(google_error(504, "Deadline exceeded."), commits=True),
+        Fault.EXISTS_AFTER: Lie(
+            google_error(409, "Pipeline job with the specified ID already exists."), commits=True
+        ),
     },
 )
 STORAGE = Service(

@@ -1,4 +1,4 @@
-"""Access tokens of the function's own service account, from the runtime's metadata server.
+"""Tokens of the function's own service account, from the runtime's metadata server.
 
 Not google-auth's AuthorizedSession: since 2.5x it also looks up a "regional access boundary", which sends the
 token to iamcredentials.googleapis.com from a background thread and adds a header to every request. Here a token
@@ -12,7 +12,7 @@ import threading
 
 import requests
 from google.auth import compute_engine
-from google.auth.credentials import TokenState
+from google.auth.credentials import Credentials, TokenState
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 
@@ -20,14 +20,14 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 
 class TokenUnavailableError(Exception):
-    """The metadata server gave no token."""
+    """There is no token to be had, for now."""
 
 
-class AccessTokens:
-    """Hands out a fresh access token; threads that find it stale together cause one refresh."""
+class Tokens:
+    """Hands out a fresh token of one kind; threads that find it stale together cause one refresh."""
 
-    def __init__(self) -> None:
-        self._credentials = compute_engine.Credentials(scopes=[SCOPE])
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
         self._lock = threading.Lock()
 
     def get(self, *, refused: str | None = None) -> str:
@@ -40,9 +40,28 @@ class AccessTokens:
             if self._credentials.token_state is not TokenState.FRESH or self._credentials.token == refused:
                 try:
                     self._credentials.refresh(_request())
-                except GoogleAuthError as error:
+                except (GoogleAuthError, ValueError) as error:
                     raise TokenUnavailableError(f"the metadata server gave no token: {error}") from None
             return str(self._credentials.token)
+
+
+class AccessTokens(Tokens):
+    """Access tokens, which Google's APIs and the proxy of hosted Pipelines installations take."""
+
+    def __init__(self) -> None:
+        super().__init__(compute_engine.Credentials(scopes=[SCOPE]))
+
+
+class IdTokens(Tokens):
+    """ID tokens for one audience, which Identity-Aware Proxy takes: they open nothing else."""
+
+    def __init__(self, audience: str) -> None:
+        # Without a request it does not look the account up, which would be a round trip at every cold start. Not
+        # bound: a token that is bound to a certificate is refused on a connection that does not show it.
+        credentials = compute_engine.IDTokenCredentials(
+            None, audience, use_metadata_identity_endpoint=True, bind_id_token=False
+        )
+        super().__init__(credentials)
 
 
 def _request() -> Request:

@@ -8,8 +8,9 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
-from .credentials import AccessTokens
+from .credentials import Tokens
 
 LONGEST_TO_CONNECT = 5  # seconds
 
@@ -23,7 +24,7 @@ class Api:
     refused was not executed. ``timeout`` is in seconds, for each wait on the server.
     """
 
-    def __init__(self, origin: str, tokens: AccessTokens | None, timeout: float) -> None:
+    def __init__(self, origin: str, tokens: Tokens | None, timeout: float) -> None:
         self._origin = origin
         self._tokens = tokens
         self._timeouts = (min(timeout, LONGEST_TO_CONNECT), timeout)
@@ -63,3 +64,9 @@ class Api:
             self._local.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         found: requests.Session = self._local.session
         return found
+
+
+def never_sent(error: requests.RequestException) -> bool:
+    """Whether a request failed before anything of it could arrive."""
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError | ConnectTimeoutError)

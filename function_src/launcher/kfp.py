@@ -2,7 +2,7 @@
 
 The server honours a ``run_id`` that the client chooses, but not atomically: it starts the workflow first and
 inserts the row second, so a second POST of one id starts a second workflow and then fails with 500
-(apiserver/resource/resource_manager.go, CreateRun). Hence the three kinds of failure below: the caller must know
+(apiserver/resource/resource_manager.go, CreateRun). Hence the kinds of failure in run.py: the caller must know
 whether a run can have started, and ask for it by id before it ever sends another POST.
 """
 
@@ -10,61 +10,45 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import requests
 from requests import codes
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
 from .credentials import TokenUnavailableError
-from .http import Api
+from .http import Api, never_sent
+from .run import RefusedError, Run, UnavailableError, UnknownError
+from .settings import KfpTarget
 
 API = "/apis/v2beta1"
+HEALTH_OF_V1 = "/apis/v1beta1/healthz"
 ALREADY_EXISTS = 6  # gRPC codes, as the server puts them into the body's "code"
 NOT_FOUND = 5
+IAP_ANSWERED = "X-Goog-IAP-Generated-Response"
 LONGEST_MESSAGE = 500
-
-
-class RefusedError(Exception):
-    """The endpoint says that the request is wrong; it will be wrong for ever."""
-
-
-class UnavailableError(Exception):
-    """The endpoint did not serve the request; certainly nothing was started."""
-
-
-class UnknownError(Exception):
-    """No telling whether the run was started."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a run is started with. ``name`` holds only letters, digits, dots, dashes and underscores: the server
-    unescapes filters twice, so other characters could not be searched for."""
-
-    id: str
-    name: str
-    description: str
-    pipeline_spec: Mapping[str, Any]
-    parameters: Mapping[str, Any]
-    pipeline_root: str | None = None
+RUN_IDS = uuid.UUID("8f0f2ed5-9a3f-5b0c-a2c4-8d1d6c1f7a5e")  # never change it: the same event would run again
 
 
 class Endpoint:
     """One KFP endpoint and the experiment that runs go into."""
 
-    def __init__(self, api: Api, host: str, experiment: str) -> None:
+    atomic = False
+
+    def __init__(self, api: Api, target: KfpTarget) -> None:
         self._api = api
-        self._host = host
-        self._experiment = experiment
+        self._target = target
         self._experiment_id: str | None = None
         self._lock = threading.Lock()
 
+    def run_id(self, key: str) -> str:
+        """The id of an event's run, by its launch key."""
+        return str(uuid.uuid5(RUN_IDS, key))
+
     def run_url(self, run_id: str) -> str:
         """The run's page in the KFP UI."""
-        return f"{self._host}/#/runs/details/{run_id}"
+        return f"{self._target.host}/#/runs/details/{run_id}"
 
     def has_run(self, run_id: str) -> bool:
         """Whether the run exists.
@@ -89,15 +73,7 @@ class Endpoint:
             UnavailableError: nothing was started.
             UnknownError: the run may have been started; ask :meth:`has_run`.
         """
-        request = {
-            "run_id": run.id,
-            "display_name": run.name,
-            "description": run.description,
-            "experiment_id": self._find_experiment(),
-            "pipeline_spec": run.pipeline_spec,
-            "runtime_config": {"parameters": run.parameters}
-            | ({"pipeline_root": run.pipeline_root} if run.pipeline_root else {}),
-        }
+        request = self._request(run)
         if not may_send():
             raise UnavailableError("the attempt took too long to start a run in its lease")
         try:
@@ -118,6 +94,19 @@ class Endpoint:
             raise UnavailableError(_explain(status, body))
         raise UnknownError(_explain(status, body))
 
+    def _request(self, run: Run) -> dict[str, Any]:
+        """Servers are of all ages and refuse fields that they do not know: only what is wanted is sent."""
+        root = self._target.pipeline_root or run.package.pipeline_root
+        account = self._target.service_account
+        return {
+            "run_id": run.id,
+            "display_name": run.name,
+            "description": f"trigger={run.trigger} event={run.event} key={run.key} package={run.package.digest}",
+            "experiment_id": self._find_experiment(),
+            "pipeline_spec": run.package.spec,
+            "runtime_config": {"parameters": run.parameters} | ({"pipeline_root": root} if root else {}),
+        } | ({"service_account": account} if account else {})
+
     def _find_experiment(self) -> str:
         """Finds the experiment or creates it; once per process, not once per event."""
         with self._lock:
@@ -126,16 +115,19 @@ class Endpoint:
             return self._experiment_id
 
     def _list_experiment(self) -> str | None:
-        predicate = {"operation": "EQUALS", "key": "display_name", "string_value": self._experiment}
+        predicate = {"operation": "EQUALS", "key": "display_name", "string_value": self._target.experiment}
         query = json.dumps({"predicates": [predicate]}, separators=(",", ":"))
-        status, body = self._call("GET", "/experiments", params={"filter": query})
+        status, body = self._call("GET", "/experiments", params={"filter": query, **self._namespace})
+        if status == codes.not_found and self._speaks_v1_only():
+            raise UnavailableError("the endpoint speaks the KFP API v1beta1 only: upgrade it to KFP 2 or newer")
         if status != codes.ok or body is None:
             raise UnavailableError(_explain(status, body))
         experiments: list[dict[str, str]] = body.get("experiments") or [{}]
         return experiments[0].get("experiment_id")
 
     def _create_experiment(self) -> str:
-        status, body = self._call("POST", "/experiments", json={"display_name": self._experiment})
+        request = {"display_name": self._target.experiment, **self._namespace}
+        status, body = self._call("POST", "/experiments", json=request)
         if status == codes.conflict:  # another instance was quicker
             found = self._list_experiment()
         else:
@@ -144,6 +136,19 @@ class Endpoint:
             raise UnavailableError(_explain(status, body))
         return found
 
+    @property
+    def _namespace(self) -> dict[str, str]:
+        """An installation for several users keeps experiments apart by namespace; runs go where theirs is."""
+        return {"namespace": self._target.namespace} if self._target.namespace else {}
+
+    def _speaks_v1_only(self) -> bool:
+        """Asked only where the API that is wanted is not found."""
+        try:
+            response = self._api.send("GET", HEALTH_OF_V1)
+            return response.status_code == codes.ok and isinstance(response.json(), dict)
+        except (TokenUnavailableError, requests.RequestException):
+            return False
+
     def _call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any] | None]:
         """Returns the status and the body, None if that is no JSON object (a proxy's page, say)."""
         try:
@@ -151,22 +156,19 @@ class Endpoint:
         except TokenUnavailableError as error:
             raise UnavailableError(str(error)) from None
         except requests.RequestException as error:
-            kind = UnavailableError if _never_sent(error) else _BrokenConnectionError
-            raise kind(f"{type(error).__name__} at {self._host}") from None
+            kind = UnavailableError if never_sent(error) else _BrokenConnectionError
+            raise kind(f"{type(error).__name__} at {self._target.host}") from None
         try:
             body = response.json()
         except (ValueError, RecursionError):
-            body = None
+            # Identity-Aware Proxy gives its reason in a line of text, and else a page.
+            told = IAP_ANSWERED in response.headers and not response.text.startswith("<")
+            body = {"message": response.text} if told else None
         return response.status_code, body if isinstance(body, dict) else None
 
 
 class _BrokenConnectionError(UnavailableError):
     """The connection broke after the request may have left."""
-
-
-def _never_sent(error: requests.RequestException) -> bool:
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError | ConnectTimeoutError)
 
 
 def _explain(status: int, body: Mapping[str, Any] | None) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,16 +16,14 @@ from . import logs
 from .condition import holds
 from .credentials import AccessTokens, TokenUnavailableError
 from .event import BadDeliveryError, Event, launch_key, read_event
-from .http import Api
-from .kfp import Endpoint, RefusedError, Run, UnavailableError, UnknownError
 from .ledger import Claim, ClaimedError, DecidedError, Ledger, LedgerUnavailableError
 from .package import Package
 from .parameters import UnmappableError, needs_content, reads_content, run_parameters
+from .run import ExistsError, RefusedError, Run, UnavailableError, UnknownError
 from .settings import Trigger
 from .storage import Objects, ObjectUnusableError, StorageUnavailableError, storage_api
+from .targets import open_target
 
-RUN_IDS = uuid.UUID("8f0f2ed5-9a3f-5b0c-a2c4-8d1d6c1f7a5e")  # never change it: the same event would run again
-LONGEST_RUN_NAME = 128
 LONGEST_VALUE_RECORDED = 200  # characters of JSON
 SHARE_TO_WAIT = 1 / 6  # of the lease, for one answer
 
@@ -60,6 +56,7 @@ class Delivery:
     """What is known of a delivery so far, and in the end its outcome.
 
     ``in_doubt``: a run may have been started, or may still start; the claim must then outlive this attempt.
+    ``found``: the run was there already, of an earlier attempt.
     """
 
     key: str
@@ -67,6 +64,7 @@ class Delivery:
     event: Event | None = None
     claim: Claim | None = None
     in_doubt: bool = False
+    found: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
     run_id: str | None = None
     run_url: str | None = None
@@ -85,15 +83,14 @@ class Launcher:
 
     def __init__(self, trigger: Trigger, package: Package) -> None:
         tokens, timeout = AccessTokens(), trigger.lease_seconds * SHARE_TO_WAIT
-        storage, target = storage_api(tokens, timeout), trigger.target
-        endpoint = Api(target.host, tokens if target.credentials == "access-token" else None, timeout)
+        storage = storage_api(tokens, timeout)
         self._trigger = trigger
         self._package = package
         self._condition_reads_content = reads_content(trigger.when)
         self._parameters_read_content = needs_content(trigger.parameters)
         self._objects = Objects(storage)
         self._ledger = Ledger(storage, trigger.ledger, trigger.name, trigger.lease_seconds)
-        self._endpoint = Endpoint(endpoint, target.host, target.experiment)
+        self._endpoint = open_target(trigger.target, trigger.name, tokens, timeout)
 
     def handle(self, headers: Mapping[str, str], body: bytes) -> Delivery:
         """Brings one delivery to its outcome, records that in the ledger and logs it. Never raises."""
@@ -128,27 +125,47 @@ class Launcher:
         event = delivery.event = read_event(self._trigger.id, headers, body)
         delivery.key = event.key
         self._check_source(event)
-        claim = delivery.claim = self._ledger.claim(event.key, event.subject)
-        delivery.in_doubt = claim.taken_over
-        run_id = str(uuid.uuid5(RUN_IDS, event.key))
+        claim = delivery.claim = self._claim(event)
+        delivery.in_doubt = claim is not None and claim.taken_over
+        run_id = self._endpoint.run_id(event.key)
         delivery.run_id, delivery.run_url = run_id, self._endpoint.run_url(run_id)
-        if claim.taken_over and self._endpoint.has_run(run_id):
-            delivery.outcome, delivery.reason = Outcome.LAUNCHED, "an earlier attempt had started the run"
+        if delivery.in_doubt and self._endpoint.has_run(run_id):
+            self._find(delivery)
             return
-        document = self._document(event)
-        if document is None:
-            delivery.outcome, delivery.reason = Outcome.SKIPPED, "when is false for this event"
-            delivery.run_id = delivery.run_url = None
-            return
-        delivery.parameters = run_parameters(self._trigger.parameters, self._package.inputs, document)
-        self._start(delivery, self._run(event, run_id, delivery.parameters), claim)
+        try:
+            document = self._document(event)
+            if document is None:
+                delivery.outcome, delivery.reason = Outcome.SKIPPED, "when is false for this event"
+                delivery.run_id = delivery.run_url = None
+                return
+            delivery.parameters = run_parameters(self._trigger.parameters, self._package.inputs, document)
+        except WRONG_FOR_EVER:
+            if claim is None and self._endpoint.has_run(run_id):
+                self._find(delivery)
+                return
+            raise
+        label = event.object["name"].rsplit("/", 1)[-1]
+        run = Run(run_id, self._trigger.id, event.subject, label, event.key, self._package, delivery.parameters)
+        self._start(delivery, run, claim)
+
+    def _claim(self, event: Event) -> Claim | None:
+        """Takes the lease on an event. None where the target itself starts nothing twice, and nothing else decides
+        whether it starts: the record is enough then."""
+        if not self._endpoint.atomic or self._trigger.when:
+            return self._ledger.claim(event.key, event.subject)
+        if record := self._ledger.outcome(event.key):
+            raise DecidedError(record)
+        return None
 
     def _settle(self, delivery: Delivery, body: bytes) -> None:
         """Records a final outcome; gives the claim back when nothing was started and nothing can still start."""
         if delivery.outcome is Outcome.REJECTED:
             self._ledger.keep(delivery.key, body)
         if delivery.outcome in (Outcome.LAUNCHED, Outcome.SKIPPED, Outcome.REJECTED):
-            self._ledger.record(delivery.key, self._entry(delivery))
+            entry = self._entry(delivery)
+            standing = self._ledger.record(delivery.key, entry)
+            if delivery.found and standing is not entry:  # whoever started the run was quicker to say so
+                raise DecidedError(standing)
         elif delivery.outcome is Outcome.RETRY and delivery.claim and not delivery.in_doubt:
             self._ledger.release(delivery.claim)
 
@@ -177,25 +194,16 @@ class Launcher:
         limit = self._trigger.content_limit
         return {**event.document, **self._objects.content(found["bucket"], found["name"], found["generation"], limit)}
 
-    def _run(self, event: Event, run_id: str, parameters: Mapping[str, Any]) -> Run:
-        key = event.key
-        file_name = event.object["name"].rsplit("/", 1)[-1]
-        return Run(
-            id=run_id,
-            name=re.sub(r"[^A-Za-z0-9._-]+", "-", f"{self._package.name}-{file_name}-{key[:8]}")[-LONGEST_RUN_NAME:],
-            description=f"trigger={self._trigger.id} event={event.subject} key={key} package={self._package.digest}",
-            pipeline_spec=self._package.spec,
-            parameters=parameters,
-            pipeline_root=self._package.pipeline_root,
-        )
-
-    def _start(self, delivery: Delivery, run: Run, claim: Claim) -> None:
+    def _start(self, delivery: Delivery, run: Run, claim: Claim | None) -> None:
         delivery.in_doubt = True
         try:
-            started = self._endpoint.start(run, lambda: claim.may_send)
+            started = self._endpoint.start(run, lambda: claim is None or claim.may_send)
         except (RefusedError, UnavailableError):
-            delivery.in_doubt = claim.taken_over
+            delivery.in_doubt = claim is not None and claim.taken_over
             raise
+        except ExistsError:
+            self._find(delivery)
+            return
         except UnknownError:
             # Never a second POST on a doubt: it would start a second workflow.
             if not self._endpoint.has_run(run.id):
@@ -205,6 +213,11 @@ class Launcher:
         if started != run.id:
             delivery.run_id, delivery.run_url = started, self._endpoint.run_url(started)
             delivery.reason = f"the endpoint ignored the run id {run.id}: it cannot tell duplicates apart"
+
+    def _find(self, delivery: Delivery) -> None:
+        """The event needs no other run than the one that is there."""
+        delivery.outcome, delivery.found = Outcome.LAUNCHED, True
+        delivery.reason = "an earlier attempt had started the run"
 
     def _entry(self, delivery: Delivery) -> dict[str, Any]:
         """The ledger's record of an outcome, to be understood without anything else."""

@@ -37,3 +37,9 @@ def read_origin(value: str) -> str:
         fix = f"leave out what follows the host: {origin}" if rest[0] in "/?#" else "write https://HOST"
         raise BadOriginError(f"is {value!r}; {fix}")
     return origin
+
+
+def is_loopback(origin: str) -> bool:
+    """Whether an origin, as :func:`read_origin` returns it, is on this machine."""
+    found = URL.fullmatch(origin)
+    return bool(found and found[2] in LOOPBACK)

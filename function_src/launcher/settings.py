@@ -25,11 +25,34 @@ class BadSettingsError(ValueError):
 
 @dataclass(frozen=True)
 class KfpTarget:
-    """A KFP endpoint. ``credentials`` is ``access-token``, or ``none`` for an endpoint that asks for none."""
+    """A KFP endpoint. ``credentials`` is what it asks for: an ``access-token``, an ``id-token`` for ``audience``, or
+    ``none``. With ``impersonate`` the tokens are of that account."""
 
     host: str
     credentials: str
     experiment: str
+    audience: str | None = None
+    impersonate: str | None = None
+    namespace: str | None = None
+    pipeline_root: str | None = None
+    service_account: str | None = None
+
+
+@dataclass(frozen=True)
+class VertexTarget:
+    """Vertex AI Pipelines in one location; runs belong to ``service_account``. ``network`` is a peered VPC."""
+
+    api_endpoint: str
+    project: str
+    location: str
+    pipeline_root: str
+    service_account: str
+    labels: Mapping[str, str]
+    network: str | None = None
+    cmek_key: str | None = None
+
+
+Target = KfpTarget | VertexTarget
 
 
 @dataclass(frozen=True)
@@ -43,7 +66,7 @@ class Trigger:
     content_limit: int
     ledger: str
     lease_seconds: float
-    target: KfpTarget
+    target: Target
     when: ParsedResult | None = None
 
     @property
@@ -56,7 +79,7 @@ def read_trigger(environment: Mapping[str, str] = os.environ) -> Trigger:
     """Reads TRIGGER.
 
     Raises:
-        BadSettingsError: a key is missing, or the target's host may not be sent a token.
+        BadSettingsError: a key is missing, the target's host may not be sent a token, or its output would start runs.
     """
     try:
         config = json.loads(environment["TRIGGER"])
@@ -68,16 +91,41 @@ def read_trigger(environment: Mapping[str, str] = os.environ) -> Trigger:
             content_limit=config["content_limit"],
             ledger=config["ledger"],
             lease_seconds=float(config["lease_seconds"]),
-            target=_target(config["target"]),
+            target=_target(config["target"], config["source"].get("bucket")),
             when=read_condition(config["when"]) if "when" in config else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadSettingsError(f"TRIGGER is missing or wrong ({type(error).__name__}: {error})") from None
 
 
-def _target(config: Mapping[str, Any]) -> KfpTarget:
+def _target(config: Mapping[str, Any], bucket: str | None) -> Target:
+    target: Target
+    match config["kind"]:
+        case "kfp":
+            host = _origin("host", config)
+            rest = _optional(config, "audience", "impersonate", "namespace", "pipeline_root", "service_account")
+            target = KfpTarget(host, config["credentials"], config["experiment"], **rest)
+        case "vertex":
+            target = VertexTarget(
+                _origin("api_endpoint", config),
+                *(config[key] for key in ("project", "location", "pipeline_root", "service_account", "labels")),
+                **_optional(config, "network", "cmek_key"),
+            )
+        case kind:
+            raise BadSettingsError(f"target.kind is {kind!r}; this launcher knows kfp and vertex")
+    if f"{target.pipeline_root}/".startswith(f"gs://{bucket}/"):
+        raise BadSettingsError(
+            f"target.pipeline_root is in the trigger bucket {bucket}: each output would be an event"
+        )
+    return target
+
+
+def _origin(key: str, config: Mapping[str, Any]) -> str:
     try:
-        host = read_origin(config["host"])
+        return read_origin(config[key])
     except BadOriginError as error:
-        raise BadSettingsError(f"target.host {error}") from None
-    return KfpTarget(host, config["credentials"], config["experiment"])
+        raise BadSettingsError(f"target.{key} {error}") from None
+
+
+def _optional(config: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: config[key] for key in keys if key in config}

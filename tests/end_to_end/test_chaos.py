@@ -9,7 +9,7 @@ import pytest
 
 from rehearsal.chaos import PROCESSES, Report, Verdict, judge, recorded_runs, run_chaos
 from rehearsal.faults import every_kind
-from rehearsal.kfp import Workflow
+from rehearsal.kfp_runs import Workflow
 from rehearsal.objects import Object
 from rehearsal.traffic import Event, events
 from tests.plans import plan

@@ -1,6 +1,8 @@
 """Permissions: who may do what, no wider than it must be, and each with its reason."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -8,14 +10,25 @@ from rehearsal.program import Plan, Resource, evaluate
 from tests.plans import TRIGGERS, dev_config, plan
 
 HOST = "https://kfp.example.com"
+AUDIENCE = "123-abc.apps.googleusercontent.com"
+IAP = {
+    "target__host": HOST,
+    "target__access": "iap",
+    "target__iap_backend_service": "kfp-backend",
+    "target__audience": AUDIENCE,
+}
+OTHER = "kfp-caller@acme-gke.iam.gserviceaccount.com"
+RUNNER = "runner@acme-ml-runs.iam.gserviceaccount.com"
+VERTEX = {"kind": "vertex", "pipeline_root": "gs://acme-runs/out", "service_account": RUNNER}
 COMPUTE_ACCOUNT = "projects/-/serviceAccounts/123456789012-compute@developer.gserviceaccount.com"
 # Google Cloud offers nothing narrower for these two; the second has a condition.
 PROJECT_WIDE = {"roles/logging.logWriter", "roles/storage.objectViewer"}
 
 
 def iam(of: Plan) -> list[Resource]:
-    """Every IAM resource, whatever its kind."""
-    return [r for r in of.resources if r.custom and "iam" in r.type.rsplit(":", 1)[-1].lower()]
+    """Every IAM resource, whatever its kind, but for roles: a role alone gives nobody anything."""
+    kinds = {r.urn: r.type.rsplit(":", 1)[-1].lower() for r in of.resources}
+    return [r for r in of.resources if r.custom and "iam" in kinds[r.urn] and not kinds[r.urn].endswith("role")]
 
 
 def access(of: Plan) -> list[Resource]:
@@ -26,11 +39,15 @@ def access(of: Plan) -> list[Resource]:
     ]
 
 
-@pytest.fixture(params=["viewer", "project-viewer", "service-account-user", "iap", "none"])
+@pytest.fixture(params=["viewer", "project-viewer", "service-account-user", "iap", "impersonate", "none", "vertex"])
 def any_access(request: pytest.FixtureRequest) -> Plan:
     """The dev stack with one kind of access after the other."""
-    proxied = {"target__host": HOST, "target__iap_backend_service": "kfp-backend"} if request.param == "iap" else {}
-    return plan(target__access=request.param, **proxied)
+    changes: dict[str, dict[str, Any]] = {
+        "iap": IAP,
+        "impersonate": IAP | {"target__impersonate": OTHER},
+        "vertex": {"target": VERTEX},
+    }
+    return plan(**changes.get(request.param, {"target__access": request.param}))
 
 
 def test_every_grant_only_adds_a_member(any_access: Plan) -> None:
@@ -86,9 +103,47 @@ def test_access_to_a_hosted_endpoint(kind: str, role: str, where: tuple[str, str
 
 
 def test_access_through_identity_aware_proxy_is_granted_on_the_backend_service() -> None:
-    (grant,) = access(plan(target__host=HOST, target__access="iap", target__iap_backend_service="kfp-backend"))
+    (grant,) = access(plan(**IAP))
     assert grant.inputs["role"] == "roles/iap.httpsResourceAccessor"
     assert grant.inputs["webBackendService"] == "kfp-backend"
+
+
+def test_an_impersonated_account_is_let_in_and_the_launcher_may_make_tokens_of_that_account_alone() -> None:
+    changed = plan(**IAP, target__impersonate=OTHER)
+    (become,) = access(changed)
+    assert become.inputs["role"] == "roles/iam.serviceAccountTokenCreator"
+    assert become.inputs["serviceAccountId"] == f"projects/-/serviceAccounts/{OTHER}"
+    (let_in,) = [r for r in iam(changed) if r.inputs["member"] == f"serviceAccount:{OTHER}"]
+    assert let_in.inputs["role"] == "roles/iap.httpsResourceAccessor"
+
+
+def test_on_vertex_the_launcher_may_create_and_find_jobs_and_act_as_their_account_alone() -> None:
+    changed = plan(target=VERTEX)
+    create, act = sorted(access(changed), key=lambda grant: str(grant.inputs["role"]))
+    (role,) = changed.of_type(":IAMCustomRole")
+    assert create.inputs["role"] == f"projects/acme-ml-dev/roles/{role.inputs['roleId']}"
+    assert create.inputs["project"] == role.inputs["project"] == "acme-ml-dev"
+    verbs = ("create", "get", "list")
+    assert role.inputs["permissions"] == [f"aiplatform.pipelineJobs.{verb}" for verb in verbs]
+    assert role.urn in create.dependencies
+    assert act.inputs["role"] == "roles/iam.serviceAccountUser"
+    assert act.inputs["serviceAccountId"] == f"projects/-/serviceAccounts/{RUNNER}"
+
+
+def test_jobs_in_another_project_take_a_role_there() -> None:
+    changed = plan(target={**VERTEX, "project": "acme-ml-runs"})
+    (role,) = changed.of_type(":IAMCustomRole")
+    wide = [grant for grant in access(changed) if "project" in grant.inputs]
+    assert [grant.inputs["project"] for grant in wide] == [role.inputs["project"]] == ["acme-ml-runs"]
+    assert not [service for service in changed.of_type(":Service") if service.name == "aiplatform"]
+
+
+def test_two_triggers_on_vertex_share_the_role_and_keep_their_accounts() -> None:
+    other = "other@acme-ml-runs.iam.gserviceaccount.com"
+    both = evaluate_all({"target": VERTEX}, {"target": {**VERTEX, "service_account": other}, "name": "another"})
+    assert len(both.of_type(":IAMCustomRole")) == 1
+    acting = {r.inputs["serviceAccountId"] for r in iam(both) if r.inputs["role"] == "roles/iam.serviceAccountUser"}
+    assert acting == {f"projects/-/serviceAccounts/{email}" for email in (RUNNER, other)}
 
 
 def test_no_access_is_granted_where_none_is_wanted() -> None:
@@ -131,11 +186,16 @@ def test_files_may_be_read_only_by_a_launcher_that_maps_their_content(dev: Plan)
     assert grant.inputs["bucket"] == reading.exports["echo-bucket"]
 
 
-def with_a_second_trigger(**changes: str) -> Plan:
-    """The dev stack with another trigger before its own."""
+def evaluate_all(*changes: Mapping[str, Any]) -> Plan:
+    """The dev stack with one trigger for each of the changes to its own."""
     config = dev_config()
     (echo,) = json.loads(config[TRIGGERS])
-    return evaluate("dev", {**config, TRIGGERS: json.dumps([{**echo, "name": "another", **changes}, echo])})
+    return evaluate("dev", {**config, TRIGGERS: json.dumps([{**echo, **change} for change in changes])})
+
+
+def with_a_second_trigger(**changes: Any) -> Plan:
+    """The dev stack with another trigger before its own."""
+    return evaluate_all({"name": "another", **changes}, {})
 
 
 def test_another_trigger_leaves_the_grants_of_the_first_alone(dev: Plan) -> None:

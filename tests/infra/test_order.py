@@ -72,7 +72,13 @@ def test_the_function_is_built_after_its_build_identity_may_build(dev: Plan) -> 
         {},
         {"access": "project-viewer"},
         {"access": "service-account-user", "installation_service_account": "kfp@acme-gke.iam.gserviceaccount.com"},
-        {"access": "iap", "host": "https://kfp.example.com", "iap_backend_service": "kfp-backend"},
+        {
+            "access": "iap",
+            "host": "https://kfp.example.com",
+            "iap_backend_service": "kfp-backend",
+            "audience": "123-abc.apps.googleusercontent.com",
+            "impersonate": "kfp@acme-gke.iam.gserviceaccount.com",
+        },
     ],
     ids=["viewer", "project-viewer", "given installation", "iap"],
 )

@@ -14,6 +14,18 @@ from tests.plans import TRIGGERS, dev_config
 
 HOST = "1234abcd-dot-us-central1.pipelines.googleusercontent.com"
 
+AUDIENCE = "123-abc.apps.googleusercontent.com"
+OTHER = "kfp-caller@acme-gke.iam.gserviceaccount.com"
+IN_VPC = {"target__host": "https://kfp.example.com", "target__access": "none"}
+BACKEND = {"target__access": "iap", "target__iap_backend_service": "kfp"}
+IAP = {**IN_VPC, **BACKEND, "target__audience": AUDIENCE}
+
+
+def vertex(**changes: Any) -> dict[str, Any]:
+    """A Vertex target, and what is changed of it."""
+    target = {"kind": "vertex", "pipeline_root": "gs://acme-runs/out", "service_account": OTHER} | changes
+    return {"target": {key: value for key, value in target.items() if value is not None}}
+
 
 def refusal(config: dict[str, str]) -> str:
     """What the program says when it refuses a configuration, as `pulumi preview` would show it."""
@@ -84,6 +96,37 @@ def refusal(config: dict[str, str]) -> str:
         ({"function__timeout_seconds": 600}, ".function.timeout_seconds", "is 600", "less than or equal to 540"),
         ({"delivery__attempts": 3}, ".delivery.attempts", "is 3", "greater than or equal to 5"),
         ({"delivery__retention_days": 32}, ".delivery.retention_days", "is 32", "less than or equal to 31"),
+        ({"target__kind": "argo"}, ".target.kind", "is 'argo'", "use 'kfp' or 'vertex'"),
+        ({"target__audience": AUDIENCE}, ".target", "access: iap and audience go together", "or choose another"),
+        ({**IN_VPC, **BACKEND}, ".target", "go together", "set audience to the id of the OAuth client"),
+        ({**IAP, "target__audience": "https://kfp"}, ".target.audience", "is 'https://kfp'", "as in 123-abc.apps."),
+        ({"target__impersonate": "ann@acme.com"}, ".target.impersonate", "is 'ann@acme.com'", "e-mail address"),
+        ({**IN_VPC, "target__impersonate": OTHER}, ".target", "impersonate changes whose token", "leave it out"),
+        ({"target__namespace": "My Team"}, ".target.namespace", "is 'My Team'", "lower-case letters"),
+        ({"target__pipeline_root": "runs"}, ".target.pipeline_root", "is 'runs'", "gs://BUCKET/runs"),
+        ({"target__service_account": OTHER}, ".target.service_account", f"is '{OTHER}'", "a Kubernetes service"),
+        ({"target__enable_caching": "no"}, ".target.enable_caching", "is 'no'", "true or false"),
+        (vertex(pipeline_root=None), ".target.pipeline_root", "is missing", "add pipeline_root"),
+        (vertex(service_account=None), ".target.service_account", "is missing", "add service_account"),
+        (vertex(pipeline_root="s3://b/x"), ".target.pipeline_root", "is 's3://b/x'", "in Cloud Storage"),
+        (vertex(host="https://x"), ".target.host", "unknown key", "known: api_endpoint, cmek_key"),
+        (vertex(location="europe"), ".target.location", "is 'europe'", "use a region"),
+        (vertex(network="default"), ".target.network", "is 'default'", "with the project's number"),
+        (vertex(cmek_key="key"), ".target.cmek_key", "is 'key'", "use projects/PROJECT/locations/"),
+        (vertex(labels={"trigger": "x"}), ".target.labels", "has 'trigger'", "choose another name"),
+        (vertex(labels={"Team": "x"}), ".target.labels", "is 'Team'", "lower-case letters"),
+        (vertex(labels={"team": "A b"}), ".target.labels", "is 'A b'", "lower-case letters"),
+        (vertex(labels={"a": 1}), ".target.labels.a", "is 1, which is no text", "write it in quotes"),
+        (
+            vertex(api_endpoint="https://us-central1-aiplatform.googleapis.com.evil.example"),
+            ".target.api_endpoint",
+            "a token goes to Google's own APIs only",
+            "whose hosts end in .googleapis.com",
+        ),
+        (vertex(api_endpoint="https://evilgoogleapis.com"), ".target.api_endpoint", "own APIs only", "end in"),
+        ({"function__network": "a b"}, ".function.network", "is 'a b'", "its name, or its path"),
+        ({"function__egress": "all"}, ".function.egress", "is 'all'", "'private-ranges-only' or 'all-traffic'"),
+        ({"function__egress": "all-traffic"}, ".function", "there is none", "set network or subnetwork"),
     ],
 )
 def test_a_wrong_key_of_a_trigger(changes: dict[str, Any], key: str, problem: str, fix: str) -> None:
@@ -92,6 +135,19 @@ def test_a_wrong_key_of_a_trigger(changes: dict[str, Any], key: str, problem: st
     assert problem in text
     assert fix in text
     assert "\n" not in text, "one problem, one line"
+
+
+@pytest.mark.parametrize("root", ["gs://{}", "gs://{}/", "gs://{}/elsewhere", "gs://{}/incoming/out"])
+@pytest.mark.parametrize("kind", ["kfp", "vertex"])
+def test_output_in_the_trigger_bucket_would_start_runs_for_ever(kind: str, root: str) -> None:
+    bucket = evaluate("dev", dev_config()).exports["echo-bucket"]
+    inside = root.format(bucket)
+    changes = vertex(pipeline_root=inside) if kind == "vertex" else {"target__pipeline_root": inside}
+    with pytest.raises(ConfigurationError, match=r"is in the trigger bucket .*; use another bucket") as refused:
+        evaluate("dev", dev_config(**changes))
+    assert inside in str(refused.value)
+    longer = inside.replace(bucket, f"{bucket}-runs")
+    assert evaluate("dev", dev_config(**vertex(pipeline_root=longer)))
 
 
 def test_no_triggers() -> None:

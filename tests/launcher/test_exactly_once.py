@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 
 from function_src.launcher import logs
 from function_src.launcher.event import read_event
+from function_src.launcher.kfp import Endpoint
 from function_src.launcher.launch import Launcher
 from function_src.launcher.package import read_package
 from function_src.launcher.parameters import read_parameter
@@ -226,7 +227,9 @@ class ExactlyOnce(RuleBasedStateMachine):
             target=KfpTarget(HOST, "access-token", "gcs-triggered"),
         )
         launcher = Launcher(trigger, read_package(PACKAGE))
-        launcher._endpoint._experiment_id = next(iter(self.services.kfp._experiments), None) if warm else None
+        endpoint = launcher._endpoint
+        assert isinstance(endpoint, Endpoint)
+        endpoint._experiment_id = next(iter(self.services.kfp._experiments), None) if warm else None
         self.attempts += 1
         name = f"attempt {self.attempts} at {happened.name}"
         attempt = Attempt(name, launcher, happened.delivery, self.services.clock)

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import socket
 import threading
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +15,7 @@ from function_src.launcher.credentials import AccessTokens, TokenUnavailableErro
 from function_src.launcher.http import Api
 from rehearsal.kfp import KfpEndpoint
 from tests.launcher.conftest import TIMEOUT, HangUp, Identity, Serve
-from tests.launcher.wire import EXPERIMENTS, RUNS, TOKEN_PATH, Wire, page, silence
+from tests.launcher.wire import EXPERIMENTS, RUNS, TOKEN_PATH, Network, Wire, page, silence
 
 
 def bearer(token: str) -> str:
@@ -153,21 +151,6 @@ def test_threads_do_not_share_a_connection(serve: Serve) -> None:
     thread.start()
     thread.join()
     assert len(sessions | {api._session()}) == 2
-
-
-class Network:
-    """Notes where connections go to, by name before it is looked up, and keeps them on this machine."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.targets: set[str] = set()
-        self._look_up = socket.getaddrinfo
-        monkeypatch.setattr(socket, "getaddrinfo", self._note)
-
-    def _note(self, host: Any, port: Any, *args: Any, **options: Any) -> Any:
-        self.targets.add(f"{host}:{port}")
-        if host != "127.0.0.1":
-            raise socket.gaierror(f"{host} is not of this test")
-        return self._look_up(host, port, *args, **options)
 
 
 def test_nothing_is_sent_to_any_other_host(identity: Identity, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

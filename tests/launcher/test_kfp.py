@@ -7,19 +7,23 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import kfp_server_api
 import pytest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from function_src.launcher.credentials import AccessTokens, TokenUnavailableError
 from function_src.launcher.http import Api
-from function_src.launcher.kfp import Endpoint, RefusedError, Run, UnavailableError, UnknownError
+from function_src.launcher.kfp import Endpoint
+from function_src.launcher.package import read_package
+from function_src.launcher.run import RefusedError, Run, UnavailableError, UnknownError
+from function_src.launcher.settings import KfpTarget
 from rehearsal.kfp import KfpEndpoint
 from rehearsal.kfp_requests import read_message
 from rehearsal.loopback import HOST
 from tests.launcher.conftest import TIMEOUT, HangUp, Serve
+from tests.launcher.deliveries import as_json
 from tests.launcher.wire import EXPERIMENTS, RUNS, Wire, api_error, page, shown
 
 TOKEN = "ya29.launcher"
@@ -31,7 +35,9 @@ PACKAGE = {
     "root": {"inputDefinitions": {"parameters": {"text": {"parameterType": "STRING"}}}},
     "schemaVersion": "2.1.0",
 }
-RUN = Run(RUN_ID, "echo-a.csv-01234567", "trigger=t event=e", PACKAGE, {"text": "gs://b/a.csv"})
+KEY = "0123456789abcdef0123456789abcdef"
+URI = "gs://b/a.csv"
+RUN = Run(RUN_ID, "acme/dev/echo", f"{URI}#7", "a.csv", KEY, read_package(as_json(PACKAGE)), {"text": URI})
 
 
 class OneToken(AccessTokens):
@@ -54,8 +60,12 @@ class Installation:
     wire: Wire
     host: str
 
-    def client(self, tokens: AccessTokens | None = None, experiment: str = "gcs-triggered") -> Endpoint:
-        return Endpoint(Api(self.host, tokens or OneToken(), TIMEOUT), self.host, experiment)
+    def client(self, tokens: AccessTokens | None = None, **options: str) -> Endpoint:
+        return Endpoint(Api(self.host, tokens or OneToken(), TIMEOUT), target(self.host, **options))
+
+
+def target(host: str, **options: str) -> KfpTarget:
+    return KfpTarget(host, "access-token", **{"experiment": "gcs-triggered"} | options)
 
 
 @pytest.fixture
@@ -74,7 +84,7 @@ def refusing() -> Iterator[str]:
 
 
 def endpoint(host: str) -> Endpoint:
-    return Endpoint(Api(host, None, TIMEOUT), host, "gcs-triggered")
+    return Endpoint(Api(host, None, TIMEOUT), target(host))
 
 
 # --- runs ----------------------------------------------------------------------------------------------------------
@@ -91,7 +101,8 @@ def test_a_run_is_started_as_it_was_asked_for(kfp: Installation) -> None:
         {"text": "gs://b/a.csv"},
     )
     row = kfp.server._runs[RUN_ID].row
-    assert (row["display_name"], row["description"]) == (RUN.name, RUN.description)
+    assert row["display_name"] == "echo-a.csv-01234567"
+    assert row["description"] == f"trigger=acme/dev/echo event={URI}#7 key={KEY} package={RUN.package.digest}"
     assert kfp.server._experiments[row["experiment_id"]]["display_name"] == "gcs-triggered"
 
 
@@ -244,7 +255,7 @@ def test_an_endpoint_that_hangs_up_does_not_say_whether_a_run_exists(hang_up: Ha
 def test_the_experiment_is_created_once_and_looked_up_once_per_process(kfp: Installation) -> None:
     client = kfp.client()
     for number in range(3):
-        client.start(Run(f"{number}", RUN.name, "", PACKAGE, RUN.parameters))
+        client.start(replace(RUN, id=f"{number}"))
     assert (kfp.wire.count("GET", "/experiments"), kfp.wire.count("POST", "/experiments")) == (1, 1)
 
 
@@ -253,7 +264,7 @@ def test_threads_that_need_the_experiment_together_look_it_up_once(kfp: Installa
 
     def start(number: int) -> str:
         barrier.wait()
-        return client.start(Run(f"{number}", RUN.name, "", PACKAGE, RUN.parameters))
+        return client.start(replace(RUN, id=f"{number}"))
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(start, range(8)))) == 8
@@ -262,7 +273,7 @@ def test_threads_that_need_the_experiment_together_look_it_up_once(kfp: Installa
 
 def test_an_experiment_that_exists_is_used(kfp: Installation) -> None:
     kfp.client().start(RUN)
-    kfp.client().start(Run("2", RUN.name, "", PACKAGE, RUN.parameters))
+    kfp.client().start(replace(RUN, id="2"))
     assert kfp.wire.count("POST", "/experiments") == 1
     assert len({run.row["experiment_id"] for run in kfp.server._runs.values()}) == 1
 
@@ -315,6 +326,66 @@ def test_without_the_experiment_nothing_is_started_and_the_next_start_looks_agai
 def test_a_name_that_is_taken_by_what_cannot_be_found_is_said(kfp: Installation) -> None:
     kfp.wire.fail("POST", EXPERIMENTS, api_error(409, 6, "already exists"))
     with pytest.raises(UnavailableError, match="answered 409: already exists"):
+        kfp.client().start(RUN)
+
+
+# --- what a target asks for beside ---------------------------------------------------------------------------------
+
+
+def test_output_and_account_go_along_where_they_are_set(kfp: Installation) -> None:
+    kfp.client(pipeline_root="gs://acme-runs/out", service_account="default-editor").start(RUN)
+    body = json.loads(kfp.wire.seen[-1].body)
+    assert body["runtime_config"] == {"parameters": RUN.parameters, "pipeline_root": "gs://acme-runs/out"}
+    assert body["service_account"] == "default-editor"
+    read_message(kfp.wire.seen[-1].body, kfp_server_api.V2beta1Run)
+
+
+def test_experiments_of_one_name_in_two_namespaces_are_two(kfp: Installation) -> None:
+    for number, namespace in enumerate(["forecasting", "search", "forecasting"]):
+        kfp.client(namespace=namespace).start(replace(RUN, id=f"{number}"))
+    found = [kfp.server._experiments[run.row["experiment_id"]] for run in kfp.server._runs.values()]
+    assert [row["namespace"] for row in found] == ["forecasting", "search", "forecasting"]
+    assert len(kfp.server._experiments) == 2
+
+
+# --- an installation of KFP 1 --------------------------------------------------------------------------------------
+
+
+def test_an_endpoint_that_speaks_v1beta1_only_is_said_to(kfp: Installation) -> None:
+    kfp.server.v1_only = True
+    with pytest.raises(UnavailableError, match="speaks the KFP API v1beta1 only: upgrade it to KFP 2"):
+        kfp.client().start(RUN)
+    assert [seen.path for seen in kfp.wire.seen] == [EXPERIMENTS, "/apis/v1beta1/healthz"]
+    assert "authorization" in kfp.wire.seen[-1].headers
+
+
+@pytest.mark.parametrize("answer", [page(404), page(200), page(401), JSONResponse([]), None], ids=shown)
+def test_what_else_is_not_found_is_not_taken_for_v1(kfp: Installation, answer: Response | None) -> None:
+    kfp.wire.fail("GET", EXPERIMENTS, page(404))
+    kfp.wire.fail_for_good("GET", "/apis/v1beta1/healthz", answer)
+    with pytest.raises(UnavailableError, match="404 with no JSON: the host serves no KFP API v2beta1"):
+        kfp.client().start(RUN)
+
+
+def test_an_ordinary_start_asks_nobody_about_v1(kfp: Installation) -> None:
+    kfp.client().start(RUN)
+    assert kfp.wire.count("GET", "/healthz") == 0
+
+
+# --- Identity-Aware Proxy ------------------------------------------------------------------------------------------
+
+
+def test_the_reason_of_identity_aware_proxy_is_passed_on(kfp: Installation) -> None:
+    told = PlainTextResponse("Invalid IAP credentials: Unable to parse JWT", 401)
+    told.headers["X-Goog-IAP-Generated-Response"] = "true"
+    kfp.wire.fail_for_good("POST", RUNS, told)
+    with pytest.raises(UnavailableError, match="answered 401: Invalid IAP credentials: Unable to parse JWT"):
+        kfp.client().start(RUN)
+
+
+def test_a_page_of_identity_aware_proxy_is_not(kfp: Installation) -> None:
+    kfp.wire.fail_for_good("POST", RUNS, page(403, {"X-Goog-IAP-Generated-Response": "true"}))
+    with pytest.raises(UnavailableError, match="403: the function's identity has no access to it"):
         kfp.client().start(RUN)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from function_src.launcher.parameters import Parameter
-from function_src.launcher.settings import BadSettingsError, KfpTarget, Trigger, read_trigger
+from function_src.launcher.settings import BadSettingsError, KfpTarget, Trigger, VertexTarget, read_trigger
 
 HOST = "https://1234abcd-dot-us-central1.pipelines.googleusercontent.com"
 SETTINGS: dict[str, Any] = {
@@ -16,7 +16,7 @@ SETTINGS: dict[str, Any] = {
     "content_limit": 1048576,
     "ledger": "launch-ledger-1a2b3c4",
     "lease_seconds": 300,
-    "target": {"host": HOST, "credentials": "access-token", "experiment": "gcs-triggered"},
+    "target": {"kind": "kfp", "host": HOST, "credentials": "access-token", "experiment": "gcs-triggered"},
 }
 
 
@@ -49,11 +49,70 @@ def test_the_settings_are_what_the_program_wrote() -> None:
     )
 
 
+VERTEX = {
+    "kind": "vertex",
+    "api_endpoint": "https://us-central1-aiplatform.googleapis.com",
+    "project": "acme-ml-dev",
+    "location": "us-central1",
+    "pipeline_root": "gs://acme-runs/out",
+    "service_account": "runner@acme-ml-dev.iam.gserviceaccount.com",
+    "labels": {"stack": "dev"},
+}
+
+
+def test_what_a_kfp_target_can_ask_for_beside() -> None:
+    options = {
+        "audience": "123.apps.googleusercontent.com",
+        "impersonate": "kfp@acme-gke.iam.gserviceaccount.com",
+        "namespace": "forecasting",
+        "pipeline_root": "gs://acme-runs/out",
+        "service_account": "default-editor",
+    }
+    target = read(changed("target", {**SETTINGS["target"], **options})).target
+    assert target == KfpTarget(HOST, "access-token", "gcs-triggered", **options)
+
+
+def test_a_vertex_target() -> None:
+    options = {
+        "network": "projects/1/global/networks/n",
+        "cmek_key": "projects/p/locations/l/keyRings/r/cryptoKeys/k",
+    }
+    for given in ({}, options):
+        fields = {name: value for name, value in VERTEX.items() if name != "kind"} | given
+        assert read(changed("target", {**VERTEX, **given})).target == VertexTarget(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", [key for key in VERTEX if key != "kind"])
+def test_a_missing_key_of_a_vertex_target_is_named(key: str) -> None:
+    with pytest.raises(BadSettingsError, match=rf"KeyError: '{key}'"):
+        read(changed("target", {name: value for name, value in VERTEX.items() if name != key}))
+
+
+def test_a_token_for_vertex_never_travels_in_the_clear() -> None:
+    with pytest.raises(BadSettingsError, match=r"target\.api_endpoint is 'http://.*; start it"):
+        read(changed("target", {**VERTEX, "api_endpoint": "http://aiplatform.googleapis.com"}))
+
+
+@pytest.mark.parametrize("target", [VERTEX, SETTINGS["target"]], ids=["vertex", "kfp"])
+@pytest.mark.parametrize("root", ["gs://acme-incoming", "gs://acme-incoming/", "gs://acme-incoming/out"])
+def test_output_in_the_trigger_bucket_would_start_runs_for_ever(target: dict[str, Any], root: str) -> None:
+    with pytest.raises(BadSettingsError, match="is in the trigger bucket acme-incoming"):
+        read(changed("target", {**target, "pipeline_root": root}))
+    assert read(changed("target", {**target, "pipeline_root": root.replace("incoming", "incoming-runs")}))
+
+
+def test_another_kind_of_target_is_named() -> None:
+    with pytest.raises(BadSettingsError, match=r"target\.kind is 'argo'; this launcher knows kfp and vertex"):
+        read(changed("target.kind", "argo"))
+
+
 @pytest.mark.parametrize(
     "host", [HOST, "https://kfp.example", "http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"]
 )
 def test_https_is_accepted_and_plain_http_on_the_loopback(host: str) -> None:
-    assert read(changed("target.host", host)).target.host == host
+    target = read(changed("target.host", host)).target
+    assert isinstance(target, KfpTarget)
+    assert target.host == host
 
 
 @pytest.mark.parametrize(
@@ -80,7 +139,7 @@ def test_a_token_never_travels_in_the_clear(host: str) -> None:
     "path",
     [
         *("id", "source", "source.bucket", "source.prefix", "parameters", "content_limit", "ledger", "lease_seconds"),
-        *("target", "target.host", "target.credentials", "target.experiment"),
+        *("target", "target.kind", "target.host", "target.credentials", "target.experiment"),
     ],
 )
 def test_a_missing_key_is_named(path: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -97,6 +99,21 @@ class Wire:
             await fault.answer(scope, replay, send)
         else:  # uvicorn closes the connection when less is sent than was announced
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
+
+
+class Network:
+    """Notes where connections go to, by name before it is looked up, and keeps them on this machine."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.targets: set[str] = set()
+        self._look_up = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self._note)
+
+    def _note(self, host: Any, port: Any, *args: Any, **options: Any) -> Any:
+        self.targets.add(f"{host}:{port}")
+        if host != "127.0.0.1":
+            raise socket.gaierror(f"{host} is not of this test")
+        return self._look_up(host, port, *args, **options)
 
 
 async def _nowhere(_: Any) -> None:

@@ -16,7 +16,7 @@ from google.auth.exceptions import RefreshError
 from google.auth.transport.requests import Request
 
 from rehearsal.loopback import Loopback
-from rehearsal.metadata import MetadataServer, Tokens
+from rehearsal.metadata import Issued, MetadataServer, Tokens
 
 EMAIL = "launcher@acme-ml-dev.iam.gserviceaccount.com"
 PROJECT = "acme-ml-dev"
@@ -105,6 +105,13 @@ def test_an_identity_token_names_the_account_and_the_audience(runtime: Runtime) 
     claims = jwt.decode(credentials.token, verify=False)
     assert (claims["aud"], claims["email"], claims["iss"]) == (audience, EMAIL, "https://accounts.google.com")
     assert (claims["iat"], claims["exp"]) == (runtime.clock.now, runtime.clock.now + 1200)
+
+
+def test_an_identity_token_is_known_with_its_audience_and_is_no_access_token(runtime: Runtime) -> None:
+    credentials = refreshed(IDTokenCredentials(Request(), "iap", use_metadata_identity_endpoint=True))
+    issued = runtime.server.tokens.find(credentials.token)
+    assert issued == Issued(EMAIL, runtime.clock.now + 1200, "iap")
+    assert runtime.server.tokens.principal(credentials.token) is None
 
 
 def test_an_identity_token_needs_an_audience(runtime: Runtime) -> None:

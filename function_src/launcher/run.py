@@ -1,0 +1,51 @@
+"""A run to start, and what can come of starting it: what all kinds of target have in common."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .package import Package
+
+LONGEST_NAME = 128
+
+
+class RefusedError(Exception):
+    """The target says that the request is wrong; it will be wrong for ever."""
+
+
+class UnavailableError(Exception):
+    """The target did not serve the request; certainly nothing was started."""
+
+
+class UnknownError(Exception):
+    """No telling whether the run was started."""
+
+
+class ExistsError(Exception):
+    """There is a run of that id already, and no second one was started."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of ``package`` for one event: its subject, a ``label`` for its names, and its launch ``key``.
+
+    ``trigger`` is the id of the trigger.
+    """
+
+    id: str
+    trigger: str
+    event: str
+    label: str
+    key: str
+    package: Package
+    parameters: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What it is called: pipeline, event and key. Only letters, digits, dots, dashes and underscores, since KFP's
+        server unescapes filters twice and other characters could not be searched for."""
+        name = f"{self.package.name}-{self.label}-{self.key[:8]}"
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[-LONGEST_NAME:]

@@ -1,0 +1,142 @@
+"""Starts runs as pipeline jobs of Vertex AI, by its REST API.
+
+A job's id is chosen by the client and taken once: a second job of the same id is refused with 409, whoever asks and
+however often. So the id, made from the launch key, is all that "one run per event" takes here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import requests
+from requests import codes
+
+from .credentials import TokenUnavailableError
+from .http import Api, never_sent
+from .run import ExistsError, RefusedError, Run, UnavailableError, UnknownError
+from .settings import VertexTarget
+
+LONGEST_MESSAGE = 500
+LONGEST_LABEL = 63
+
+
+class Endpoint:
+    """Pipeline jobs of one project and location."""
+
+    atomic = True
+
+    def __init__(self, api: Api, target: VertexTarget, trigger: str) -> None:
+        self._api = api
+        self._target = target
+        self._trigger = trigger
+        self._jobs = f"/v1/projects/{target.project}/locations/{target.location}/pipelineJobs"
+
+    def run_id(self, key: str) -> str:
+        """The id of an event's job, by its launch key. Never change it: the same event would run again."""
+        return f"{self._trigger}-{key}"
+
+    def run_url(self, run_id: str) -> str:
+        """The job's page in the console."""
+        pipelines = f"https://console.cloud.google.com/vertex-ai/locations/{self._target.location}/pipelines"
+        return f"{pipelines}/runs/{run_id}?project={self._target.project}"
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether the job exists.
+
+        Raises:
+            UnavailableError: Vertex AI does not say.
+        """
+        status, body = self._call("GET", f"{self._jobs}/{run_id}")
+        if status == codes.not_found and _error(body).get("status") == "NOT_FOUND":
+            return False
+        if status == codes.ok and _is_job(body, run_id):
+            return True
+        raise UnavailableError(_explain(status, body))
+
+    def start(self, run: Run, may_send: Callable[[], bool] = lambda: True) -> str:
+        """Starts a job with one POST and returns its id.
+
+        Raises:
+            ExistsError: there is a job of that id.
+            RefusedError: the parameters or the pipeline are wrong.
+            UnavailableError: nothing was started.
+            UnknownError: the job may have been started; ask :meth:`has_run`.
+        """
+        if not may_send():
+            raise UnavailableError("the attempt took too long to start a run")
+        try:
+            status, body = self._call("POST", self._jobs, params={"pipelineJobId": run.id}, json=self._request(run))
+        except _BrokenConnectionError as error:
+            raise UnknownError(str(error)) from None
+        if status == codes.ok and _is_job(body, run.id):
+            return run.id
+        match status, _error(body).get("status"):
+            case codes.conflict, "ALREADY_EXISTS":
+                raise ExistsError(_explain(status, body))
+            case codes.bad_request, "INVALID_ARGUMENT":
+                raise RefusedError(_explain(status, body))
+        if 300 <= status < 400 or status in (400, 401, 403, 404, 429):
+            raise UnavailableError(_explain(status, body))
+        raise UnknownError(_explain(status, body))
+
+    def _request(self, run: Run) -> dict[str, Any]:
+        """The package's own job, if it is one, with what the target says laid over it."""
+        target, job = self._target, run.package.job(run.parameters)
+        request = {
+            **job,
+            "displayName": run.name,
+            "labels": {**job.get("labels", {}), **target.labels, **_lineage(run)},
+            "runtimeConfig": {**job["runtimeConfig"], "gcsOutputDirectory": target.pipeline_root},
+            "serviceAccount": target.service_account,
+        }
+        if target.network:
+            request["network"] = target.network
+        if target.cmek_key:
+            request["encryptionSpec"] = {"kmsKeyName": target.cmek_key}
+        return request
+
+    def _call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any] | None]:
+        """Returns the status and the body, None if that is no JSON object."""
+        try:
+            response = self._api.send(method, path, **options)
+        except TokenUnavailableError as error:
+            raise UnavailableError(str(error)) from None
+        except requests.RequestException as error:
+            kind = UnavailableError if never_sent(error) else _BrokenConnectionError
+            raise kind(f"{type(error).__name__} at {self._target.api_endpoint}") from None
+        try:
+            body = response.json()
+        except (ValueError, RecursionError):
+            body = None
+        return response.status_code, body if isinstance(body, dict) else None
+
+
+class _BrokenConnectionError(UnavailableError):
+    """The connection broke after the request may have left."""
+
+
+def _lineage(run: Run) -> dict[str, str]:
+    """Where a job comes from, as labels, which are lower case, short and without most punctuation."""
+    lineage = {"trigger": run.trigger, "launch-key": run.key, "package": run.package.digest.removeprefix("sha256:")}
+    return {name: re.sub(r"[^a-z0-9_-]", "-", value.lower())[:LONGEST_LABEL] for name, value in lineage.items()}
+
+
+def _is_job(body: Mapping[str, Any] | None, run_id: str) -> bool:
+    """Whether it is that job's resource; its name has the project's number where the request had the id."""
+    return bool(body and str(body.get("name")).endswith(f"/pipelineJobs/{run_id}"))
+
+
+def _error(body: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    error = body.get("error") if body else None
+    return error if isinstance(error, dict) else {}
+
+
+def _explain(status: int, body: Mapping[str, Any] | None) -> str:
+    """What Vertex AI's answer means and, where it is known, what would mend it."""
+    message = str(_error(body).get("message") or "")[:LONGEST_MESSAGE]
+    if status == codes.forbidden:
+        fix = "the function's identity needs the right to create pipeline jobs, and to act as target.service_account"
+        return f"Vertex AI answered 403: {message or 'no reason'} ({fix})"
+    return f"Vertex AI answered {status}: {message}" if message else f"Vertex AI answered {status} with no reason"

@@ -1,0 +1,50 @@
+"""Who may do what, by the grants of a plan and nothing else: what the stand-ins ask before they do anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rehearsal.program import Plan
+
+CREATE_JOBS = "aiplatform.pipelineJobs.create"
+
+
+class Permissions:
+    """Answers for one plan. A caller is an address; basic roles, which the plan does not give, count for nothing."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    def may_act_as(self, caller: str, account: str) -> bool:
+        """Whether a caller may have things run as an account."""
+        return self._on_account(caller, account, "roles/iam.serviceAccountUser")
+
+    def may_impersonate(self, caller: str, account: str) -> bool:
+        """Whether a caller may make tokens of an account."""
+        return self._on_account(caller, account, "roles/iam.serviceAccountTokenCreator")
+
+    def may_pass_iap(self, caller: str) -> bool:
+        """Whether a caller gets through Identity-Aware Proxy, at any backend service of the plan."""
+        given = self._granted(":WebBackendServiceIamMember", caller)
+        return any(grant["role"] == "roles/iap.httpsResourceAccessor" for grant in given)
+
+    def may_create_jobs(self, caller: str, project: str) -> bool:
+        """Whether a caller has a role in a project that lets it create pipeline jobs."""
+        roles = {
+            f"projects/{role.inputs['project']}/roles/{role.inputs['roleId']}"
+            for role in self._plan.of_type(":IAMCustomRole")
+            if CREATE_JOBS in role.inputs["permissions"]
+        }
+        given = self._granted("projects/iAMMember:IAMMember", caller)
+        return any(grant["project"] == project and grant["role"] in roles for grant in given)
+
+    def _on_account(self, caller: str, account: str, role: str) -> bool:
+        wanted = f"projects/-/serviceAccounts/{account}", role
+        given = self._granted("serviceaccount/iAMMember:IAMMember", caller)
+        return any((grant["serviceAccountId"], grant["role"]) == wanted for grant in given)
+
+    def _granted(self, kind: str, caller: str) -> Iterator[Any]:
+        for grant in self._plan.of_type(kind):
+            if grant.inputs["member"] == f"serviceAccount:{caller}":
+                yield grant.inputs
