@@ -124,12 +124,16 @@ class OldServer:
         answer: ASGIApp = self._app
         if self._is_old():
             healthy = scope["path"] == HEALTH_OF_V1
-            answer = JSONResponse(V1_IS_WELL) if healthy else no_such_path(Request(scope), KeyError())
+            answer = JSONResponse(V1_IS_WELL) if healthy else _cannot(Request(scope))
         await answer(scope, receive, send)
 
 
-def no_such_path(request: Request, _: Exception) -> Response:
+async def no_such_path(request: Request, _: Exception) -> Response:
     """What the UI server between the proxy and the API server says to a path or a method that it does not know."""
+    return _cannot(request)
+
+
+def _cannot(request: Request) -> Response:
     return HTMLResponse(f"<pre>Cannot {request.method} {escape(request.url.path)}</pre>", 404)
 
 
