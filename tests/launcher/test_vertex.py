@@ -99,7 +99,7 @@ def test_a_package_of_an_older_schema_gets_parameters_that_say_their_types(jobs:
     jobs.client().start(replace(RUN, package=older, parameters={"text": "a", "rows": 3, "share": 0.5}))
     assert json.loads(jobs.wire.seen[0].body)["runtimeConfig"]["parameters"] == {
         "text": {"stringValue": "a"},
-        "rows": {"intValue": "3"},
+        "rows": {"intValue": 3},
         "share": {"doubleValue": 0.5},
     }
 
