@@ -28,22 +28,28 @@ from function_src.launcher.parameters import (
 from infra.errors import ConfigurationError
 
 TEXT, COUNT, MAP, LIST, ANY = "text", "a number", "a map", "a list", "anything"
-# The event document, field by field; digits arrive as text. `content` can be any JSON.
-DOCUMENT: Mapping[str, Any] = {
-    "object": {
-        "uri": TEXT,
-        "bucket": TEXT,
-        "name": ANY,
-        "generation": ANY,
-        "size": COUNT,
-        "content_type": TEXT,
-        "time_created": TEXT,
-        "metadata": MAP,
-    },
+# The event document of each kind of source, field by field; digits arrive as text. `content` can be any JSON.
+COMMON: Mapping[str, Any] = {
     "message": {"id": ANY, "data": ANY, "attributes": MAP, "publish_time": TEXT},
     "event": {"id": ANY, "kind": TEXT, "time": TEXT, "key": TEXT},
     "content": ANY,
     "lines": LIST,
+}
+OBJECT: Mapping[str, Any] = {
+    "uri": TEXT,
+    "bucket": TEXT,
+    "name": ANY,
+    "generation": ANY,
+    "size": COUNT,
+    "content_type": TEXT,
+    "time_created": TEXT,
+    "metadata": MAP,
+}
+DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
+    "gcs": {"object": OBJECT, **COMMON},
+    "pubsub": COMMON,
+    "log": {"log": MAP, **COMMON},
+    "schedule": COMMON,
 }
 FITTING = {
     TEXT: {"STRING"},
@@ -55,15 +61,18 @@ EXAMPLES = {TEXT: "text", COUNT: 1, LIST: ["text"]}  # of what is known to the e
 KINDS = {str: TEXT, int: COUNT, float: COUNT, dict: MAP, list: LIST}
 
 
-def check_parameters(where: str, config: Mapping[str, Any], inputs: Mapping[str, Input]) -> bool:
-    """Checks a trigger's ``parameters`` against its pipeline's inputs; returns whether content is read.
+def check_parameters(where: str, config: Mapping[str, Any], inputs: Mapping[str, Input], kind: str) -> bool:
+    """Checks a trigger's ``parameters`` against its pipeline's inputs and the events of its kind of source.
+
+    Returns whether content is read.
 
     Raises:
         ConfigurationError: one line for each parameter that the pipeline does not have, input that nobody maps,
             bad expression, unknown field, and type that cannot fit.
     """
+    document = DOCUMENTS[kind]
     problems = [
-        f"{where}.{problem}" for name, value in config.items() for problem in _check(name, value, inputs, DOCUMENT)
+        f"{where}.{problem}" for name, value in config.items() for problem in _check(name, value, inputs, document)
     ]
     problems += [
         f"{where}: the pipeline requires {name!r} ({spec.type}) and nothing maps it; add {name}: EXPRESSION"
@@ -76,7 +85,7 @@ def check_parameters(where: str, config: Mapping[str, Any], inputs: Mapping[str,
     return needs_content({name: read_parameter(name, value) for name, value in config.items()})
 
 
-def check_condition(where: str, config: str | None) -> bool:
+def check_condition(where: str, config: str | None, kind: str) -> bool:
     """Checks a trigger's ``when``, if it has one; returns whether it reads content.
 
     Raises:
@@ -88,7 +97,8 @@ def check_condition(where: str, config: str | None) -> bool:
         condition = read_condition(config)
     except BadMappingError as error:
         raise ConfigurationError(f"{where}: {error}") from None
-    if problems := _check_expression(condition, DOCUMENT) or _check_truth(condition, DOCUMENT):
+    document = DOCUMENTS[kind]
+    if problems := _check_expression(condition, document) or _check_truth(condition, document):
         raise ConfigurationError("\n".join(f"{where}: {problem}" for problem in problems))
     return reads_content(condition)
 

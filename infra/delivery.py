@@ -9,6 +9,8 @@ from infra import grants
 from infra.foundation import Foundation
 from infra.function_settings import DeliverySettings
 from infra.grants import Grant
+from infra.source_settings import PubSubSource
+from infra.source_settings import Source as SourceSettings
 
 ACK_DEADLINE_SECONDS = 600  # the longest: it is also how long Pub/Sub waits for the launcher's answer
 BACKOFF = gcp.pubsub.SubscriptionRetryPolicyArgs(minimum_backoff="10s", maximum_backoff="600s")
@@ -19,6 +21,10 @@ LONGEST_RETENTION_DAYS = 31
 class Delivery(pulumi.ComponentResource):
     """Topic, push subscription with an OIDC token, dead-letter topic and the subscription that keeps it.
 
+    A topic that was there before is subscribed to; then none is made. Pub/Sub cannot change a subscription's filter,
+    so another filter is another subscription, and what the old one had still to deliver goes with it: a topic of
+    ours keeps its messages where there is a filter, so that the new subscription can be sought back to them.
+
     The path is ours and not the function's managed trigger, which drops an event after 24 hours and cannot
     dead-letter. Attempts are 100 by default since 5, Pub/Sub's own default, are used up in three minutes.
     """
@@ -27,6 +33,7 @@ class Delivery(pulumi.ComponentResource):
         self,
         name: str,
         settings: DeliverySettings,
+        source: SourceSettings,
         function: gcp.cloudfunctionsv2.Function,
         foundation: Foundation,
         labels: dict[str, str],
@@ -39,7 +46,9 @@ class Delivery(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=parent),
         )
         self._after_services = pulumi.ResourceOptions(parent=self, depends_on=foundation.services)
-        self.topic = gcp.pubsub.Topic(f"{name}-events", labels=labels, opts=self._after_services)
+        existing, only = (source.topic, source.filter) if isinstance(source, PubSubSource) else (None, None)
+        retention = _days(settings.retention_days)
+        self.topic = None if existing else self._topic(name, labels, kept_for=retention if only else None)
         dead_letters = gcp.pubsub.Topic(f"{name}-dead-letters", labels=labels, opts=self._after_services)
         self.dead_letters = gcp.pubsub.Subscription(
             f"{name}-dead-letters",
@@ -77,9 +86,10 @@ class Delivery(pulumi.ComponentResource):
             ),
         ]
         self.endpoint = function.service_config.apply(lambda config: str(config and config.uri))
-        subscription = gcp.pubsub.Subscription(
+        self.subscription = gcp.pubsub.Subscription(
             f"{name}-events",
-            topic=self.topic.id,
+            topic=self.topic.id if self.topic else existing,
+            filter=only,
             push_config=gcp.pubsub.SubscriptionPushConfigArgs(
                 push_endpoint=self.endpoint,
                 # Cloud Run refuses a token for another audience, and Pub/Sub's default is the whole URL.
@@ -88,7 +98,7 @@ class Delivery(pulumi.ComponentResource):
                 ),
             ),
             ack_deadline_seconds=ACK_DEADLINE_SECONDS,
-            message_retention_duration=_days(settings.retention_days),
+            message_retention_duration=retention,
             expiration_policy=NEVER,
             retry_policy=BACKOFF,
             dead_letter_policy=gcp.pubsub.SubscriptionDeadLetterPolicyArgs(
@@ -99,12 +109,18 @@ class Delivery(pulumi.ComponentResource):
         )
         Grant(
             "roles/pubsub.subscriber",
-            on=grants.on_subscription(f"{name}-events", subscription),
+            on=grants.on_subscription(f"{name}-events", self.subscription),
             to=foundation.pubsub_agent,
             reason="Pub/Sub takes dead-lettered events off the subscription",
             parent=self,
         )
+        self.topic_name: pulumi.Input[str] = self.topic.name if self.topic else str(existing)
         self.register_outputs({})
+
+    def _topic(self, name: str, labels: dict[str, str], kept_for: str | None) -> gcp.pubsub.Topic:
+        return gcp.pubsub.Topic(
+            f"{name}-events", message_retention_duration=kept_for, labels=labels, opts=self._after_services
+        )
 
 
 def _days(days: int) -> str:

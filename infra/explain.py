@@ -44,7 +44,8 @@ def explain(error: ErrorDetails, stack: type[BaseModel]) -> str:
         case "literal_error":
             return f"{key}: is {error['input']!r}; use {context['expected']}"
         case "union_tag_invalid":
-            return f"{key}.kind: is {context['tag']!r}; use {' or '.join(context['expected_tags'].rsplit(', ', 1))}"
+            kinds = " or ".join(context["expected_tags"].rsplit(", ", 1))
+            return f"{key}.kind: is {error['input']['kind']!r}; use {kinds}"
         case "union_tag_not_found":
             return f"{key}.kind: is missing; add it, one of {', '.join(map(repr, _kinds(blocks)))}"
     return f"{key}: is {error['input']!r}; {error['msg'][:1].lower()}{error['msg'][1:]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 
 import pulumi
 import pulumi_gcp as gcp
@@ -37,7 +38,8 @@ def services_of(settings: StackSettings) -> tuple[str, ...]:
         # What another project needs enabled is for that project to enable.
         if not isinstance(trigger.target, VertexTarget) or trigger.target.project in own
     }
-    return (*SERVICES, *sorted(of_targets))
+    scheduled = any(trigger.source.kind == "schedule" for trigger in settings.triggers)
+    return (*SERVICES, *sorted(of_targets), *(["cloudscheduler"] if scheduled else []))
 
 
 class Foundation(pulumi.ComponentResource):
@@ -66,7 +68,7 @@ class Foundation(pulumi.ComponentResource):
         ]
         self._after_services = pulumi.ResourceOptions(parent=self, depends_on=self.services)
         self.storage_agent = self._storage_agent()
-        self.pubsub_agent = self._pubsub_agent()
+        self.pubsub_agent = self._agent("pubsub")
         self.sources = self._bucket("launcher-sources")
         self.ledger = self._bucket("launch-ledger", delete_after_days=settings.ledger_days)
         self.build_account, self.repository, self.ready_to_build = self._build()
@@ -116,7 +118,7 @@ class Foundation(pulumi.ComponentResource):
         """Lets a launcher keep the ledger: create, read and replace claims, and give them back."""
         return self.grant(
             "roles/storage.objectUser",
-            on=grants.on_bucket("launch-ledger", self.ledger),
+            on=grants.on_bucket("launch-ledger", self.ledger.name),
             to=launcher,
             reason="The launcher claims each event in the ledger, and records what became of it",
         )
@@ -128,6 +130,11 @@ class Foundation(pulumi.ComponentResource):
         )
         return pulumi.Output.concat(project.number, "-compute@developer.gserviceaccount.com")
 
+    @cached_property
+    def scheduler_agent(self) -> Principal:
+        """Cloud Scheduler's agent, for stacks that have a schedule."""
+        return self._agent("cloudscheduler")
+
     def _storage_agent(self) -> Principal:
         """Cloud Storage's agent. Asking for it is what makes it exist, so its address is not computed."""
         agent = gcp.storage.get_project_service_account_output(
@@ -135,15 +142,15 @@ class Foundation(pulumi.ComponentResource):
         )
         return grants.account("storage-agent", agent.email_address)
 
-    def _pubsub_agent(self) -> Principal:
-        """Pub/Sub's agent, made to exist: enabling the API does not, and waiting never helps (pulumi-gcp#1290)."""
+    def _agent(self, service: str) -> Principal:
+        """A service's agent, made to exist: enabling the API does not, and waiting never helps (pulumi-gcp#1290)."""
         agent = gcp.projects.ServiceIdentity(
-            "pubsub-agent",
+            f"{service}-agent",
             project=self.settings.project,
-            service="pubsub.googleapis.com",
+            service=f"{service}.googleapis.com",
             opts=self._after_services,
         )
-        return grants.account("pubsub-agent", agent.email)
+        return grants.account(f"{service}-agent", agent.email)
 
     def _bucket(self, name: str, delete_after_days: int | None = None) -> gcp.storage.Bucket:
         forget = gcp.storage.BucketLifecycleRuleArgs(

@@ -44,9 +44,9 @@ def on_project(project: str, name: str = "project") -> Scope:
     return Scope(name, gcp.projects.IAMMember, {"project": project})
 
 
-def on_bucket(name: str, bucket: gcp.storage.Bucket) -> Scope:
-    """One bucket."""
-    return Scope(name, gcp.storage.BucketIAMMember, {"bucket": bucket.name})
+def on_bucket(name: str, bucket: pulumi.Input[str]) -> Scope:
+    """One bucket, by its name."""
+    return Scope(name, gcp.storage.BucketIAMMember, {"bucket": bucket})
 
 
 def on_topic(name: str, topic: gcp.pubsub.Topic) -> Scope:

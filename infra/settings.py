@@ -17,11 +17,13 @@ from infra.errors import ConfigurationError
 from infra.explain import HINTS, PROJECT, explain
 from infra.function_settings import DeliverySettings, FunctionSettings
 from infra.model import Model
-from infra.source_settings import GcsSource
+from infra.source_settings import GcsSource, PubSubSource, Source
 from infra.target_settings import Target
 
 TRIGGERS = f"{PROJECT}:triggers"
 LEDGER_DAYS = f"{PROJECT}:ledger_days"
+MOST_NOTIFICATIONS = 10  # of one event type per bucket: docs.cloud.google.com/storage/docs/pubsub-notifications
+HOW = {"name", "identity", "content_limit", "function", "delivery"}  # the rest of a trigger says what it does
 PARAMETER = {  # for editors; function_src/launcher/parameters.py reads it
     "anyOf": [
         {"type": "string"},
@@ -48,7 +50,7 @@ class TriggerSettings(Model):
             examples=["orders"],
         ),
     ]
-    source: Annotated[GcsSource, Field(description="where events come from")]
+    source: Annotated[Source, Field(description="where events come from")]
     pipeline: Annotated[
         str,
         Field(
@@ -125,6 +127,25 @@ class StackSettings(Model):
         return self
 
     @model_validator(mode="after")
+    def _triggers_do_not_conflict(self) -> StackSettings:
+        work = [trigger.model_dump(exclude=HOW) for trigger in self.triggers]
+        for number, trigger in enumerate(self.triggers):
+            first = work.index(work[number])
+            if first < number and _is_shared(trigger.source):
+                raise ValueError(
+                    f"{TRIGGERS}[{number}]: does the same as {TRIGGERS}[{first}], so that each event would start two "
+                    "equal runs; take one of them out"
+                )
+        buckets = [trigger.source.bucket for trigger in self.triggers if isinstance(trigger.source, GcsSource)]
+        for bucket in buckets:
+            if bucket and buckets.count(bucket) > MOST_NOTIFICATIONS:
+                raise ValueError(
+                    f"{TRIGGERS}: {buckets.count(bucket)} triggers are on bucket {bucket!r}, and Cloud Storage "
+                    f"announces its new objects to {MOST_NOTIFICATIONS} at most; use more buckets"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _app_engine_account_can_be_computed(self) -> StackSettings:
         users = [number for number, trigger in enumerate(self.triggers) if trigger.identity == "app-engine"]
         if ":" in self.project and users:
@@ -147,6 +168,14 @@ class StackSettings(Model):
     def app_engine_account(self) -> str:
         """The App Engine default account's address: computed, since looking it up would fail where it is missing."""
         return f"{self.project}@appspot.gserviceaccount.com"
+
+
+def _is_shared(source: Source) -> bool:
+    """Whether another trigger with this source gets the same events: not if each has a bucket or topic of its own."""
+    match source:
+        case GcsSource(bucket=there) | PubSubSource(topic=there):
+            return there is not None
+    return True
 
 
 def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:

@@ -2,85 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import pulumi
 import pulumi_gcp as gcp
 
-from infra import grants
+from infra import source_settings
 from infra.foundation import Foundation
-from infra.grants import Grant
-from infra.source_settings import GcsSource
+from infra.grants import Grant, Principal
+from infra.log_sink import LogSink
+from infra.schedule import Schedule
+from infra.source_settings import PubSubSource
+from infra.trigger_bucket import TriggerBucket
 
-SECONDS_A_DAY = 86_400
 
-
-class TriggerBucket(pulumi.ComponentResource):
-    """A bucket whose new objects are events.
-
-    Its notifications go to a topic of ours. A function's own Cloud Storage trigger would filter by bucket only,
-    keep a failed event for 24 hours and then drop it, with no dead letter (terraform-provider-google#25069).
-    The bucket is never emptied by a destroy: the files in it are the user's.
-    """
-
-    def __init__(
-        self, name: str, source: GcsSource, foundation: Foundation, labels: dict[str, str], parent: pulumi.Resource
-    ) -> None:
-        super().__init__(
-            "event-triggered-pipelines:index:TriggerBucket",
-            f"{name}-bucket",
-            None,
-            pulumi.ResourceOptions(parent=parent),
-        )
-        self._name = name
-        self._prefix = source.prefix
-        self._foundation = foundation
-        self.bucket = gcp.storage.Bucket(
-            f"{name}-bucket",
-            location=source.location or foundation.settings.region,
-            uniform_bucket_level_access=True,
-            public_access_prevention="enforced",
-            soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(
-                retention_duration_seconds=source.soft_delete_days * SECONDS_A_DAY
-            ),
-            labels=labels,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=foundation.services),
-        )
-        self.register_outputs({})
+class Source(Protocol):
+    """What sends a trigger's events."""
 
     @property
-    def settings(self) -> dict[str, pulumi.Input[str]]:
-        """What the launcher must know of its source."""
-        return {"kind": "gcs", "bucket": self.bucket.name, "prefix": self._prefix}
+    def settings(self) -> Mapping[str, pulumi.Input[str]]:
+        """What the launcher must know of it: the block `source` of TRIGGER."""
 
-    def let_read(self, launcher: grants.Principal) -> Grant:
-        """Lets the launcher read files, for triggers that map a file's content."""
-        return Grant(
-            "roles/storage.objectViewer",
-            on=grants.on_bucket(f"{self._name}-bucket", self.bucket),
-            to=launcher,
-            reason="The trigger maps the content of its files to run parameters",
-            parent=self,
-        )
+    @property
+    def exports(self) -> Mapping[str, pulumi.Input[str]]:
+        """What people must know of it: outputs of the stack, without the trigger's name."""
 
-    def notify(self, topic: gcp.pubsub.Topic, after: Sequence[pulumi.Resource]) -> None:
-        """Sends events to the topic, once everything that handles them stands (``after``).
+    def let_read(self, launcher: Principal, /) -> list[Grant]:
+        """Lets the launcher read what the event is about, for triggers that map its content."""
 
-        Not before: a topic without a subscription loses what is published to it, silently.
-        """
-        may_publish = Grant(
-            "roles/pubsub.publisher",
-            on=grants.on_topic(f"{self._name}-events", topic),
-            to=self._foundation.storage_agent,
-            reason="Cloud Storage announces new objects on the trigger's topic",
-            parent=self,
-        )
-        gcp.storage.Notification(
-            f"{self._name}-new-objects",
-            bucket=self.bucket.name,
-            topic=topic.id,
-            payload_format="JSON_API_V1",
-            event_types=["OBJECT_FINALIZE"],
-            object_name_prefix=self._prefix or None,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_publish, *after]),
-        )
+    def open(self, topic: gcp.pubsub.Topic, after: Sequence[pulumi.Resource], /) -> None:
+        """Sends events to the topic from now on: no sooner than ``after``."""
+
+
+class Messages:
+    """The source `pubsub`: whoever may publish to the topic, which is none of the stack's business."""
+
+    def __init__(self, source: PubSubSource) -> None:
+        topic = {"topic": source.topic} if source.topic else {}
+        self.settings: dict[str, pulumi.Input[str]] = {"kind": "pubsub", **topic}
+        self.exports: dict[str, pulumi.Input[str]] = {}
+
+    def let_read(self, _: Principal) -> list[Grant]:
+        """Nothing: the data is in the message."""
+        return []
+
+    def open(self, _topic: gcp.pubsub.Topic, _after: Sequence[pulumi.Resource]) -> None:
+        """Nothing: others publish when they like."""
+
+
+def make_source(
+    name: str,
+    source: source_settings.Source,
+    foundation: Foundation,
+    labels: dict[str, str],
+    parent: pulumi.Resource,
+) -> Source:
+    """Makes what a source needs, but for what sends the events."""
+    match source:
+        case source_settings.GcsSource():
+            return TriggerBucket(name, source, foundation, labels, parent)
+        case source_settings.PubSubSource():
+            return Messages(source)
+        case source_settings.LogSource():
+            return LogSink(name, source, foundation, parent)
+        case source_settings.ScheduleSource():
+            return Schedule(name, source, foundation, parent)

@@ -123,7 +123,7 @@ class KfpTarget(Model):
 
 
 class VertexTarget(Model):
-    """Vertex AI Pipelines. The stack's project and region apply where ``project`` and ``location`` are not set."""
+    """Vertex AI Pipelines. The stack's project and region apply where `project` and `location` are not set."""
 
     kind: Annotated[Literal["vertex"], Field(description="Vertex AI Pipelines")]
     pipeline_root: Annotated[

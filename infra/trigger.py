@@ -17,7 +17,7 @@ from infra.foundation import Foundation
 from infra.launcher import Launcher
 from infra.packaging import Archive, compile_pipeline, launcher_archive
 from infra.settings import TRIGGERS, StackSettings, TriggerSettings, in_stack_file
-from infra.sources import TriggerBucket
+from infra.sources import make_source
 from infra.target_settings import KfpTarget
 from infra.targets import grant_access, target_settings
 
@@ -58,8 +58,8 @@ def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
     if problem := package.unfit_for(settings.target.kind):
         problems.append(f"{where}.pipeline: pipeline {settings.pipeline!r}: {problem}")
     for check in (
-        partial(check_parameters, f"{where}.parameters", settings.parameters, package.inputs),
-        partial(check_condition, f"{where}.when", settings.when),
+        partial(check_parameters, f"{where}.parameters", settings.parameters, package.inputs, settings.source.kind),
+        partial(check_condition, f"{where}.when", settings.when, settings.source.kind),
     ):
         try:
             reads_content |= check()
@@ -87,7 +87,7 @@ class PipelineTrigger(pulumi.ComponentResource):
         super().__init__("event-triggered-pipelines:index:PipelineTrigger", name)
         labels = foundation.labels | {"trigger": name}
 
-        source = TriggerBucket(name, settings.source, foundation, labels, self)
+        source = make_source(name, settings.source, foundation, labels, self)
         configuration: dict[str, Any] = {
             "id": f"{stack.project}/{stack.stack}/{name}",
             "source": source.settings,
@@ -103,13 +103,15 @@ class PipelineTrigger(pulumi.ComponentResource):
         access = grant_access(settings.target, launcher.principal, foundation)
         access.append(foundation.let_record(launcher.principal))
         if trigger.reads_content:
-            access.append(source.let_read(launcher.principal))
-        delivery = Delivery(name, settings.delivery, launcher.function, foundation, labels, self)
-        source.notify(delivery.topic, after=[delivery, *access])
+            access += source.let_read(launcher.principal)
+        delivery = Delivery(name, settings.delivery, settings.source, launcher.function, foundation, labels, self)
+        if delivery.topic:
+            source.open(delivery.topic, [delivery, *access])
 
         self.exports: dict[str, pulumi.Input[str]] = {
-            f"{name}-bucket": source.bucket.name,
-            f"{name}-topic": delivery.topic.name,
+            **{f"{name}-{what}": value for what, value in source.exports.items()},
+            f"{name}-topic": delivery.topic_name,
+            **({f"{name}-subscription": delivery.subscription.name} if settings.source.kind == "pubsub" else {}),
             f"{name}-function-uri": delivery.endpoint,
             f"{name}-dead-letter-subscription": delivery.dead_letters.name,
             f"{name}-launcher-identity": launcher.email,
@@ -119,7 +121,7 @@ class PipelineTrigger(pulumi.ComponentResource):
         self.deployed: dict[str, pulumi.Input[Any]] = {
             "id": configuration["id"],
             "source": configuration["source"],
-            "topic": delivery.topic.id,
+            "topic": delivery.topic.id if delivery.topic else delivery.topic_name,
             "dead_letters": delivery.dead_letters.id,
         }
         self.register_outputs({})

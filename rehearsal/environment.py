@@ -5,6 +5,7 @@ Everything is read from the plan, as Google Cloud would be given it; only addres
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import queue
@@ -20,6 +21,7 @@ from rehearsal.iam_credentials import IamCredentials
 from rehearsal.kfp import KfpEndpoint
 from rehearsal.kfp_proxy import IdentityAwareProxy
 from rehearsal.kfp_runs import RunBook, RunChange
+from rehearsal.log_filter import read_log_filter
 from rehearsal.loopback import Loopback
 from rehearsal.metadata import MetadataServer, Tokens
 from rehearsal.permissions import Permissions
@@ -61,8 +63,13 @@ class RunningTrigger:
     endpoint: RunBook
 
     @property
+    def kind(self) -> str:
+        """The kind of its source."""
+        return str(self.settings["source"]["kind"])
+
+    @property
     def bucket(self) -> str:
-        """The trigger bucket."""
+        """The trigger bucket, of a trigger that has one."""
         return str(self.settings["source"]["bucket"])
 
     @property
@@ -116,6 +123,26 @@ class Environment:
         written = self.loopback.call(self.storage.write, bucket, name, body)
         return f"gs://{bucket}/{name}#{written['generation']}"
 
+    def log(self, entry: Mapping[str, Any]) -> None:
+        """Has an entry logged in the project: every sink whose filter selects it exports it.
+
+        Raises:
+            UnsupportedFilterError: the filter of a sink is more than the stand-in understands.
+        """
+        for sink in self.plan.of_type(":ProjectSink"):
+            chosen = read_log_filter(sink.inputs["filter"]).matches(entry)
+            if chosen and not any(read_log_filter(own["filter"]).matches(entry) for own in sink.inputs["exclusions"]):
+                stamp = {"logging.googleapis.com/timestamp": str(entry.get("timestamp"))}
+                topic = sink.inputs["destination"].removeprefix("pubsub.googleapis.com/")
+                self.loopback.call(self.pubsub.publish, topic, json.dumps(entry).encode(), stamp)
+
+    def fire(self, topic: str) -> str:
+        """Has the job that publishes to a topic fire now; returns the message's id."""
+        targets = (job.inputs["pubsubTarget"] for job in self.plan.of_type(":Job"))
+        [target] = [target for target in targets if target["topicName"] == topic]
+        data = base64.b64decode(target.get("data", ""))
+        return self.loopback.call(self.pubsub.publish, topic, data, target["attributes"])
+
     def _start(self) -> None:
         self._say("Starting the stand-ins")
         self._exits.enter_context(self.loopback)
@@ -128,8 +155,9 @@ class Environment:
         self._iam_credentials_url = self.loopback.serve(iam_credentials.app)
         for bucket in self.plan.of_type(":Bucket"):
             self.storage.create_bucket(bucket.outputs["name"], bucket.inputs["location"])
-        for topic in self.plan.of_type(":Topic"):
-            self.pubsub.create_topic(topic.id)
+        there = (subscription.inputs["topic"] for subscription in self.plan.of_type(":Subscription"))
+        for topic in {*there, *(topic.id for topic in self.plan.of_type(":Topic"))}:
+            self.pubsub.create_topic(topic)
         functions = {
             function.outputs["serviceConfig"]["uri"]: function for function in self.plan.of_type(":Function")
         }
@@ -140,6 +168,8 @@ class Environment:
             else:
                 self.pubsub.subscribe(_subscription(planned))
         for notification in self.plan.of_type(":Notification"):
+            if notification.inputs["bucket"] not in self.storage.buckets:  # it was there before the stack
+                self.storage.create_bucket(notification.inputs["bucket"])
             self.storage.add_notification(
                 notification.inputs["bucket"],
                 notification.inputs["topic"],
@@ -179,12 +209,14 @@ class Environment:
         self._exits.callback(function.stop)
         push = _subscription(subscription, push_endpoint=function.url)
         self.pubsub.subscribe(push)
-        return RunningTrigger(name, self._may_read(settings["source"]["bucket"]), settings, function, push, endpoint)
+        return RunningTrigger(
+            name, self._may_read(settings["source"].get("bucket")), settings, function, push, endpoint
+        )
 
     def _publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> None:
         self.pubsub.publish(topic, data, attributes)
 
-    def _may_read(self, bucket: str) -> bool:
+    def _may_read(self, bucket: str | None) -> bool:
         granted = self.plan.of_type(":BucketIAMMember")
         return any(g.inputs["bucket"] == bucket and g.inputs["role"] == "roles/storage.objectViewer" for g in granted)
 
@@ -227,6 +259,7 @@ def _subscription(planned: Resource, push_endpoint: str | None = None) -> Subscr
         maximum_backoff=seconds("maximumBackoff"),
         dead_letter_topic=dead_letter.get("deadLetterTopic"),
         max_delivery_attempts=dead_letter.get("maxDeliveryAttempts", 5),
+        filter=inputs.get("filter", ""),
     )
 
 

@@ -238,8 +238,15 @@ class _Cloud(mocks.Mocks):
                 identifier = f"projects/{project}/serviceAccounts/{email}"
                 computed = {"name": identifier, "email": email, "member": f"serviceAccount:{email}"}
             case "ServiceIdentity":
-                email = f"service-{PROJECT_NUMBER}@gcp-sa-pubsub.iam.gserviceaccount.com"
+                service = args.inputs["service"].removesuffix(".googleapis.com")
+                email = f"service-{PROJECT_NUMBER}@gcp-sa-{service}.iam.gserviceaccount.com"
                 identifier, computed = email, {"email": email, "member": f"serviceAccount:{email}"}
+            case "ProjectSink":
+                writer = f"serviceAccount:service-{PROJECT_NUMBER}@gcp-sa-logging.iam.gserviceaccount.com"
+                identifier, computed = f"projects/{project}/sinks/{name}", {"name": name, "writerIdentity": writer}
+            case "Job":
+                identifier = f"projects/{project}/locations/{args.inputs['region']}/jobs/{name}"
+                computed = {"name": name}
             case "Repository":
                 name = args.inputs["repositoryId"]
                 identifier = f"projects/{project}/locations/{args.inputs['location']}/repositories/{name}"

@@ -17,6 +17,8 @@ from typing import Any
 
 import httpx
 
+from infra.attribute_filter import read_filter
+
 ACKNOWLEDGED = frozenset({102, 200, 201, 202, 204})
 
 
@@ -42,6 +44,7 @@ class Subscription:
     maximum_backoff: float = 600
     dead_letter_topic: str | None = None
     max_delivery_attempts: int = 5
+    filter: str = ""
     kept: list[Message] = field(default_factory=list)
 
 
@@ -88,7 +91,8 @@ class PubSub:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         message = Message(f"{next(self._ids):016d}", data, dict(attributes), now)
         for subscription in self._topics[topic]:
-            self._accept(subscription, message)
+            if read_filter(subscription.filter).matches(attributes):
+                self._accept(subscription, message)
         return message.id
 
     def redeliver(self, subscription: Subscription, message: Message) -> None:

@@ -1,43 +1,41 @@
-"""Reads a delivery: what happened, and what makes it the same event when it is delivered again.
-
-Cloud Storage says that one event can arrive as several messages with several ids, so a message id identifies
-nothing here: bucket, name and generation do (docs: storage/docs/pubsub-notifications).
-"""
+"""Reads a delivery: takes a Pub/Sub message out of its wrapping, and makes the event document of it."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .content import read_content
 from .parameters import show
+from .sources import BadDeliveryError, GcsSource, Message, Source, read_json
 
 PUBSUB_EVENT = "google.cloud.pubsub.topic.v1.messagePublished"
 STORAGE_EVENT = "google.cloud.storage.object.v1.finalized"
-FINALIZE = "OBJECT_FINALIZE"
 # Attributes of a message that asks for one more run of an event: something that no other such message has, and why.
 AGAIN, BECAUSE = "launch-again", "launch-because"
-SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-class BadDeliveryError(ValueError):
-    """The delivery is not an event of this trigger, and no later delivery of it will be."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One occurrence. ``document`` is what expressions see, without the object's content."""
+    """One occurrence. ``document`` is what expressions see, without content.
+
+    ``subject`` and the shorter ``label`` are for people. ``data`` is the message's, or None where the content is an
+    object's.
+    """
 
     identity: tuple[str, ...]
+    subject: str
+    label: str
     document: Mapping[str, Any] = field(hash=False)
+    data: bytes | None = None
 
     @property
     def object(self) -> Mapping[str, Any]:
-        """The object that the event is about: uri, bucket, name, generation, size and more."""
+        """The object that an event of Cloud Storage is about: uri, bucket, name, generation, size and more."""
         found: Mapping[str, Any] = self.document["object"]
         return found
 
@@ -46,10 +44,16 @@ class Event:
         """The launch key: what the run's id is computed from."""
         return str(self.document["event"]["key"])
 
-    @property
-    def subject(self) -> str:
-        """The object and its generation, for people: ``gs://bucket/name#generation``."""
-        return f"{self.object['uri']}#{self.object['generation']}"
+    def content(self) -> dict[str, Any]:
+        """Returns ``content`` and ``lines`` of the message.
+
+        Raises:
+            BadDeliveryError: its data is not UTF-8 text.
+        """
+        try:
+            return read_content(self.data or b"")
+        except UnicodeDecodeError:
+            raise BadDeliveryError("the Pub/Sub message's data is not UTF-8 text") from None
 
     @property
     def again_because(self) -> str | None:
@@ -67,37 +71,37 @@ def launch_key(trigger_id: str, identity: tuple[str, ...]) -> str:
     return hashlib.sha256(json.dumps([trigger_id, *identity]).encode()).hexdigest()[:32]
 
 
-def read_event(trigger_id: str, headers: Mapping[str, str], body: bytes) -> Event:
-    """Reads an HTTP request that delivers a Cloud Storage event.
+def read_event(trigger_id: str, source: Source, headers: Mapping[str, str], body: bytes) -> Event:
+    """Reads an HTTP request that delivers an event of a source.
 
     Takes a Pub/Sub push, wrapped as Pub/Sub sends it or as a CloudEvent (binary or structured), and a
     CloudEvent of Cloud Storage itself. The names in ``headers`` are lower case.
 
     Raises:
-        BadDeliveryError: the request holds no finalized object.
+        BadDeliveryError: the request holds no event of this kind of source.
     """
     if not body:
         raise BadDeliveryError("the delivery is empty")
-    kind, event_id, data = _unwrap(headers, _json(body, "the delivery"))
-    if kind == STORAGE_EVENT:
-        message: dict[str, Any] = {}
-        resource = data
+    kind, event_id, data = _unwrap(headers, read_json(body, "the delivery"))
+    if kind == STORAGE_EVENT and isinstance(source, GcsSource):
+        message: Message | None = None
+        found = source.read_object(data)
     elif kind == PUBSUB_EVENT:
         message = _message(data)
-        resource = _notified_object(message)
+        found = source.read(message)
     else:
         raise BadDeliveryError(f"the delivery is a CloudEvent of type {show(kind)}; expected {PUBSUB_EVENT}")
-    found = _object(resource)
-    identity: tuple[str, ...] = ("gcs", found["bucket"], found["name"], found["generation"])
-    if again := message.get("attributes", {}).get(AGAIN):
-        identity += ("again", str(again))
+    fields = message.fields if message else {}
+    again = fields.get("attributes", {}).get(AGAIN)
+    identity = (*found.identity, "again", str(again)) if again else found.identity
     event = {
-        "id": message.get("id") or event_id,
-        "kind": "gcs",
-        "time": message.get("publish_time") or found["time_created"],
+        "id": fields.get("id") or event_id,
+        "kind": source.kind,
+        "time": found.time,
         "key": launch_key(trigger_id, identity),
     }
-    return Event(identity, {"object": found, "message": message, "event": event})
+    document = {**found.parts, "message": fields, "event": event}
+    return Event(identity, found.subject, found.label, document, found.data)
 
 
 def _unwrap(headers: Mapping[str, str], body: Any) -> tuple[str, str, Any]:
@@ -109,7 +113,7 @@ def _unwrap(headers: Mapping[str, str], body: Any) -> tuple[str, str, Any]:
     return PUBSUB_EVENT, "", body
 
 
-def _message(push: Any) -> dict[str, Any]:
+def _message(push: Any) -> Message:
     message = push.get("message") if isinstance(push, dict) else None
     if not isinstance(message, dict):
         raise BadDeliveryError("the delivery has no Pub/Sub message")
@@ -120,56 +124,10 @@ def _message(push: Any) -> dict[str, Any]:
         decoded = base64.b64decode(data, validate=True)
     except ValueError:
         raise BadDeliveryError("the Pub/Sub message's data is not base64") from None
-    return {
+    fields = {
         "id": str(message.get("messageId") or message.get("message_id") or ""),
         "data": decoded.decode(errors="replace"),
         "attributes": attributes,
         "publish_time": str(message.get("publishTime") or message.get("publish_time") or ""),
     }
-
-
-def _notified_object(message: Mapping[str, Any]) -> Any:
-    kind = message["attributes"].get("eventType", FINALIZE)
-    if kind != FINALIZE:
-        raise BadDeliveryError(f"the notification's eventType is {show(kind)}; only {FINALIZE} launches")
-    return _json(message["data"], "the Pub/Sub message's data")
-
-
-def _object(resource: Any) -> dict[str, Any]:
-    """Reads an object resource of the JSON API. Numbers arrive as numbers or as strings; both are taken."""
-    if not isinstance(resource, dict):
-        raise BadDeliveryError("the delivery names no Cloud Storage object")
-    bucket, name, generation = (resource.get(key) for key in ("bucket", "name", "generation"))
-    if not (_is_name(bucket) and _is_name(name)):
-        raise BadDeliveryError("the delivery names no Cloud Storage object: bucket or name is missing")
-    if not _is_count(generation):
-        raise BadDeliveryError(f"the object's generation is {show(generation)}; expected a number")
-    size, metadata = resource.get("size"), resource.get("metadata")
-    return {
-        "uri": f"gs://{bucket}/{name}",
-        "bucket": bucket,
-        "name": name,
-        "generation": str(generation),
-        "size": int(size) if _is_count(size) and size is not None else None,
-        "content_type": resource.get("contentType"),
-        "time_created": str(resource.get("timeCreated") or ""),
-        "metadata": metadata if isinstance(metadata, dict) else {},
-    }
-
-
-def _is_name(value: object) -> bool:
-    """Whether the value is text that UTF-8 can carry. JSON can spell half a character, and nothing is called so."""
-    return isinstance(value, str) and value != "" and not SURROGATE.search(value)
-
-
-def _is_count(value: object) -> bool:
-    """Whether the value is a 64-bit count, as a number or in digits."""
-    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
-    return text.isascii() and text.isdigit() and len(text) < 20
-
-
-def _json(text: bytes | str, what: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise BadDeliveryError(f"{what} is not JSON") from None
+    return Message(fields, decoded)

@@ -15,12 +15,13 @@ from typing import Any
 from . import logs
 from .condition import holds
 from .credentials import AccessTokens, TokenUnavailableError
-from .event import BadDeliveryError, Event, launch_key, read_event
+from .event import Event, launch_key, read_event
 from .ledger import Claim, ClaimedError, DecidedError, Ledger, LedgerUnavailableError
 from .package import Package
 from .parameters import UnmappableError, needs_content, reads_content, run_parameters
 from .run import ExistsError, RefusedError, Run, UnavailableError, UnknownError
 from .settings import Trigger
+from .sources import BadDeliveryError
 from .storage import Objects, ObjectUnusableError, StorageUnavailableError, storage_api
 from .targets import open_target
 
@@ -57,6 +58,9 @@ class Delivery:
 
     ``in_doubt``: a run may have been started, or may still start; the claim must then outlive this attempt.
     ``found``: the run was there already, of an earlier attempt.
+    ``passed_over``: the source does not take the event up, and the ledger hears nothing of it. A bucket can get
+     thousands of data files for one marker: a record of each costs several times what answering its delivery does,
+     and would stand in the way of a launch when the glob was wrong and is mended.
     """
 
     key: str
@@ -65,6 +69,7 @@ class Delivery:
     claim: Claim | None = None
     in_doubt: bool = False
     found: bool = False
+    passed_over: bool = False
     parameters: Mapping[str, Any] = field(default_factory=dict)
     run_id: str | None = None
     run_url: str | None = None
@@ -122,9 +127,11 @@ class Launcher:
         moved the file by now. And it comes before ``when`` is asked: otherwise, after a change of it, one delivery
         could skip what another launches, and what was skipped could be launched later.
         """
-        event = delivery.event = read_event(self._trigger.id, headers, body)
+        event = delivery.event = read_event(self._trigger.id, self._trigger.source, headers, body)
         delivery.key = event.key
-        self._check_source(event)
+        if reason := self._trigger.source.check(event.document):
+            delivery.outcome, delivery.reason, delivery.passed_over = Outcome.SKIPPED, reason, True
+            return
         claim = delivery.claim = self._claim(event)
         delivery.in_doubt = claim is not None and claim.taken_over
         run_id = self._endpoint.run_id(event.key)
@@ -144,8 +151,7 @@ class Launcher:
                 self._find(delivery)
                 return
             raise
-        label = event.object["name"].rsplit("/", 1)[-1]
-        run = Run(run_id, self._trigger.id, event.subject, label, event.key, self._package, delivery.parameters)
+        run = Run(run_id, self._trigger.id, event.subject, event.label, event.key, self._package, delivery.parameters)
         self._start(delivery, run, claim)
 
     def _claim(self, event: Event) -> Claim | None:
@@ -159,6 +165,8 @@ class Launcher:
 
     def _settle(self, delivery: Delivery, body: bytes) -> None:
         """Records a final outcome; gives the claim back when nothing was started and nothing can still start."""
+        if delivery.passed_over:
+            return
         if delivery.outcome is Outcome.REJECTED:
             self._ledger.keep(delivery.key, body)
         if delivery.outcome in (Outcome.LAUNCHED, Outcome.SKIPPED, Outcome.REJECTED):
@@ -168,14 +176,6 @@ class Launcher:
                 raise DecidedError(standing)
         elif delivery.outcome is Outcome.RETRY and delivery.claim and not delivery.in_doubt:
             self._ledger.release(delivery.claim)
-
-    def _check_source(self, event: Event) -> None:
-        """Refuses objects of other buckets: who may publish to the topic must not choose what is read and run."""
-        bucket, prefix = self._trigger.bucket, self._trigger.prefix
-        if event.object["bucket"] != bucket or not event.object["name"].startswith(prefix):
-            raise BadDeliveryError(
-                f"{event.object['uri']} is not in gs://{bucket}/{prefix}, where this trigger looks"
-            )
 
     def _document(self, event: Event) -> Mapping[str, Any] | None:
         """What the parameters are mapped from; None if ``when`` says no. A file is read once at most, and for the
@@ -190,6 +190,8 @@ class Launcher:
         return document
 
     def _with_content(self, event: Event) -> Mapping[str, Any]:
+        if event.data is not None:
+            return {**event.document, **event.content()}
         found = event.object
         limit = self._trigger.content_limit
         return {**event.document, **self._objects.content(found["bucket"], found["name"], found["generation"], limit)}

@@ -20,7 +20,7 @@ from .package import Input
 
 ABSENT: Any = object()
 CONTENT_ROOTS = frozenset({"content", "lines"})
-ROOTS = CONTENT_ROOTS | {"event", "message", "object"}
+ROOTS = CONTENT_ROOTS | {"event", "log", "message", "object"}  # of the event documents of all sources together
 CHAINS = ("subexpression", "index_expression", "pipe", "flatten")
 LONGEST_VALUE_SHOWN = 60
 # What KFP's API server expands in parameters (common/util/parameter_formatter.go), and what opens a template tag of

@@ -17,6 +17,7 @@ from jmespath.parser import ParsedResult
 from .condition import read_condition
 from .origin import BadOriginError, read_origin
 from .parameters import Parameter, read_parameter
+from .sources import Source, read_source
 
 
 class BadSettingsError(ValueError):
@@ -60,8 +61,7 @@ class Trigger:
     """One trigger: ``id`` is ``project/stack/name``; ``content_limit`` is in bytes; ``ledger`` is a bucket."""
 
     id: str
-    bucket: str
-    prefix: str
+    source: Source
     parameters: Mapping[str, Parameter]
     content_limit: int
     ledger: str
@@ -85,8 +85,7 @@ def read_trigger(environment: Mapping[str, str] = os.environ) -> Trigger:
         config = json.loads(environment["TRIGGER"])
         return Trigger(
             id=config["id"],
-            bucket=config["source"]["bucket"],
-            prefix=config["source"]["prefix"],
+            source=read_source(config["source"], config["id"]),
             parameters={name: read_parameter(name, value) for name, value in config["parameters"].items()},
             content_limit=config["content_limit"],
             ledger=config["ledger"],

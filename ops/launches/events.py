@@ -11,7 +11,8 @@ from typing import Any
 
 from google.cloud.storage import Blob
 
-from function_src.launcher.event import AGAIN, BECAUSE, BadDeliveryError, Event, read_event
+from function_src.launcher.event import AGAIN, BECAUSE, Event, read_event
+from function_src.launcher.sources import FIRST_ID, FOR_TRIGGER, BadDeliveryError, read_source
 from ops.launches.deployment import DeployedTrigger
 
 DEAD_LETTER = "CloudPubSubDeadLetterSource"
@@ -19,16 +20,24 @@ PUBLISHED = f"{DEAD_LETTER}TopicPublishTime"
 
 
 def event_of(trigger: DeployedTrigger, message: Mapping[str, Any]) -> Event | None:
-    """The event that a message announces to a trigger; None where it announces none."""
+    """The event that a message announces to a trigger; None where it announces none that the trigger takes up."""
+    source = read_source(trigger.source, trigger.id)
     try:
-        return read_event(trigger.id, {}, json.dumps({"message": message}).encode())
+        event = read_event(trigger.id, source, {}, json.dumps({"message": message}).encode())
+        return None if source.check(event.document) else event
     except BadDeliveryError:
         return None
 
 
-def as_first_published(message: Mapping[str, Any]) -> dict[str, Any]:
-    """A message to publish again: without what Pub/Sub added to it."""
+def as_first_published(trigger: DeployedTrigger, message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message to publish again: without what Pub/Sub added to it.
+
+    Where the id of a message is the identity of its event, it goes along: Pub/Sub will give it another one. So
+    does the trigger, since others may be subscribed to the topic.
+    """
     attributes = {name: text for name, text in _attributes(message).items() if not name.startswith(DEAD_LETTER)}
+    if trigger.source["kind"] in ("pubsub", "schedule"):
+        attributes = {FIRST_ID: message["messageId"], **attributes, FOR_TRIGGER: trigger.id}
     return {"data": message.get("data", ""), "attributes": attributes}
 
 

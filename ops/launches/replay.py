@@ -67,7 +67,7 @@ def _replay_dead_letters(cloud: Cloud, trigger: DeployedTrigger, keys: Collectio
         if dead_letter(trigger, letter.message).key not in keys:
             others.append(letter)
             continue
-        cloud.publish(trigger.topic, as_first_published(letter.message))
+        cloud.publish(trigger.topic, as_first_published(trigger, letter.message))
         cloud.acknowledge(trigger.dead_letters, letter)
         count += 1
     cloud.put_back(trigger.dead_letters, others)
@@ -91,7 +91,7 @@ def _replay_kept(cloud: Cloud, deployment: Deployment, launch: Launch) -> None:
             f"gs://{deployment.ledger}/rejected/{place}"
         )
     _set_aside(bucket, place)
-    cloud.publish(launch.trigger.topic, as_first_published(message))
+    cloud.publish(launch.trigger.topic, as_first_published(launch.trigger, message))
 
 
 def _set_aside(bucket: Bucket, place: str) -> None:

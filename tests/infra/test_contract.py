@@ -11,7 +11,8 @@ from function_src.launcher.condition import holds, read_condition
 from function_src.launcher.event import read_event
 from function_src.launcher.package import Input
 from function_src.launcher.parameters import BadMappingError, UnmappableError, read_parameter, run_parameters
-from infra.contract import DOCUMENT, check_condition, check_parameters
+from function_src.launcher.sources import GcsSource
+from infra.contract import DOCUMENTS, check_condition, check_parameters
 from infra.errors import ConfigurationError
 from tests.infra.test_settings import refusal
 from tests.launcher.deliveries import push
@@ -36,7 +37,7 @@ INPUTS = {
         ({}, ": the pipeline requires 'filename' (STRING) and nothing maps it; add filename: EXPRESSION"),
         ({"filename": "object..uri"}, ".filename: parameter 'filename': 'object..uri' is not JMESPath: Expecting"),
         ({"filename": "object.url"}, ".filename: object.url does not exist; object has: uri, bucket, name"),
-        ({"filename": "objekt.uri"}, ".filename: objekt.uri does not exist; the event has: object, message"),
+        ({"filename": "objekt.uri"}, ".filename: objekt.uri does not exist; the event has: object"),
         ({"filename": "object.size"}, ".filename: object.size is a number, which never fits STRING"),
         ({"filename": 3}, ".filename: parameter 'filename' is 3; write an expression, {from: EXPRESSION"),
         ({"filename": {"value": 3}}, ".filename: parameter 'filename' is 3, which is no STRING"),
@@ -127,7 +128,7 @@ def test_a_predicate_that_no_event_can_decide(when: Any, expected: str) -> None:
 def test_a_predicate_that_can_be_true_or_false_passes_and_says_whether_it_reads_content(
     when: str | None, read: bool
 ) -> None:
-    assert check_condition("when", when) is read
+    assert check_condition("when", when, "gcs") is read
 
 
 def test_a_predicate_on_the_file_lets_the_launcher_read_it() -> None:
@@ -160,7 +161,7 @@ def test_the_problems_of_predicate_and_parameters_are_said_at_once() -> None:
 )
 def test_a_type_that_can_never_fit(parameters: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=rf"^p\.{next(iter(parameters))}: "):
-        check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS)
+        check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS, "gcs")
 
 
 @pytest.mark.parametrize(
@@ -178,15 +179,49 @@ def test_a_type_that_can_never_fit(parameters: dict[str, Any]) -> None:
 def test_a_mapping_that_can_fit_passes_and_says_whether_it_reads_content(
     parameters: dict[str, Any], reads_content: bool
 ) -> None:
-    assert check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS) is reads_content
+    assert check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS, "gcs") is reads_content
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression", "problem"),
+    [
+        ("schedule", "object.uri", "object.uri does not exist; the event has: message, event"),
+        ("pubsub", "join('/', [object.bucket, event.id])", "object.bucket does not exist; the event has: message"),
+        ("log", "object.uri || log.insertId", "object.uri does not exist; the event has: log, message"),
+        ("gcs", "log.insertId", "log.insertId does not exist; the event has: object"),
+        ("pubsub", "message.body", "message.body does not exist; message has: id, data, attributes, publish_time"),
+    ],
+)
+def test_an_expression_on_what_the_source_s_events_do_not_have(kind: str, expression: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        check_parameters("p", {"uri": expression}, INPUTS, kind)
+    assert f"p.uri: {problem}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression"),
+    [
+        ("pubsub", "message.attributes.uri"),
+        ("pubsub", "content.order.uri"),
+        ("log", "log.protoPayload.metadata.jobChange.job.jobName"),
+        ("log", 'log.protoPayload."@type"'),
+        ("schedule", "event.time"),
+        ("schedule", "to_string(@)"),
+        ("schedule", "join('', ['a', event.time])"),
+    ],
+)
+def test_an_expression_on_what_the_source_s_events_have(kind: str, expression: str) -> None:
+    check_parameters("p", {"uri": expression}, INPUTS, kind)
 
 
 # --- preview and run time agree ------------------------------------------------------------------------------------
 
 KINDS = ("STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "LIST", "STRUCT")
-PATHS = [f"{name}.{field}" for name, fields in DOCUMENT.items() if isinstance(fields, Mapping) for field in fields]
+PATHS = [
+    f"{name}.{field}" for name, fields in DOCUMENTS["gcs"].items() if isinstance(fields, Mapping) for field in fields
+]
 PATHS += [
-    *DOCUMENT,
+    *DOCUMENTS["gcs"],
     "content.a",
     "object.metadata.a",
     "message.attributes.a",
@@ -214,7 +249,7 @@ def documents(draw: st.DrawFn) -> Mapping[str, Any]:
         )
     )
     try:
-        event = read_event("p/s/t", *push(resource))
+        event = read_event("p/s/t", GcsSource("acme-incoming", ""), *push(resource))
     except ValueError:  # half a character in a name
         return {}
     return {**event.document, "content": draw(values), "lines": draw(st.lists(text, max_size=2))}
@@ -222,7 +257,7 @@ def documents(draw: st.DrawFn) -> Mapping[str, Any]:
 
 def accepted(config: Any, spec: Input) -> bool:
     try:
-        return check_parameters("p", {"x": config}, {"x": spec}) in (True, False)
+        return check_parameters("p", {"x": config}, {"x": spec}, "gcs") in (True, False)
     except ConfigurationError:
         return False
 
@@ -277,7 +312,7 @@ predicates = expressions | st.sampled_from(PATHS).flatmap(
 @given(when=predicates, document=documents())
 def test_a_predicate_that_preview_refuses_decides_on_no_event(when: str, document: Mapping[str, Any]) -> None:
     try:
-        check_condition("when", when)
+        check_condition("when", when, "gcs")
     except ConfigurationError as error:
         # What is said to have no such field is false for every event at best, and never what was meant.
         if "does not exist" not in str(error):

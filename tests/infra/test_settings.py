@@ -43,7 +43,7 @@ def refusal(config: dict[str, str]) -> str:
         ({"sorce": {}}, ".sorce", "unknown key", "did you mean source?"),
         ({"source__prefx": "in/"}, ".source.prefx", "unknown key", "did you mean prefix?"),
         ({"source": None}, ".source", "is missing", "add source"),
-        ({"source__kind": "ftp"}, ".source.kind", "is 'ftp'", "use 'gcs'"),
+        ({"source__kind": "ftp"}, ".source.kind", "is 'ftp'", "use 'gcs', 'pubsub', 'log' or 'schedule'"),
         ({"source__prefix": "/in"}, ".source.prefix", "start without a slash", "use incoming/"),
         ({"source__prefix": "gs://b/in"}, ".source.prefix", "without gs://BUCKET/", "use incoming/"),
         ({"source__prefix": "in/*.csv"}, ".source.prefix", "is taken literally", "take '*' out"),
@@ -72,7 +72,7 @@ def refusal(config: dict[str, str]) -> str:
         ({"target__host": "https://[::1"}, ".target.host", "is 'https://[::1'", "write https://HOST"),
         ({"target__host": "https://"}, ".target.host", "is 'https://'", "write https://HOST"),
         ({"target__iap_backend_service": ""}, ".target.iap_backend_service", "is ''", "backend-services list"),
-        ({"source": "incoming/"}, ".source", "is 'incoming/', which is no block of keys", "key: value"),
+        ({"source": "incoming/"}, ".source", "is 'incoming/', which is no block of keys", "write kind: ..."),
         ({"function": ""}, ".function", "is '', which is no block of keys", "or leave it out"),
         ({"parameters": ""}, ".parameters", "is '', which is no block of keys", "NAME: EXPRESSION"),
         ({"pipeline": 5}, ".pipeline", "is 5, which is no text", "write it in quotes"),
@@ -148,6 +148,118 @@ def test_output_in_the_trigger_bucket_would_start_runs_for_ever(kind: str, root:
     assert inside in str(refused.value)
     longer = inside.replace(bucket, f"{bucket}-runs")
     assert evaluate("dev", dev_config(**vertex(pipeline_root=longer)))
+
+
+PUBSUB, CRON = {"kind": "pubsub"}, {"kind": "schedule", "cron": "0 6 * * *"}
+TOPIC = "projects/acme-shop/topics/orders"
+
+
+@pytest.mark.parametrize(
+    ("source", "key", "problem", "fix"),
+    [
+        ({"kind": "gcs", "bucket": "gs://acme"}, ".bucket", "is 'gs://acme'", "use the bucket's name alone"),
+        (
+            {"kind": "gcs", "bucket": "acme", "location": "EU"},
+            "",
+            "location is for a bucket that",
+            "leave out location",
+        ),
+        ({"kind": "gcs", "bucket": "acme", "soft_delete_days": 7}, "", "soft_delete_days is for", "or bucket"),
+        ({"kind": "gcs", "glob": "*.{a,b}"}, ".glob", "'{' is not understood", "one trigger for each pattern"),
+        ({"kind": "gcs", "glob": "a["}, ".glob", "'[' has no ']'", "write [[]"),
+        ({"kind": "gcs", "glob": "/a"}, ".glob", "start without a slash", "use **/*.json"),
+        (
+            {"kind": "gcs", "prefix": "in/", "glob": "*.manifest.json"},
+            "",
+            "glob '*.manifest.json' matches no name that starts with 'in/'",
+            "write in/*.manifest.json or **/*.manifest.json",
+        ),
+        ({**PUBSUB, "topic": "orders"}, ".topic", "is 'orders'", "use the full name, projects/PROJECT/topics/TOPIC"),
+        ({**PUBSUB, "topic": "projects/acme-shop/topics/go"}, ".topic", "topics/go'", "gcloud pubsub topics list"),
+        ({**PUBSUB, "topic": "projects/acme-shop/topics/google-x"}, ".topic", "google-x'", "use the full name"),
+        ({**PUBSUB, "filter": "type = order"}, ".filter", "has 'type' where", 'write attributes.KEY = "VALUE"'),
+        ({**PUBSUB, "filter": " "}, ".filter", "is due", "attributes:KEY"),
+        ({**PUBSUB, "filter": ""}, ".filter", "is empty", "leave it out"),
+        ({**PUBSUB, "filter": "attributes:" + "a" * 246}, ".filter", "has 257 bytes", "Pub/Sub takes 256"),
+        ({**PUBSUB, "prefix": "in/"}, ".prefix", "unknown key", "known: filter, kind, topic"),
+        ({"kind": "log"}, ".filter", "is missing", "add filter"),
+        ({"kind": "log", "filter": " "}, ".filter", "every log entry an event", "what tells yours"),
+        ({"kind": "log", "filter": "a=b and c=d"}, ".filter", "has 'and' in lower case", "write AND"),
+        ({"kind": "log", "filter": 'a="b'}, ".filter", "a quotation mark without its other", "close it"),
+        ({"kind": "log", "filter": "(a=b"}, ".filter", "a parenthesis without its other", "close it"),
+        ({"kind": "log", "filter": "hello"}, ".filter", "compares nothing", "write a condition"),
+        ({"kind": "log", "filter": f"a={'b' * 20_000}"}, ".filter", "has 20002 characters", "takes 20000 at most"),
+        ({**CRON, "cron": "every 5 minutes"}, ".cron", "which has 3 fields", "minute, hour, day, month and weekday"),
+        ({**CRON, "cron": "60 * * * *"}, ".cron", "has '60' as minute", "use 0 to 59"),
+        ({**CRON, "cron": "0 24 * * *"}, ".cron", "has '24' as hour", "use 0 to 23"),
+        ({**CRON, "cron": "0 0 L * *"}, ".cron", "has 'L' as day of the month", "use 1 to 31"),
+        ({**CRON, "cron": "0 0 1 13 *"}, ".cron", "has '13' as month", "use 1 to 12 or JAN, FEB"),
+        ({**CRON, "cron": "0 0 * * FOO"}, ".cron", "has 'FOO' as day of the week", "use 0 to 7 or SUN, MON"),
+        ({**CRON, "cron": "5/10 * * * *"}, ".cron", "has '5/10' as minute", "steps (*/10)"),
+        ({**CRON, "cron": "*/0 * * * *"}, ".cron", "has '*/0' as minute", "steps (*/10)"),
+        ({**CRON, "cron": "0 22-2 * * *"}, ".cron", "runs backwards", "write two ranges"),
+        ({**CRON, "cron": "0 0 31 2,4 *"}, ".cron", "a day that never comes", "choose another day"),
+        ({**CRON, "time_zone": "CEST"}, ".time_zone", "is 'CEST'", "Etc/UTC or Europe/Amsterdam"),
+    ],
+)
+def test_a_wrong_source(source: dict[str, Any], key: str, problem: str, fix: str) -> None:
+    text = refusal(dev_config(source=source))
+    assert text.startswith(f"{TRIGGERS}[0].source{key}: ")
+    assert problem in text
+    assert fix in text
+    assert "\n" not in text, "one problem, one line"
+
+
+@pytest.mark.parametrize(
+    "cron",
+    [
+        "* * * * *",
+        "*/15 0-6/2 1,15 JAN-mar,12 1-5",
+        "0 9 * * SUN",
+        "0 0 * * 7",
+        "0 0 31 2 1",
+        "0 0 29 FEB *",
+        "0  6 * * *",
+    ],
+)
+def test_what_cloud_scheduler_takes_is_accepted(cron: str) -> None:
+    assert read_settings("dev", dev_config(source={**CRON, "cron": cron}, parameters={}))
+
+
+def triggers_on(*sources: dict[str, Any]) -> dict[str, str]:
+    config = dev_config()
+    [trigger] = json.loads(config[TRIGGERS])
+    triggers = [{**trigger, "name": f"t{number}", "source": source} for number, source in enumerate(sources)]
+    return {**config, TRIGGERS: json.dumps(triggers)}
+
+
+@pytest.mark.parametrize(
+    "source", [{"kind": "gcs", "bucket": "acme"}, {**PUBSUB, "topic": TOPIC}, {"kind": "log", "filter": "a=b"}, CRON]
+)
+def test_two_triggers_that_would_start_two_equal_runs_for_each_event(source: dict[str, Any]) -> None:
+    text = refusal(triggers_on({"kind": "gcs"}, source, source))
+    assert text.startswith(
+        f"{TRIGGERS}[2]: does the same as {TRIGGERS}[1], so that each event would start two equal runs"
+    )
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        [{"kind": "gcs"}, {"kind": "gcs"}],
+        [PUBSUB, PUBSUB],
+        [{"kind": "gcs", "bucket": "acme", "prefix": "a/"}, {"kind": "gcs", "bucket": "acme", "prefix": "b/"}],
+        [{**PUBSUB, "topic": TOPIC}, {**PUBSUB, "topic": TOPIC, "filter": "attributes:a"}],
+    ],
+)
+def test_triggers_on_things_of_their_own_or_with_filters_do_not_conflict(sources: list[dict[str, Any]]) -> None:
+    assert read_settings("dev", triggers_on(*sources))
+
+
+def test_a_bucket_has_no_more_triggers_than_cloud_storage_has_notifications() -> None:
+    many = [{"kind": "gcs", "bucket": "acme", "prefix": f"{number}/"} for number in range(11)]
+    assert read_settings("dev", triggers_on(*many[:10]))
+    assert "11 triggers are on bucket 'acme'" in refusal(triggers_on(*many))
 
 
 def test_no_triggers() -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from function_src.launcher.credentials import AccessTokens
-from function_src.launcher.event import PUBSUB_EVENT, STORAGE_EVENT, BadDeliveryError, Event, launch_key, read_event
+from function_src.launcher.event import PUBSUB_EVENT, STORAGE_EVENT, Event, launch_key, read_event
+from function_src.launcher.sources import BadDeliveryError, GcsSource
 from function_src.launcher.storage import Objects, storage_api
-from infra.contract import ANY, COUNT, DOCUMENT, MAP, TEXT
+from infra.contract import ANY, COUNT, DOCUMENTS, MAP, TEXT
 from rehearsal.storage import Storage
 from tests.launcher.conftest import TIMEOUT, Identity, Serve
 from tests.launcher.deliveries import (
@@ -24,13 +25,14 @@ from tests.launcher.deliveries import (
     push,
 )
 
+SOURCE = GcsSource("acme-incoming", "incoming/")
 KEY = "29618ab4d3b51d9f7e2a030ed46c5e19"
 Wrap = Callable[..., Delivery]
 every_wrapping = pytest.mark.parametrize("wrap", WRAPPINGS, ids=lambda wrap: wrap.__name__)
 
 
 def read(delivery: Delivery, trigger_id: str = TRIGGER_ID) -> Event:
-    return read_event(trigger_id, *delivery)
+    return read_event(trigger_id, SOURCE, *delivery)
 
 
 def key(delivery: Delivery, trigger_id: str = TRIGGER_ID) -> str:
@@ -258,7 +260,7 @@ headers = st.dictionaries(
 @given(headers=headers, body=bodies)
 def test_anything_at_all_is_an_event_or_refused(headers: Mapping[str, str], body: bytes) -> None:
     try:
-        event = read_event(TRIGGER_ID, headers, body)
+        event = read_event(TRIGGER_ID, SOURCE, headers, body)
     except BadDeliveryError:
         return
     assert len(event.document["event"]["key"]) == 32
@@ -281,8 +283,8 @@ def test_the_document_that_a_preview_checks_against_is_the_one_that_the_launcher
     )
 
     document = {**found.document, **content}
-    assert document.keys() == DOCUMENT.keys()
-    for name, described in DOCUMENT.items():
+    assert document.keys() == DOCUMENTS["gcs"].keys()
+    for name, described in DOCUMENTS["gcs"].items():
         if isinstance(described, Mapping):
             assert document[name].keys() == described.keys(), name
             assert [

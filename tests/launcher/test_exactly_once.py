@@ -31,12 +31,14 @@ from function_src.launcher.launch import Launcher
 from function_src.launcher.package import read_package
 from function_src.launcher.parameters import read_parameter
 from function_src.launcher.settings import KfpTarget, Trigger
+from function_src.launcher.sources import GcsSource
 from rehearsal.faults import Point
 from rehearsal.objects import Object
 from tests.launcher.deliveries import TRIGGER_ID, Delivery, as_json, push
 from tests.launcher.stepwise import HOST, WELL, Attempt, Fate, Services
 
 BUCKET, LEDGER, LEASE = "acme-incoming", "launch-ledger", 60.0
+SOURCE = GcsSource(BUCKET, "incoming/")
 START_WITHIN = 0.6 * LEASE  # the window that docs/guarantees.md states: three minutes of a lease of five
 MOST_UNDECIDED, MOST_AT_ONCE = 2, 3
 DELIVERIES_TO_END = 3  # after the faults, half a lease apart: one meets the claim, the next takes it over
@@ -59,7 +61,7 @@ class Happened:
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.key = read_event(TRIGGER_ID, *self.delivery).key
+        self.key = read_event(TRIGGER_ID, SOURCE, *self.delivery).key
 
     @property
     def outcome(self) -> str:
@@ -218,8 +220,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         """Another process begins to work on an event; a ``warm`` one has found the experiment before."""
         trigger = Trigger(
             id=TRIGGER_ID,
-            bucket=BUCKET,
-            prefix="incoming/",
+            source=SOURCE,
             parameters={"filename": read_parameter("filename", "content")},
             content_limit=1000,
             ledger=LEDGER,

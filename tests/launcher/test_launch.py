@@ -19,16 +19,18 @@ from starlette.responses import JSONResponse, Response
 from function_src.launcher import ledger
 from function_src.launcher.condition import read_condition
 from function_src.launcher.event import AGAIN, BECAUSE, read_event
+from function_src.launcher.glob import Glob
 from function_src.launcher.launch import Delivery as Handled
 from function_src.launcher.launch import Launcher, Outcome
 from function_src.launcher.package import read_package
 from function_src.launcher.parameters import read_parameter
 from function_src.launcher.settings import KfpTarget, Trigger
+from function_src.launcher.sources import GcsSource, PubSubSource
 from rehearsal.kfp import KfpEndpoint
 from rehearsal.loopback import Loopback
 from rehearsal.storage import Storage
 from tests.launcher.conftest import Identity, Serve
-from tests.launcher.deliveries import OBJECT, TRIGGER_ID, WRAPPINGS, Delivery, as_json, push
+from tests.launcher.deliveries import OBJECT, TRIGGER_ID, WRAPPINGS, Delivery, as_json, message, push
 from tests.launcher.wire import EXPERIMENTS, RUNS, TOKEN_PATH, Wire, api_error, page, shown
 
 BUCKET, NAME, LEDGER = "acme-incoming", "incoming/orders.json", "launch-ledger"
@@ -64,8 +66,7 @@ class World:
         """A new process's launcher, whose pipeline has one input, ``filename``."""
         trigger = Trigger(
             id=TRIGGER_ID,
-            bucket=BUCKET,
-            prefix="incoming/",
+            source=GcsSource(BUCKET, "incoming/"),
             parameters={"filename": read_parameter("filename", filename)},
             content_limit=1000,
             ledger=LEDGER,
@@ -271,7 +272,9 @@ def test_events_that_arrive_together_are_each_launched_once(world: World) -> Non
 @example(name="incoming/" + "a" * 1000)
 @example(name="é" * 500)
 def test_a_run_can_be_searched_for_by_its_name_whatever_the_object_is_called(world: World, name: str) -> None:
-    handled = world.handle(world.launcher({"value": "a"}, prefix=""), push({**OBJECT, "name": name}))
+    handled = world.handle(
+        world.launcher({"value": "a"}, source=GcsSource(BUCKET, "")), push({**OBJECT, "name": name})
+    )
     run_name = world.kfp._runs[str(handled.run_id)].row["display_name"]
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", run_name)
     assert run_name.endswith(str(world.logs[-1]["key"])[:8])
@@ -371,6 +374,51 @@ def test_an_event_that_is_wrong_is_rejected_and_never_delivered_again(
     assert world.started == []
     [log] = world.logs
     assert (log["severity"], log["outcome"], log["reason"]) == ("ERROR", "rejected", handled.reason)
+
+
+def test_an_object_that_the_glob_does_not_match_is_skipped_and_costs_no_request(world: World) -> None:
+    launcher = world.launcher(source=GcsSource(BUCKET, "incoming/", Glob("**/_SUCCESS")))
+    for _ in range(2):
+        handled = world.handle(launcher, push(OBJECT))
+        assert (handled.outcome, handled.status) == ("skipped", 200)
+    assert world.logs[-1]["reason"] == "its name does not match **/_SUCCESS"
+    assert world.logs[-1]["severity"] == "INFO"
+    assert world.storage_wire.seen == []
+    assert world.wire.seen == []
+
+
+def test_an_object_that_was_passed_over_launches_when_the_glob_is_mended(world: World) -> None:
+    wrong = world.launcher(source=GcsSource(BUCKET, "incoming/", Glob("*.csv")))
+    mended = world.launcher(source=GcsSource(BUCKET, "incoming/", Glob("**/*.csv")))
+    assert world.outcomes(wrong, push(OBJECT)) == ["skipped"]
+    assert world.outcomes(mended, push(OBJECT)) == ["launched"]
+
+
+@pytest.mark.parametrize(
+    ("filename", "data", "value"),
+    [
+        ("content.uri", b'{"uri": "gs://a/b"}', "gs://a/b"),
+        ("lines[1]", b"one\ntwo", "two"),
+        ("message.data", b"text", "text"),
+        ("message.attributes.uri", b"", "gs://c/d"),
+    ],
+)
+def test_a_message_is_its_own_content_and_nothing_is_read(
+    world: World, filename: str, data: bytes, value: str
+) -> None:
+    delivered: Delivery = {}, as_json(message(data, uri="gs://c/d"))
+    launcher = world.launcher(filename, source=PubSubSource(TRIGGER_ID))
+    assert world.outcomes(launcher, delivered, delivered) == ["launched", "duplicate"]
+    [workflow] = world.kfp.workflows
+    assert workflow.parameters == {"filename": value}
+    assert world.reads() == []
+
+
+def test_a_message_that_is_not_text_is_rejected_where_its_content_is_mapped(world: World) -> None:
+    handled = world.handle(
+        world.launcher("content", source=PubSubSource(TRIGGER_ID)), ({}, as_json(message(b"\xff")))
+    )
+    assert (handled.outcome, handled.reason) == ("rejected", "the Pub/Sub message's data is not UTF-8 text")
 
 
 def test_whoever_may_publish_chooses_neither_what_is_read_nor_what_is_run(world: World) -> None:
@@ -620,7 +668,7 @@ def test_a_skip_that_cannot_be_recorded_is_delivered_again_until_it_is(world: Wo
 
 def test_an_event_whose_skipping_was_cut_short_is_skipped_after_a_lease(world: World) -> None:
     launcher, delivery = world.launcher(when=NO), world.upload()
-    event = read_event(TRIGGER_ID, *delivery)
+    event = read_event(TRIGGER_ID, GcsSource(BUCKET, ""), *delivery)
     launcher._ledger.claim(event.key, event.subject)
     assert world.outcomes(launcher, delivery) == ["retry"]
     world.time_passes()

@@ -18,6 +18,7 @@ from function_src.launcher.package import read_package
 from function_src.launcher.parameters import read_parameter
 from function_src.launcher.run import UnavailableError
 from function_src.launcher.settings import Trigger, VertexTarget
+from function_src.launcher.sources import GcsSource
 from function_src.launcher.vertex import Endpoint
 from rehearsal.google_api import google_error
 from rehearsal.loopback import Loopback
@@ -58,8 +59,7 @@ class World:
         target = VertexTarget(self.url, "acme-ml-dev", "us-central1", "gs://acme-runs/out", RUNNER, {})
         trigger = Trigger(
             id=TRIGGER_ID,
-            bucket=BUCKET,
-            prefix="",
+            source=GcsSource(BUCKET, ""),
             parameters={"filename": read_parameter("filename", filename)},
             content_limit=1000,
             ledger=LEDGER,

@@ -383,7 +383,7 @@ def test_any_configuration_is_a_parameter_or_refused(config: Any) -> None:
 
 # --- what an expression reads --------------------------------------------------------------------------------------
 
-EVERYTHING = {"object", "message", "event", "content", "lines"}
+EVERYTHING = {"object", "message", "event", "log", "content", "lines"}
 
 
 @pytest.mark.parametrize(

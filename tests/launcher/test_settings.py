@@ -7,11 +7,12 @@ import pytest
 
 from function_src.launcher.parameters import Parameter
 from function_src.launcher.settings import BadSettingsError, KfpTarget, Trigger, VertexTarget, read_trigger
+from function_src.launcher.sources import GcsSource, LogSource, PubSubSource, ScheduleSource, Source
 
 HOST = "https://1234abcd-dot-us-central1.pipelines.googleusercontent.com"
 SETTINGS: dict[str, Any] = {
     "id": "acme-ml-dev/dev/echo",
-    "source": {"bucket": "acme-incoming", "prefix": "incoming/"},
+    "source": {"kind": "gcs", "bucket": "acme-incoming", "prefix": "incoming/"},
     "parameters": {"filename": {"value": "x"}},
     "content_limit": 1048576,
     "ledger": "launch-ledger-1a2b3c4",
@@ -39,8 +40,7 @@ def without(path: str) -> dict[str, Any]:
 def test_the_settings_are_what_the_program_wrote() -> None:
     assert read(SETTINGS) == Trigger(
         id="acme-ml-dev/dev/echo",
-        bucket="acme-incoming",
-        prefix="incoming/",
+        source=GcsSource("acme-incoming", "incoming/"),
         parameters={"filename": Parameter(None, "x")},
         content_limit=1048576,
         ledger="launch-ledger-1a2b3c4",
@@ -107,6 +107,26 @@ def test_another_kind_of_target_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ({"kind": "pubsub"}, PubSubSource(SETTINGS["id"])),
+        ({"kind": "pubsub", "topic": "projects/a/topics/t"}, PubSubSource(SETTINGS["id"], "projects/a/topics/t")),
+        ({"kind": "log"}, LogSource()),
+        ({"kind": "schedule"}, ScheduleSource()),
+    ],
+)
+def test_each_kind_of_source_has_settings_of_its_own(source: dict[str, str], expected: Source) -> None:
+    assert read(SETTINGS | {"source": source}).source == expected
+
+
+def test_a_glob_that_is_wrong_or_an_unknown_kind_of_source_is_named() -> None:
+    for source, problem in (({"kind": "ftp"}, "source.kind is 'ftp'"), (SETTINGS["source"] | {"glob": "{a}"}, "'{'")):
+        with pytest.raises(BadSettingsError) as refusal:
+            read(SETTINGS | {"source": source})
+        assert problem in str(refusal.value)
+
+
+@pytest.mark.parametrize(
     "host", [HOST, "https://kfp.example", "http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"]
 )
 def test_https_is_accepted_and_plain_http_on_the_loopback(host: str) -> None:
@@ -138,7 +158,8 @@ def test_a_token_never_travels_in_the_clear(host: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *("id", "source", "source.bucket", "source.prefix", "parameters", "content_limit", "ledger", "lease_seconds"),
+        *("id", "source", "source.kind", "source.bucket", "source.prefix"),
+        *("parameters", "content_limit", "ledger", "lease_seconds"),
         *("target", "target.kind", "target.host", "target.credentials", "target.experiment"),
     ],
 )

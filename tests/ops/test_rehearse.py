@@ -39,6 +39,24 @@ def test_another_stack_and_a_file_of_one_s_own_with_the_data_that_it_names() -> 
     assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 3.0}' in done.stdout
 
 
+def test_batch_markers_start_runs_and_data_files_are_skipped() -> None:
+    done = rehearse("--stack", "examples/Pulumi.batches.yaml", "--file", "examples/2026-11-22.manifest.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = re.findall(r"^([✓✗]) (\w+)", done.stdout, re.MULTILINE)
+    assert [outcome for _, outcome in summary] == ["launched", "duplicate", "skipped", "rejected", "launched"]
+    assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 3.0}' in done.stdout
+
+
+def test_every_other_source_is_rehearsed_with_the_sample_that_is_called_like_its_trigger() -> None:
+    done = rehearse("--stack", "examples/Pulumi.sources.yaml", "--file", "examples/sources")
+    assert done.returncode == 0, done.stdout + done.stderr
+    summary = re.findall(r"^([✓✗]) (\w+)", done.stdout, re.MULTILINE)
+    assert summary == [("✓", "launched"), ("✓", "duplicate"), ("✓", "rejected"), ("✓", "launched")] * 3
+    assert "task echo: Output = gs://acme-shop-exports/2026-11-22/orders.csv" in done.stdout
+    assert "task echo: Output = projects/acme-ml-dev/datasets/shop/tables/orders" in done.stdout
+    assert re.search(r"task echo: Output = gs://acme-orders/20\d\d-", done.stdout)
+
+
 def test_a_file_that_the_pipeline_cannot_use_is_seen_in_the_exit_status(tmp_path: Path) -> None:
     (tmp_path / "trigger.json").write_text('{"data": 5}')
     done = rehearse("--stack", "examples/Pulumi.orders.yaml", "--file", str(tmp_path / "trigger.json"))
@@ -88,7 +106,8 @@ def test_a_refused_configuration_is_shown_as_it_is(tmp_path: Path) -> None:
     done = rehearse("--stack", str(stack))
     assert done.returncode == 1
     assert (
-        "Pulumi.mine.yaml:\n  event-triggered-pipelines:triggers[0].source.kind: is ['red']; use 'gcs'" in done.stderr
+        "Pulumi.mine.yaml:\n  event-triggered-pipelines:triggers[0].source.kind: is ['red']; use 'gcs',"
+        in done.stderr
     )
     assert "Traceback" not in done.stderr
 

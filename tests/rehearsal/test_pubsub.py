@@ -135,3 +135,13 @@ def test_a_topic_without_a_subscription_loses_what_is_published(bench: Bench) ->
     bench.push_to(Receiver([200]))
     bench.publish(b"later")
     assert [attempt.message.data for attempt in bench.until(1)] == [b"later"]
+
+
+def test_a_subscription_gets_only_what_its_filter_lets_through(bench: Bench) -> None:
+    chosen = Subscription("projects/p/subscriptions/orders", EVENTS, filter='attributes.type = "order"')
+    everything = Subscription("projects/p/subscriptions/all", EVENTS)
+    for subscription in (chosen, everything):
+        bench.loopback.call(bench.pubsub.subscribe, subscription)
+    wanted, other = bench.publish(type="order"), bench.publish(type="refund")
+    assert [message.id for message in chosen.kept] == [wanted]
+    assert [message.id for message in everything.kept] == [wanted, other]

@@ -17,6 +17,7 @@ from function_src.launcher.launch import Launcher
 from function_src.launcher.package import read_package
 from function_src.launcher.parameters import read_parameter
 from function_src.launcher.settings import KfpTarget, Trigger
+from function_src.launcher.sources import GcsSource
 from ops.cli import app
 from ops.errors import OperationError
 from rehearsal.kfp import KfpEndpoint
@@ -77,8 +78,7 @@ class Desk:
         """The launcher as it is deployed now."""
         trigger = Trigger(
             id="acme-ml-dev/dev/echo",
-            bucket=BUCKET,
-            prefix="incoming/",
+            source=GcsSource(BUCKET, "incoming/"),
             parameters={"filename": read_parameter("filename", filename)},
             content_limit=1000,
             ledger=LEDGER,

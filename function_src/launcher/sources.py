@@ -1,0 +1,231 @@
+"""The kinds of source, each with the answer to what makes two deliveries the same event.
+
+- ``gcs``: bucket, name and generation. Cloud Storage says that one event can arrive as several messages with several
+  ids (docs: storage/docs/pubsub-notifications), so a message id identifies nothing there.
+- ``pubsub``: the attribute ``launch_key`` where the publisher sets it, else the message's id. Two messages with the
+  same data are two events: only the publisher can know that it meant one.
+- ``log``: the entry's log, timestamp and insert id, by which Cloud Logging itself tells duplicates.
+- ``schedule``: the message's id. Cloud Scheduler publishes each firing once and does not say in the message when it
+  was due, so the id is all that tells a redelivery from the next firing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from .glob import Glob
+from .parameters import show
+
+FINALIZE = "OBJECT_FINALIZE"
+LAUNCH_KEY = "launch_key"
+# Attributes of a message that was published again: the id that it had at first, and the one trigger that it is for.
+FIRST_ID, FOR_TRIGGER = "launch-first-id", "launch-for"
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class BadDeliveryError(ValueError):
+    """The delivery is not an event of this trigger, and no later delivery of it will be."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A Pub/Sub message: ``fields`` as expressions see them, and its ``data`` as it was published."""
+
+    fields: Mapping[str, Any]
+    data: bytes
+
+    @property
+    def first_id(self) -> str:
+        """The id under which the message was first published, unique within its topic."""
+        found = str(self.fields["attributes"].get(FIRST_ID) or self.fields["id"])
+        if not found:
+            raise BadDeliveryError("the Pub/Sub message has no id")
+        return found
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """What a source makes of a message.
+
+    ``subject`` and the shorter ``label`` are for people; ``parts`` go into the event document; ``data`` is what its
+    content is read from, None where that is an object.
+    """
+
+    identity: tuple[str, ...]
+    subject: str
+    label: str
+    time: str
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    data: bytes | None = None
+
+
+class Source(Protocol):
+    """Where a trigger's events come from."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind, as in a stack file."""
+
+    def read(self, message: Message) -> Occurrence:
+        """Reads a message of this source, or raises BadDeliveryError."""
+
+    def check(self, document: Mapping[str, Any], /) -> str | None:
+        """Returns why the source passes an event over; raises BadDeliveryError for one of another source."""
+
+
+@dataclass(frozen=True)
+class GcsSource:
+    """New objects of a bucket. Those that the glob does not match are passed over."""
+
+    bucket: str
+    prefix: str
+    glob: Glob | None = None
+    kind: str = "gcs"
+
+    def read(self, message: Message) -> Occurrence:
+        """Reads a notification of Cloud Storage."""
+        change = message.fields["attributes"].get("eventType", FINALIZE)
+        if change != FINALIZE:
+            raise BadDeliveryError(f"the notification's eventType is {show(change)}; only {FINALIZE} launches")
+        return self.read_object(read_json(message.data, "the Pub/Sub message's data"), message.fields["publish_time"])
+
+    def read_object(self, resource: Any, published: str = "") -> Occurrence:
+        """Reads an object resource of the JSON API, which a message or a CloudEvent brought."""
+        found = _object(resource)
+        identity = ("gcs", found["bucket"], found["name"], found["generation"])
+        subject, label = f"{found['uri']}#{found['generation']}", found["name"].rsplit("/", 1)[-1]
+        return Occurrence(identity, subject, label, published or found["time_created"], {"object": found})
+
+    def check(self, document: Mapping[str, Any]) -> str | None:
+        """Refuses objects of other buckets: who may publish to the topic must not choose what is read and run."""
+        uri, bucket, name = (document["object"][key] for key in ("uri", "bucket", "name"))
+        if bucket != self.bucket or not name.startswith(self.prefix):
+            raise BadDeliveryError(f"{uri} is not in gs://{self.bucket}/{self.prefix}, where this trigger looks")
+        return f"its name does not match {self.glob.text}" if self.glob and not self.glob.matches(name) else None
+
+
+@dataclass(frozen=True)
+class PubSubSource:
+    """Messages of a topic. ``topic`` is the one that was there before the stack; an id is unique within it only.
+
+    Others may be subscribed to it: what was published again for ``trigger_id`` is for that trigger alone.
+    """
+
+    trigger_id: str
+    topic: str = ""
+    kind: str = "pubsub"
+
+    def read(self, message: Message) -> Occurrence:
+        """Takes any message that has an identity."""
+        key = message.fields["attributes"].get(LAUNCH_KEY)
+        if key:
+            identity, subject, label = ("pubsub", LAUNCH_KEY, str(key)), f"pubsub:{LAUNCH_KEY}={key}", str(key)
+        else:
+            label = message.first_id
+            identity, subject = ("pubsub", self.topic, label), f"pubsub:{label}"
+        return Occurrence(identity, subject, label, message.fields["publish_time"], data=message.data)
+
+    def check(self, document: Mapping[str, Any]) -> str | None:
+        """Takes up whatever is on the topic, but for replays: what is not wanted, Pub/Sub has filtered."""
+        meant = document["message"]["attributes"].get(FOR_TRIGGER, self.trigger_id)
+        return None if meant == self.trigger_id else f"it was published again for {show(meant)}"
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """Log entries that a sink exports."""
+
+    kind: str = "log"
+
+    def read(self, message: Message) -> Occurrence:
+        """Reads a LogEntry."""
+        entry = read_json(message.data, "the Pub/Sub message's data")
+        parts = [entry.get(key) if isinstance(entry, dict) else None for key in ("logName", "timestamp", "insertId")]
+        if not all(isinstance(part, str) and part for part in parts):
+            raise BadDeliveryError("the message is no log entry: logName, timestamp or insertId is missing")
+        name, timestamp, insert_id = map(str, parts)
+        label = name.rsplit("%2F", 1)[-1].rsplit("/", 1)[-1]
+        identity = ("log", name, timestamp, insert_id)
+        return Occurrence(identity, f"log:{name}#{insert_id}", label, timestamp, {"log": entry}, message.data)
+
+    def check(self, _: Mapping[str, Any]) -> None:
+        """Only the sink may publish to the topic, and it has filtered."""
+
+
+@dataclass(frozen=True)
+class ScheduleSource:
+    """Firings of a Cloud Scheduler job."""
+
+    kind: str = "schedule"
+
+    def read(self, message: Message) -> Occurrence:
+        """Takes any message: what a firing carries is the payload of the stack file."""
+        published = message.fields["publish_time"]
+        identity, subject = ("schedule", message.first_id), f"schedule:{message.first_id}"
+        return Occurrence(identity, subject, published[:16], published, data=message.data)
+
+    def check(self, _: Mapping[str, Any]) -> None:
+        """Only Cloud Scheduler may publish to the topic."""
+
+
+def read_source(config: Mapping[str, Any], trigger_id: str) -> Source:
+    """Reads ``source`` of TRIGGER, where the kind says which keys there are.
+
+    Raises:
+        KeyError, ValueError: a key is missing, or there is no such kind.
+    """
+    match config["kind"]:
+        case "gcs":
+            return GcsSource(config["bucket"], config["prefix"], Glob(config["glob"]) if "glob" in config else None)
+        case "pubsub":
+            return PubSubSource(trigger_id, config.get("topic", ""))
+        case "log":
+            return LogSource()
+        case "schedule":
+            return ScheduleSource()
+    raise ValueError(f"source.kind is {config['kind']!r}")
+
+
+def read_json(text: bytes | str, what: str) -> Any:
+    """Parses JSON, or raises BadDeliveryError."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadDeliveryError(f"{what} is not JSON") from None
+
+
+def _object(resource: Any) -> dict[str, Any]:
+    """Reads an object resource. Numbers arrive as numbers or as strings; both are taken."""
+    if not isinstance(resource, dict):
+        raise BadDeliveryError("the delivery names no Cloud Storage object")
+    bucket, name, generation = (resource.get(key) for key in ("bucket", "name", "generation"))
+    if not (_is_name(bucket) and _is_name(name)):
+        raise BadDeliveryError("the delivery names no Cloud Storage object: bucket or name is missing")
+    if not _is_count(generation):
+        raise BadDeliveryError(f"the object's generation is {show(generation)}; expected a number")
+    size, metadata = resource.get("size"), resource.get("metadata")
+    return {
+        "uri": f"gs://{bucket}/{name}",
+        "bucket": bucket,
+        "name": name,
+        "generation": str(generation),
+        "size": int(size) if _is_count(size) and size is not None else None,
+        "content_type": resource.get("contentType"),
+        "time_created": str(resource.get("timeCreated") or ""),
+        "metadata": metadata if isinstance(metadata, dict) else {},
+    }
+
+
+def _is_name(value: object) -> bool:
+    """Whether the value is text that UTF-8 can carry. JSON can spell half a character, and nothing is called so."""
+    return isinstance(value, str) and value != "" and not SURROGATE.search(value)
+
+
+def _is_count(value: object) -> bool:
+    """Whether the value is a 64-bit count, as a number or in digits."""
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    return text.isascii() and text.isdigit() and len(text) < 20

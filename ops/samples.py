@@ -1,0 +1,53 @@
+"""Samples of events that fit a trigger: names of objects, and messages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from function_src.launcher.glob import Glob
+from ops.errors import OperationError
+from rehearsal.environment import RunningTrigger
+
+
+def takes(trigger: RunningTrigger, name: str) -> bool:
+    """Whether a trigger takes up an object of that name."""
+    glob = trigger.settings["source"].get("glob")
+    return name.startswith(trigger.prefix) and (not glob or Glob(glob).matches(name))
+
+
+def matching_name(trigger: RunningTrigger, name: str) -> str:
+    """A name for an object like ``name`` that the trigger takes up.
+
+    Raises:
+        OperationError: none was found.
+    """
+    glob = trigger.settings["source"].get("glob", "")
+    filled = re.sub(r"\*+/?|\?|\[.[^\]]*\]", lambda wild: _fill(wild[0], name), glob)
+    candidates = (trigger.prefix + name, Glob(glob).head + name if glob else name, filled, trigger.prefix + filled)
+    for candidate in candidates:
+        if takes(trigger, candidate):
+            return candidate
+    raise OperationError(f"trigger {trigger.name}: no name was found that {glob!r} matches; give FILE one")
+
+
+def _fill(wild: str, name: str) -> str:
+    """Something that a part of a glob matches."""
+    if wild == "**/":
+        return ""
+    if wild.startswith("*"):
+        return name.split(".", maxsplit=1)[0] + ("/" if wild.endswith("/") else "")
+    return "x" if wild == "?" else wild[1]
+
+
+def read_message(body: bytes) -> tuple[bytes, Mapping[str, str]]:
+    """A message from a file: ``{"attributes": {...}, "data": ...}``, or else all of it is data."""
+    try:
+        written = json.loads(body)
+    except ValueError:
+        return body, {}
+    if not isinstance(written, dict) or "attributes" not in written or written.keys() - {"attributes", "data"}:
+        return body, {}
+    data = written.get("data", "")
+    return (data if isinstance(data, str) else json.dumps(data)).encode(), written["attributes"]
