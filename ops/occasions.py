@@ -94,9 +94,9 @@ class FileLands(_Occasion):
         self._body = file.read_bytes() if file else SAMPLE_TEXT
         self._wanted = file.name if file else SAMPLE_FILE
         self._name = matching_name(trigger, self._wanted)
-        data = f"{self._name.rpartition('/')[0]}/part-00000".lstrip("/")  # lies beside the marker of a glob
-        if not takes(trigger, data) and data.startswith(Glob(trigger.settings["source"]["glob"]).head):
-            self.pass_over = partial(self._upload, data, b"data\n")
+        beside = f"{self._name.rpartition('/')[0]}/part-00000".lstrip("/")
+        if _is_announced(trigger, beside) and not takes(trigger, beside):
+            self.pass_over = partial(self._upload, beside, b"data\n")
         self.bad = (
             "a file arrives that is not text" if trigger.reads_content else "someone publishes to the topic by hand"
         )
@@ -233,3 +233,9 @@ class ClockStrikes(_Occasion):
     def go_wrong(self) -> bool:
         """Every message is a firing; what is none cannot come from Pub/Sub."""
         return self._call_with_nonsense()
+
+
+def _is_announced(trigger: RunningTrigger, name: str) -> bool:
+    """Whether Cloud Storage is told to announce an object of that name: not every one that a glob does not match."""
+    glob = trigger.settings["source"].get("glob")
+    return name.startswith(trigger.prefix) and name.startswith(Glob(glob).head if glob else "")

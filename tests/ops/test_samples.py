@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ops.errors import OperationError
+from ops.occasions import occasion
 from ops.samples import matching_name, read_message, takes
 
 
@@ -49,3 +50,23 @@ def test_a_glob_that_no_name_was_found_for_asks_for_one() -> None:
 )
 def test_a_file_is_a_message_s_data_or_a_message(body: bytes, data: bytes, attributes: dict[str, str]) -> None:
     assert read_message(body) == (data, attributes)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "glob", "beside"),
+    [
+        ("in/", "**/_SUCCESS", True),
+        ("", "in/*.json", True),
+        ("in/", None, False),
+        ("in/orders-", None, False),
+        ("", "in/marker-*", False),
+        ("", "**", False),
+    ],
+)
+def test_a_file_is_passed_over_only_where_a_glob_leaves_out_what_is_announced(
+    prefix: str, glob: str | None, beside: bool
+) -> None:
+    found = trigger(prefix, **({"glob": glob} if glob else {}))
+    found.kind, found.reads_content = "gcs", False
+    nothing: Any = None
+    assert (occasion(nothing, found, None, lambda *_: None).pass_over is not None) is beside
