@@ -54,7 +54,11 @@ def test_every_resource_of_every_stack_has_its_needs_told(path: Path) -> None:
     [("project-viewer", "resourcemanager.projects.setIamPolicy"), ("iap", "iap.webServices.setIamPolicy")],
 )
 def test_every_way_into_an_endpoint_has_its_needs_told(access: str, takes: str) -> None:
-    behind_iap = {"target__host": "https://kfp.example", "target__iap_backend_service": "kfp"}
+    behind_iap = {
+        "target__host": "https://kfp.example",
+        "target__iap_backend_service": "kfp",
+        "target__audience": "1-a.apps.googleusercontent.com",
+    }
     needs = needs_of(plan(target__access=access, **(behind_iap if access == "iap" else {})))
     assert takes in needs.permissions
 
