@@ -31,7 +31,7 @@ test: check $(PACK_READY) ## Check style and types, and run every test
 check: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy infra ops pipelines policy rehearsal tests
+	$(BIN)/mypy connect infra ops pipelines policy rehearsal tests
 	cd function_src && ../$(BIN)/mypy --config-file ../pyproject.toml main.py
 
 policy: $(READY) $(PACK_READY) ## Install what `pulumi preview --policy-pack policy` needs

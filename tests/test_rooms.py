@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("function_src", "infra", "ops", "pipelines", "policy", "rehearsal", "tests")
+ROOMS = ("connect", "function_src", "infra", "ops", "pipelines", "policy", "rehearsal", "tests")
 ALLOWED = {
+    "connect": {"function_src", "infra"},
     "function_src": set(),
     "infra": {"function_src"},
     "pipelines": set(),
     "policy": set(),
     "rehearsal": {"infra"},
-    "ops": {"function_src", "infra", "policy", "rehearsal"},
+    "ops": {"connect", "function_src", "infra", "policy", "rehearsal"},
 }
 PURE_LAUNCHER_MODULES = {
     f"function_src.launcher.{module}" for module in ("condition", "glob", "origin", "package", "parameters")
@@ -48,9 +49,23 @@ def test_the_program_takes_only_the_pure_modules_from_the_launcher() -> None:
     assert taken == PURE_LAUNCHER_MODULES
 
 
+def test_connecting_takes_only_a_pure_module_from_the_launcher() -> None:
+    taken = {name for path in modules("connect") for name in imports(path) if name.startswith("function_src")}
+    assert taken == {"function_src.launcher.origin"}
+
+
 @pytest.mark.parametrize(
     "module",
-    ["infra/packaging.py", "infra/contract.py", "infra/rules.py", "infra/source_rules.py", "infra/errors.py"],
+    [
+        "infra/packaging.py",
+        "infra/contract.py",
+        "infra/rules.py",
+        "infra/errors.py",
+        "infra/settings.py",
+        "infra/source_rules.py",
+        "infra/stack_file.py",
+        "infra/target_settings.py",
+    ],
 )
 def test_what_needs_no_pulumi_imports_none(module: str) -> None:
     assert not [name for name in imports(ROOT / module) if name.startswith("pulumi")]

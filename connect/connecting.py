@@ -1,0 +1,75 @@
+"""Connects to a Pipelines endpoint from wherever the code runs."""
+
+from __future__ import annotations
+
+from connect.client import Client
+from connect.credentials import TokenRequest, Way, Wish, find_credentials
+from connect.deadline import Deadline
+from connect.endpoint import Endpoint, find_endpoint
+from connect.problems import ConnectError, Problem
+from connect.tokens import Tokens
+
+SECONDS = 5.0  # less than anybody waits before wondering
+
+
+def connect(
+    host: str | None = None,
+    credentials: Way | None = None,
+    *,
+    stack: str | None = None,
+    trigger: str | None = None,
+    audience: str | None = None,
+    key_file: str | None = None,
+    token: str | None = None,
+    account: str | None = None,
+    source: Way = "default",
+    namespace: str = "",
+    ca_file: str | None = None,
+) -> Client:
+    """Returns a ``kfp.Client`` that has reached the endpoint and keeps its token fresh.
+
+    The endpoint is ``host``, or the KFP target of a ``stack`` (and of a ``trigger`` in it), or KF_PIPELINES_ENDPOINT.
+
+    ``credentials`` say as whom: ``default`` (Application Default Credentials: gcloud's, a runtime's, Workbench's),
+    ``metadata`` (the runtime's own account), ``key-file`` (with ``key_file``), ``impersonate`` (acting as
+    ``account``, with the credentials that ``source`` names) or ``token`` (with ``token``). Left out, they are
+    ``default`` for a hosted endpoint and with an ``audience``, and none elsewhere: an endpoint inside a network or
+    behind a port-forward asks for none.
+
+    ``audience`` is what Identity-Aware Proxy wants ID tokens for. ``namespace`` is for installations with several
+    users. ``ca_file`` holds the certificates of an authority of your own.
+
+    Raises:
+        ConnectError: within five seconds, with what is wrong and what mends it.
+        ConfigurationError: the stack file is missing or wrong.
+    """
+    endpoint = find_endpoint(host, stack, trigger, audience)
+    deadline = Deadline(SECONDS)
+    tokens = None
+    if way := credentials or needed_credentials(endpoint):
+        wish = Wish(way, key_file, token, account, source)
+        tokens = deadline.run(lambda: open_tokens(endpoint, wish), Problem.NO_TOKEN_IN_TIME)
+    return deadline.run(
+        lambda: Client(endpoint, tokens, namespace=namespace, ca_file=ca_file),
+        Problem.NO_ANSWER_IN_TIME,
+        HOST=endpoint.host,
+    )
+
+
+def needed_credentials(endpoint: Endpoint) -> Way | None:
+    """The credentials to use where nobody says which: none, unless the endpoint is known to want a token."""
+    return "default" if endpoint.hosted or endpoint.audience else None
+
+
+def open_tokens(endpoint: Endpoint, wish: Wish) -> Tokens:
+    """Returns tokens for an endpoint, the first of which is there.
+
+    Raises:
+        ConnectError: there is none, or it may not be sent there.
+    """
+    if not endpoint.audience and not endpoint.takes_access_tokens:
+        raise ConnectError(Problem.NOT_FOR_TOKENS, HOST=endpoint.host)
+    request = TokenRequest()
+    tokens = Tokens(find_credentials(wish, endpoint.audience, request), request)
+    tokens.get()
+    return tokens

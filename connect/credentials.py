@@ -1,0 +1,155 @@
+"""As whom to connect: google-auth's credentials for each way of having some.
+
+An access token can do all that its account may, on all of Google Cloud; an ID token only tells one audience who is
+there. So what is behind Identity-Aware Proxy gets the second kind.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+import google.auth
+import requests
+from google.auth import compute_engine, impersonated_credentials
+from google.auth.credentials import Credentials
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.transport.requests import Request
+from google.oauth2 import service_account
+
+from connect.problems import ConnectError, Problem
+
+Way = Literal["default", "metadata", "key-file", "impersonate", "token"]
+WAYS: tuple[str, ...] = get_args(Way)
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+TOKEN_VARIABLE = "KF_PIPELINES_TOKEN"  # noqa: S105 the name of a variable and no token
+KEY_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+LONGEST_WAIT = 10.0  # seconds, for each wait on a server that gives tokens
+
+
+@dataclass(frozen=True)
+class Wish:
+    """As whom to connect. ``account`` and ``source`` go with ``impersonate``: whom to act as, and who acts."""
+
+    way: str
+    key_file: str | None = None
+    token: str | None = None
+    account: str | None = None
+    source: str = "default"
+
+
+class GivenToken(Credentials):
+    """A token that was passed as it is. There is no other when it ends."""
+
+    # Here and below: google-auth has no types.
+
+    def __init__(self, token: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.token = token
+
+    def refresh(self, request: Request) -> None:
+        """Leaves it as it is; the endpoint says what it thinks of it."""
+
+
+class TokenRequest(Request):
+    """google-auth's transport, with no redirects, no netrc and no proxies of the surroundings, and never for long."""
+
+    def __init__(self) -> None:
+        session = requests.Session()
+        session.trust_env = False
+        super().__init__(session)
+
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: Any = None,
+        headers: Any = None,
+        timeout: float = LONGEST_WAIT,
+        **options: Any,
+    ) -> Any:
+        """Sends one request, as google-auth wants it sent."""
+        seconds = min(timeout or LONGEST_WAIT, LONGEST_WAIT)
+        return super().__call__(  # type: ignore[no-untyped-call]  # google-auth has no types
+            url, method, body, headers, seconds, allow_redirects=False, **options
+        )
+
+
+def find_credentials(wish: Wish, audience: str | None, request: Request) -> Credentials:
+    """Returns credentials that give access tokens or, with an audience, ID tokens for it.
+
+    Raises:
+        ConnectError: there are none, or they cannot give such tokens.
+    """
+    found = _impersonated(wish, request) if wish.way == "impersonate" else _own(wish, request)
+    return _for_audience(found, audience, request) if audience and wish.way != "token" else found
+
+
+def _own(wish: Wish, request: Request) -> Credentials:
+    match wish.way:
+        case "default":
+            return _default(request)
+        case "metadata":
+            return compute_engine.Credentials(scopes=[SCOPE])
+        case "key-file":
+            return _key_file(wish.key_file or os.environ.get(KEY_VARIABLE))
+        case "token":
+            token = wish.token or os.environ.get(TOKEN_VARIABLE)
+            if not token:
+                raise _missing("token", "a token", f'token="..." or {TOKEN_VARIABLE}')
+            return GivenToken(token)
+    raise ValueError(f"credentials are {wish.way!r}; use one of {', '.join(WAYS)}")
+
+
+def _default(request: Request) -> Credentials:
+    try:
+        found, _ = google.auth.default(scopes=[SCOPE], request=request)
+    except DefaultCredentialsError as error:
+        # A file that is named but missing or broken is worth its own words.
+        if os.environ.get(KEY_VARIABLE):
+            raise _bad_key_file(os.environ[KEY_VARIABLE], error) from None
+        raise ConnectError(Problem.NO_CREDENTIALS) from None
+    return found
+
+
+def _key_file(path: str | None) -> Credentials:
+    if not path:
+        raise _missing("key-file", "a file", f'key_file="key.json" or {KEY_VARIABLE}')
+    try:
+        found = service_account.Credentials.from_service_account_file(path, scopes=[SCOPE])  # type: ignore[no-untyped-call]
+        return cast("Credentials", found)
+    except (OSError, ValueError, GoogleAuthError) as error:
+        raise _bad_key_file(path, error) from None
+
+
+def _impersonated(wish: Wish, request: Request) -> Credentials:
+    if not wish.account:
+        raise _missing("impersonate", "an account", 'account="NAME@PROJECT.iam.gserviceaccount.com"')
+    if wish.source not in ("default", "metadata", "key-file"):
+        raise ValueError(f"source is {wish.source!r}; use one of default, metadata, key-file")
+    source = _own(Wish(wish.source, wish.key_file), request)
+    return impersonated_credentials.Credentials(source, wish.account, target_scopes=[SCOPE])
+
+
+def _for_audience(found: Credentials, audience: str, request: Request) -> Credentials:
+    match found:
+        case compute_engine.Credentials():
+            return compute_engine.IDTokenCredentials(request, audience, use_metadata_identity_endpoint=True)
+        case impersonated_credentials.Credentials():
+            return impersonated_credentials.IDTokenCredentials(found, audience, include_email=True)
+        case service_account.Credentials():
+            uri = found._token_uri  # noqa: SLF001 google-auth has no public name for it
+            return service_account.IDTokenCredentials(  # type: ignore[no-untyped-call]
+                found.signer, found.service_account_email, uri, audience
+            )
+    raise ConnectError(Problem.NO_ID_TOKEN, AUDIENCE=audience)
+
+
+def _missing(way: str, option: str, example: str) -> ConnectError:
+    return ConnectError(Problem.MISSING, WAY=way, OPTION=option, EXAMPLE=example)
+
+
+def _bad_key_file(path: str, error: Exception) -> ConnectError:
+    reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error).splitlines()[0]
+    return ConnectError(Problem.BAD_KEY_FILE, FILE=path, REASON=reason)

@@ -1,0 +1,147 @@
+"""Everything that keeps a client from an endpoint: what is said about it, and what mends it.
+
+All in one place, because docs/connect.md lists them: a test compares. Names in braces are filled in, and stand in
+capitals in the document.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Problem(Enum):
+    """What is wrong and how to fix it. The second is a command wherever there is one."""
+
+    NO_ENDPOINT = (
+        "no endpoint is given",
+        'pass it, connect("https://..."), or a stack, connect(stack="dev"), or set KF_PIPELINES_ENDPOINT',
+    )
+    BAD_ENDPOINT = ("the endpoint in {PLACE} {PROBLEM}", "{FIX}")
+    NO_TARGET = ("stack {STACK} has no KFP target for {TRIGGER}", "name one of its triggers that has: {TRIGGERS}")
+    MISSING = ('credentials "{WAY}" need {OPTION}', "pass it: {EXAMPLE}")
+    NO_CREDENTIALS = (
+        "there are no Google Cloud credentials here",
+        'gcloud auth application-default login; without gcloud use credentials="key-file" or "token"',
+    )
+    NO_METADATA = (
+        "the metadata server gives no token: {REASON}",
+        'credentials="metadata" works on Google Cloud, with a service account attached; elsewhere use "default"',
+    )
+    BAD_KEY_FILE = (
+        "{FILE} is no usable service account key: {REASON}",
+        "gcloud iam service-accounts keys create {FILE} --iam-account=ACCOUNT",
+    )
+    CREDENTIALS_REFUSED = (
+        "Google gives {ACCOUNT} no token: {REASON}",
+        "gcloud auth application-default login; for a key file, make a new key: that one may have been deleted",
+    )
+    NO_WAY_TO_GOOGLE = (
+        "the server that gives tokens cannot be reached: {REASON}",
+        "mend the way there: curl https://oauth2.googleapis.com",
+    )
+    NO_TOKEN_IN_TIME = (
+        "there was no token within {SECONDS} s",
+        (
+            "gcloud auth application-default login, or mend the way to the token server: the search for a metadata "
+            "server, for one, is skipped with NO_GCE_CHECK=true"
+        ),
+    )
+    MAY_NOT_IMPERSONATE = (
+        "the credentials in use may not act as {ACCOUNT}: {REASON}",
+        (
+            "gcloud iam service-accounts add-iam-policy-binding {ACCOUNT} --member=user:YOU "
+            "--role=roles/iam.serviceAccountTokenCreator"
+        ),
+    )
+    NO_ID_TOKEN = (
+        "a person's credentials get no ID token for {AUDIENCE}",
+        'act as a service account: credentials="impersonate", account="NAME@PROJECT.iam.gserviceaccount.com"',
+    )
+    NOT_FOR_TOKENS = (
+        (
+            "no access token is sent to {HOST}: it would open all that you may do on Google Cloud, and this is "
+            "no hosted endpoint"
+        ),
+        "leave credentials out for an endpoint inside a network; for one behind Identity-Aware Proxy pass audience",
+    )
+    ANOTHER_HOST = ("this client is for {HOST} and sends nothing to {URL}", "make another with connect()")
+    UNAUTHORIZED = (
+        "{HOST} does not accept the token of {ACCOUNT} (401{SAID})",
+        "is this the right account, and the right endpoint? A token that was passed as it is ends after an hour",
+    )
+    NEEDS_TOKEN = (
+        "{HOST} wants a token and was sent none (401{SAID})",
+        'say whose: credentials="default", or audience="..." for an endpoint behind Identity-Aware Proxy',
+    )
+    FORBIDDEN = (
+        "{HOST} is forbidden to {ACCOUNT} (403)",
+        (
+            "gcloud iam service-accounts add-iam-policy-binding {INSTALLATION} --member={MEMBER} "
+            "--role=roles/iam.serviceAccountUser, with the service account of the Pipelines installation"
+        ),
+    )
+    FORBIDDEN_BY_IAP = (
+        "Identity-Aware Proxy does not let {ACCOUNT} through to {HOST} (403)",
+        (
+            "gcloud iap web add-iam-policy-binding --resource-type=backend-services --service=BACKEND_SERVICE "
+            "--member={MEMBER} --role=roles/iap.httpsResourceAccessor, and check the audience: it is {AUDIENCE}"
+        ),
+    )
+    LOGIN_PAGE = (
+        "{HOST} answered {STATUS} with a page for people: it wants a login",
+        (
+            "for Identity-Aware Proxy pass audience; for a hosted endpoint take its URL from: "
+            "kubectl describe configmap inverse-proxy-config -n kubeflow"
+        ),
+    )
+    V1_ONLY = (
+        "{HOST} runs Kubeflow Pipelines 1, which has no API v2beta1",
+        "upgrade the installation to 2.0 or newer, or use kfp 1.8",
+    )
+    NO_API = (
+        "{HOST} answered {STATUS}: there is no KFP API v2beta1",
+        "is this the Pipelines endpoint? A port-forward goes to svc/ml-pipeline-ui or svc/ml-pipeline",
+    )
+    UNAVAILABLE = ("{HOST} answered {STATUS}: it is not available", "wait for it: kubectl get pods -n kubeflow")
+    UNREACHABLE = (
+        "{HOST} cannot be reached: {REASON}",
+        (
+            "is the name right, and the network? For a port-forward: kubectl port-forward -n kubeflow "
+            "svc/ml-pipeline-ui 8080:80"
+        ),
+    )
+    UNTRUSTED = (
+        "the certificate of {HOST} is not trusted: {REASON}",
+        "install the certificate's authority, and name its file: ca_file",
+    )
+    NO_ANSWER_IN_TIME = (
+        "{HOST} did not answer within {SECONDS} s",
+        "try again, or mend the network on the way there",
+    )
+    BROKEN = (
+        "the connection to {HOST} broke: {REASON}",
+        "try again; if it was to start or change something, look first whether it did",
+    )
+
+    @property
+    def what(self) -> str:
+        """What is wrong."""
+        return self.value[0]
+
+    @property
+    def fix(self) -> str:
+        """What mends it."""
+        return self.value[1]
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may succeed later with nobody doing anything."""
+        return self in (Problem.UNAVAILABLE, Problem.UNREACHABLE, Problem.NO_ANSWER_IN_TIME, Problem.BROKEN)
+
+
+class ConnectError(Exception):
+    """No connection, or no longer one: ``problem`` says which, the text also how to mend it."""
+
+    def __init__(self, problem: Problem, **facts: object) -> None:
+        self.problem = problem
+        super().__init__(f"{problem.what.format(**facts)}; {problem.fix.format(**facts)}")

@@ -1,0 +1,90 @@
+"""Tokens that stay fresh: one refresh for each that expires, however many threads ask."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from google.auth import compute_engine, impersonated_credentials, jwt
+from google.auth.credentials import Credentials
+from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.transport.requests import Request
+
+from connect.problems import ConnectError, Problem
+
+MARGIN = timedelta(minutes=4)  # the metadata server hands a token out again until 5 minutes before its end
+LONGEST_REASON = 300
+IMPERSONATED = (impersonated_credentials.Credentials, impersonated_credentials.IDTokenCredentials)
+METADATA = (compute_engine.Credentials, compute_engine.IDTokenCredentials)
+
+
+def now() -> datetime:
+    """The present. Tests have their own."""
+    return datetime.now(UTC).replace(tzinfo=None)  # google-auth's expiry is in UTC and does not say so
+
+
+class Tokens:
+    """Hands out a fresh token of some credentials.
+
+    Threads that find it stale wait for the one that renews it. google-auth's own ``token_state`` would not do: it
+    takes a token that lasts less than its threshold for stale at once, and each request would fetch another.
+    """
+
+    def __init__(self, credentials: Credentials, request: Request) -> None:
+        self._credentials = credentials
+        self._request = request
+        self._lock = threading.Lock()
+        self._renew_at: datetime | None = None
+
+    def get(self, refused: str | None = None) -> str:
+        """Returns a token, renewed when it is about to expire or is the one just ``refused``.
+
+        Raises:
+            ConnectError: there is none to be had.
+        """
+        with self._lock:
+            if self._stale() or self._credentials.token == refused:
+                self._renew()
+            return str(self._credentials.token)
+
+    @property
+    def account(self) -> str:
+        """Whose tokens these are, as far as it can be known without asking anybody."""
+        target = getattr(
+            self._credentials, "_target_credentials", self._credentials
+        )  # of an impersonator's ID tokens
+        told = [getattr(target, name, None) for name in ("service_account_email", "account")]
+        claimed = [_email(getattr(target, name, None)) for name in ("id_token", "token")]
+        return next((str(email) for email in (*told, *claimed) if email), "the account in use")
+
+    def _stale(self) -> bool:
+        return not self._credentials.token or (self._renew_at is not None and now() >= self._renew_at)
+
+    def _renew(self) -> None:
+        try:
+            self._credentials.refresh(self._request)
+        except GoogleAuthError as error:
+            raise self._explain(error) from None
+        expiry = self._credentials.expiry
+        self._renew_at = expiry and expiry - min(MARGIN, (expiry - now()) / 4)
+
+    def _explain(self, error: GoogleAuthError) -> ConnectError:
+        reason = " ".join(str(argument) for argument in error.args)[:LONGEST_REASON]
+        account = self.account
+        if isinstance(self._credentials, METADATA):
+            return ConnectError(Problem.NO_METADATA, REASON=reason)
+        if isinstance(error, TransportError):
+            return ConnectError(Problem.NO_WAY_TO_GOOGLE, REASON=reason)
+        if isinstance(self._credentials, IMPERSONATED) and reason.startswith(("Unable to acquire", "Error getting")):
+            return ConnectError(Problem.MAY_NOT_IMPERSONATE, ACCOUNT=account, REASON=reason)
+        return ConnectError(Problem.CREDENTIALS_REFUSED, ACCOUNT=account, REASON=reason)
+
+
+def _email(token: Any) -> str | None:
+    """Who an ID token is of; None for any other token."""
+    try:
+        claims: dict[str, Any] = jwt.decode(token, verify=False)
+    except (ValueError, TypeError, AttributeError, GoogleAuthError):
+        return None
+    return claims.get("email")
