@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from rehearsal.kfp_lists import EXPERIMENT_KEYS, RUN_KEYS, page
+from rehearsal.kfp_pipelines import Pipelines
 from rehearsal.kfp_proxy import Guard, InvertingProxy, OldServer, Proxy, no_such_path
 from rehearsal.kfp_requests import (
     ALREADY_EXISTS,
@@ -31,6 +32,7 @@ from rehearsal.kfp_requests import (
     Fields,
     api_error,
     check_parameters,
+    present,
     read_body,
     read_package,
 )
@@ -38,6 +40,7 @@ from rehearsal.kfp_runs import NEVER, Run, RunBook, Workflow, now
 from rehearsal.runs import RunExecutor
 
 API = "/apis/v2beta1"
+VERSION = "2.17.0"
 DEFAULT_EXPERIMENT = "Default"
 LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 
@@ -59,6 +62,7 @@ class KfpEndpoint(RunBook):
         super().__init__(execute)
         self.v1_only = False
         self._experiments: dict[str, Fields] = {}
+        self._pipelines = Pipelines()
         experiment, run = f"{API}/experiments/{{experiment_id}}", f"{API}/runs/{{run_id}}"
         self.app = Starlette(
             routes=[
@@ -67,6 +71,7 @@ class KfpEndpoint(RunBook):
                 Route(f"{API}/experiments", self._list_experiments, methods=["GET"]),
                 Route(experiment, self._get_experiment, methods=["GET"]),
                 Route(experiment, self._delete_experiment, methods=["DELETE"]),
+                *self._pipelines.routes,
                 Route(f"{API}/runs", self._create_run, methods=["POST"]),
                 Route(f"{API}/runs", self._list_runs, methods=["GET"]),
                 Route(run, self._get_run, methods=["GET"]),
@@ -85,7 +90,8 @@ class KfpEndpoint(RunBook):
         )
 
     async def _healthz(self, _: Request) -> Response:
-        return JSONResponse({"multi_user": False, "pipeline_store": "database"})
+        build = {"commit_sha": "unknown", "tag_name": VERSION}
+        return JSONResponse({**build, "multi_user": False, "pipeline_store": "database"})
 
     async def _create_experiment(self, request: Request) -> Response:
         body = await read_body(request, V2beta1Experiment)
@@ -101,7 +107,7 @@ class KfpEndpoint(RunBook):
         namespace = request.query_params.get("namespace", "")
         rows = [row for row in self._experiments.values() if row["namespace"] == namespace]
         found, total, token = page(rows, request.query_params, EXPERIMENT_KEYS, "experiment_id")
-        return _answer({"experiments": [*map(_present, found)], "total_size": total, "next_page_token": token})
+        return _answer({"experiments": [*map(present, found)], "total_size": total, "next_page_token": token})
 
     async def _get_experiment(self, request: Request) -> Response:
         return _answer(self._find_experiment(request.path_params["experiment_id"]))
@@ -117,7 +123,8 @@ class KfpEndpoint(RunBook):
         if not body.get("display_name"):
             raise ApiError(INTERNAL, "Failed to create a run due to conversion error: Run name cannot be empty")
         experiment = self._experiment_of(body)
-        package, parameters = read_package(body), body.get("runtime_config", {}).get("parameters", {})
+        package = read_package(body, self._pipelines.package_of)
+        parameters = body.get("runtime_config", {}).get("parameters", {})
         check_parameters(package, parameters)
         run_id = body.get("run_id") or str(uuid.uuid4())
         if not LABEL_VALUE.fullmatch(run_id):
@@ -141,7 +148,7 @@ class KfpEndpoint(RunBook):
             rows = [row for row in rows if row["experiment_id"] == experiment_id]
         # A single-user installation ignores the namespace (resource_manager.go ReplaceNamespace).
         found, total, token = page(rows, request.query_params, RUN_KEYS, "run_id")
-        return _answer({"runs": [*map(_present, found)], "total_size": total, "next_page_token": token})
+        return _answer({"runs": [*map(present, found)], "total_size": total, "next_page_token": token})
 
     async def _get_run(self, request: Request) -> Response:
         return _answer(self._find_run(request.path_params["run_id"]).row)
@@ -207,9 +214,4 @@ class KfpEndpoint(RunBook):
 
 
 def _answer(message: Fields) -> JSONResponse:
-    return JSONResponse(_present(message))
-
-
-def _present(message: Fields) -> Fields:
-    """A message as the server's gateway writes it: without the fields that are empty."""
-    return {name: value for name, value in message.items() if value not in ("", 0, [], {})}
+    return JSONResponse(present(message))

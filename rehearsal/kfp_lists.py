@@ -78,6 +78,9 @@ EXPERIMENT_KEYS = _keys(
     id="experiment_id",
     name="display_name",
 )
+_PIPELINE_COLUMNS = ("display_name", "description", "namespace", "created_at")
+PIPELINE_KEYS = _keys("pipeline_id", *_PIPELINE_COLUMNS, id="pipeline_id", name="display_name")
+VERSION_KEYS = _keys("pipeline_version_id", *_PIPELINE_COLUMNS, id="pipeline_version_id", name="display_name")
 
 
 def page(

@@ -8,6 +8,7 @@ a retry (resource_manager.go CreateRun, api_converter.go toModelRun, template/v2
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import kfp_server_api
@@ -48,6 +49,11 @@ async def api_error(_: Request, error: Exception) -> Response:
     return JSONResponse(body, HTTP_STATUS[code])
 
 
+def present(message: Fields) -> Fields:
+    """A message as the server's gateway writes it: without the fields that are empty."""
+    return {name: value for name, value in message.items() if value not in ("", 0, [], {})}
+
+
 async def read_body(request: Request, model: Any) -> Fields:
     """The body of a request as one of ``kfp_server_api``'s models: unknown fields are refused, as by the server."""
     return read_message(await request.body(), model)
@@ -62,12 +68,18 @@ def read_message(text: bytes | str, model: Any) -> Fields:
     return _message(value, model)
 
 
-def read_package(run: Fields) -> Fields:
-    """The pipeline package of a run, which may stand alone or beside a ``platform_spec``."""
-    if reference := run.get("pipeline_version_reference"):
-        version = reference.get("pipeline_version_id") or f"of pipeline {reference.get('pipeline_id')}"
-        raise ApiError(INTERNAL, f"{UNREADABLE}: ResourceNotFoundError: PipelineVersion {version} not found.")
+def read_package(run: Fields, package_of: Callable[[Fields], Fields | None]) -> Fields:
+    """The pipeline package of a run, which may stand alone or beside a ``platform_spec``.
+
+    ``package_of`` finds the one that a reference means.
+    """
     given = run.get("pipeline_spec", {})
+    if reference := run.get("pipeline_version_reference"):
+        found = package_of(reference)
+        if found is None:
+            version = reference.get("pipeline_version_id") or f"of pipeline {reference.get('pipeline_id')}"
+            raise ApiError(INTERNAL, f"{UNREADABLE}: ResourceNotFoundError: PipelineVersion {version} not found.")
+        given = found
     package: Fields = given.get("pipeline_spec", given)
     if not package.get("pipelineInfo") or not package.get("root"):
         raise ApiError(INTERNAL, f"{UNREADABLE}: InvalidInputError: no pipeline spec is provided")
