@@ -7,14 +7,16 @@ there. So what is behind Identity-Aware Proxy gets the second kind.
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import google.auth
 import requests
-from google.auth import compute_engine, impersonated_credentials
+from google.auth import _cloud_sdk, compute_engine, impersonated_credentials
 from google.auth.credentials import Credentials
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 
@@ -103,14 +105,24 @@ def _own(wish: Wish, request: Request) -> Credentials:
 
 
 def _default(request: Request) -> Credentials:
+    """Application Default Credentials: a file that is named, the one that gcloud wrote, or the metadata server.
+
+    google.auth.default() would start gcloud to learn a project that is not needed here, which takes seconds.
+    """
+    named = os.environ.get(KEY_VARIABLE)
+    path = named or _cloud_sdk.get_application_default_credentials_path()
     try:
-        found, _ = google.auth.default(scopes=[SCOPE], request=request)
-    except DefaultCredentialsError as error:
-        # A file that is named but missing or broken is worth its own words.
-        if os.environ.get(KEY_VARIABLE):
-            raise _bad_key_file(os.environ[KEY_VARIABLE], error) from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # against files from strangers, and people without a quota project
+            if named or Path(path).is_file():
+                found, _ = google.auth.load_credentials_from_file(path, scopes=[SCOPE], request=request)
+            else:
+                found, _ = google.auth.default(scopes=[SCOPE], request=request)
+    except (OSError, ValueError, GoogleAuthError) as error:
+        if named:
+            raise _bad_key_file(named, error) from None
         raise ConnectError(Problem.NO_CREDENTIALS) from None
-    return found
+    return cast("Credentials", found)
 
 
 def _key_file(path: str | None) -> Credentials:

@@ -31,7 +31,7 @@ CONNECTIONS = 32  # kept open, so that threads need not make new ones
 # A request that changes something is sent once; others once more when the connection breaks. Redirects lead to login
 # pages, and a Retry-After would make a client sleep for as long as a proxy likes.
 RETRIES = Retry(
-    total=2, connect=1, read=1, status=0, redirect=False, raise_on_redirect=False, respect_retry_after_header=False
+    connect=1, read=1, redirect=False, status=0, other=0, raise_on_redirect=False, respect_retry_after_header=False
 )
 
 

@@ -1,0 +1,355 @@
+"""Whatever keeps a client from an endpoint is said at once, by name, and with what mends it.
+
+That the right problem is named is the proof that it was quick: what takes more than five seconds is named for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from google.auth import _exponential_backoff
+from google.auth.compute_engine import _metadata
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from connect import ConnectError, Problem, connect, connecting
+from rehearsal.kfp import KfpEndpoint
+from tests.connect.conftest import AUDIENCE, KEYED, PERSON, RUNS, RUNTIME, Cloud, Serve
+from tests.keys import KEY_ID, certify, make_key
+from tests.launcher.wire import Wire
+
+HEALTH, HEALTH_V1 = "/apis/v2beta1/healthz", "/apis/v1beta1/healthz"
+PAGE = HTMLResponse("<!DOCTYPE html><title>Sign in</title>")
+KEY = {"credentials": "key-file"}
+
+
+def failure(*arguments: Any, **options: Any) -> ConnectError:
+    with pytest.raises(ConnectError) as failed:
+        connect(*arguments, **options)
+    assert failed.value.problem is not None
+    return failed.value
+
+
+def nobody() -> str:
+    """An address where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        return f"127.0.0.1:{closed.getsockname()[1]}"
+
+
+def answering(**answers: Response) -> Callable[[Scope, Receive, Send], Any]:
+    """An app with an answer to v1's, to v2's health, and to all else a 404 of the UI server's."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path = Request(scope).url.path
+        found = answers.get("v2") if path == HEALTH else answers.get("v1") if path == HEALTH_V1 else None
+        await (found or HTMLResponse(f"<pre>Cannot GET {path}</pre>", 404))(scope, receive, send)
+
+    return app
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """The address of a server that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+# --- where ---------------------------------------------------------------------------------------------------------
+
+
+def test_no_endpoint(bare: Path) -> None:
+    assert failure().problem is Problem.NO_ENDPOINT
+
+
+@pytest.mark.parametrize(
+    ("host", "fix"),
+    [
+        ("http://kfp.acme.example", "start it with https://: a token must not travel in the clear"),
+        ("http://x.pipelines.googleusercontent.com", "start it with https://"),
+        ("https://x.pipelines.googleusercontent.com/#/runs", "leave out what follows the host"),
+        ("https://evil.example/x.pipelines.googleusercontent.com", "leave out what follows the host"),
+        ("https://x.pipelines.googleusercontent.com.evil.example", "those end in .pipelines.googleusercontent.com"),
+        ("https://x-googleusercontent.com", "those end in .pipelines.googleusercontent.com"),
+        ("https://user@x.pipelines.googleusercontent.com", "write https://HOST"),
+        ("http://127.0.0.1.evil.example:8080", "start it with https://"),
+        ("https://evil.example\\.x.pipelines.googleusercontent.com", "write https://HOST"),
+    ],
+)
+@pytest.mark.parametrize("place", ["host", "KF_PIPELINES_ENDPOINT"])
+def test_a_host_that_no_token_may_go_to(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, host: str, fix: str, place: str
+) -> None:
+    if place == "host":
+        failed = failure(host, "token", token="t")
+    else:
+        monkeypatch.setenv(place, host)
+        failed = failure(credentials="token", token="t")
+    assert failed.problem is Problem.BAD_ENDPOINT
+    assert f"the endpoint in {place} is " in str(failed)
+    assert fix in str(failed)
+
+
+@pytest.mark.parametrize("way", ["default", "metadata", "key-file", "token"])
+def test_an_access_token_goes_to_no_other_host(bare: Path, way: Any) -> None:
+    failed = failure("https://kfp.acme.example", way, token="t")
+    assert failed.problem is Problem.NOT_FOR_TOKENS
+
+
+# --- as whom -------------------------------------------------------------------------------------------------------
+
+
+def test_no_credentials(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GCE_METADATA_IP", nobody())
+    monkeypatch.setattr(_exponential_backoff, "time", SimpleNamespace(sleep=lambda _: None))
+    failed = failure(cloud.url, "default")
+    assert failed.problem is Problem.NO_CREDENTIALS
+    assert "gcloud auth application-default login" in str(failed)
+    assert cloud.hosted.seen == []
+
+
+def test_no_metadata_server(bare: Path, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", nobody())
+    monkeypatch.setattr(_exponential_backoff, "time", SimpleNamespace(sleep=lambda _: None))
+    assert failure(cloud.url, "metadata").problem is Problem.NO_METADATA
+
+
+def test_a_metadata_server_that_never_answers(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, mute: str, impatient: None
+) -> None:
+    monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", mute)
+    failed = failure(cloud.url, "metadata")
+    assert failed.problem is Problem.NO_TOKEN_IN_TIME
+    assert "there was no token within 0.5 s" in str(failed)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "there is no such file"),
+        ("no JSON", "Expecting value"),
+        ('{"type": "authorized_user"}', "missing fields"),
+        ('{"client_email": "a@b", "token_uri": "https://c", "private_key": "no key"}', "Unable to load PEM file"),
+    ],
+)
+@pytest.mark.parametrize("named", ["argument", "variable", "default"])
+def test_a_key_file_that_is_none(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, reason: str, named: str
+) -> None:
+    path = bare / "key.json"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "" if named == "argument" else str(path))
+    way: Any = "default" if named == "default" else "key-file"
+    failed = failure("http://127.0.0.1:1", way, key_file=str(path) if named == "argument" else None)
+    assert failed.problem is Problem.BAD_KEY_FILE
+    assert str(path) in str(failed)
+    assert named == "default" or reason in str(failed)
+
+
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        ({"credentials": "key-file"}, 'key_file="key.json" or GOOGLE_APPLICATION_CREDENTIALS'),
+        ({"credentials": "token"}, 'token="..." or KF_PIPELINES_TOKEN'),
+        ({"credentials": "impersonate"}, 'account="'),
+    ],
+)
+def test_an_option_that_is_missing(bare: Path, options: dict[str, Any], missing: str) -> None:
+    failed = failure("http://127.0.0.1:1", **options)
+    assert failed.problem is Problem.MISSING
+    assert missing in str(failed)
+
+
+@pytest.mark.parametrize("option", [{"credentials": "gcloud"}, {"credentials": "impersonate", "source": "token"}])
+def test_a_way_that_there_is_not(bare: Path, option: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="use one of default, metadata, key-file"):
+        connect("http://127.0.0.1:1", account=RUNS, **option)
+
+
+def test_a_key_that_was_deleted(cloud: Cloud) -> None:
+    path = cloud.key_file()
+    cloud.oauth.delete_keys(KEYED)
+    failed = failure(cloud.url, "key-file", key_file=path)
+    assert failed.problem is Problem.CREDENTIALS_REFUSED
+    assert f"Google gives {KEYED} no token: invalid_grant: Invalid JWT Signature." in str(failed)
+
+
+def test_a_person_who_has_to_sign_in_again(cloud: Cloud) -> None:
+    cloud.oauth.sign_out(cloud.sign_in())
+    failed = failure(cloud.url, "default")
+    assert failed.problem is Problem.CREDENTIALS_REFUSED
+    assert "Token has been expired or revoked" in str(failed)
+
+
+def test_no_way_to_the_server_that_gives_tokens(cloud: Cloud) -> None:
+    (cloud.home / "key.json").write_text(make_key().file(KEYED, "http://127.0.0.1:1/token"))
+    failed = failure(cloud.url, "key-file", key_file=str(cloud.home / "key.json"))
+    assert failed.problem is Problem.NO_WAY_TO_GOOGLE
+
+
+@pytest.mark.parametrize("audience", [None, AUDIENCE])
+def test_an_account_that_one_may_not_act_as(cloud: Cloud, audience: str | None) -> None:
+    cloud.sign_in()
+    failed = failure(cloud.url, "impersonate", account=RUNS, audience=audience)
+    assert failed.problem is Problem.MAY_NOT_IMPERSONATE
+    assert f"add-iam-policy-binding {RUNS}" in str(failed)
+    assert "--role=roles/iam.serviceAccountTokenCreator" in str(failed)
+
+
+def test_a_person_gets_no_id_token(cloud: Cloud) -> None:
+    cloud.sign_in()
+    failed = failure(cloud.iap_url, audience=AUDIENCE)
+    assert failed.problem is Problem.NO_ID_TOKEN
+    assert 'credentials="impersonate"' in str(failed)
+
+
+# --- at the endpoint -----------------------------------------------------------------------------------------------
+
+
+def test_a_token_that_is_missing(cloud: Cloud) -> None:
+    assert failure(cloud.url).problem is Problem.NEEDS_TOKEN
+
+
+def test_a_token_that_is_not_accepted(cloud: Cloud) -> None:
+    failed = failure(cloud.url, "token", token="ya29.of-somebody-else")
+    assert failed.problem is Problem.UNAUTHORIZED
+    assert len(cloud.hosted.seen) == 2  # kfp asks five times, 5 s apart
+
+
+def test_an_id_token_for_another_audience_and_why_it_is_refused(cloud: Cloud) -> None:
+    failed = failure(cloud.iap_url, "metadata", audience="another")
+    assert failed.problem is Problem.UNAUTHORIZED
+    assert f"the token of {RUNTIME} (401: Invalid IAP credentials: JWT audience doesn't match" in str(failed)
+
+
+@pytest.mark.parametrize("audience", [None, AUDIENCE])
+def test_an_account_that_may_not(cloud: Cloud, serve: Serve, audience: str | None) -> None:
+    url = serve(KfpEndpoint(None, guard=lambda _: PlainTextResponse("forbidden", 403)).app)
+    failed = failure(url, "metadata", audience=audience)
+    assert failed.problem is (Problem.FORBIDDEN_BY_IAP if audience else Problem.FORBIDDEN)
+    assert f"--member=serviceAccount:{RUNTIME}" in str(failed)
+    role = "roles/iap.httpsResourceAccessor" if audience else "roles/iam.serviceAccountUser"
+    assert f"--role={role}" in str(failed)
+
+
+def test_a_person_who_may_not_is_named_as_one(cloud: Cloud, serve: Serve) -> None:
+    cloud.sign_in()
+    url = serve(KfpEndpoint(None, guard=lambda _: PlainTextResponse("forbidden", 403)).app)
+    assert f"--member=user:{PERSON} " in str(failure(url, "default"))
+
+
+@pytest.mark.parametrize(
+    "answer", [PAGE, RedirectResponse("https://accounts.google.com/"), PlainTextResponse("hello", 200)], ids=str
+)
+def test_a_login_page(cloud: Cloud, serve: Serve, answer: Response) -> None:
+    failed = failure(serve(answering(v2=answer)), "metadata")
+    assert failed.problem is Problem.LOGIN_PAGE
+    assert f"answered {answer.status_code} with a page for people" in str(failed)
+
+
+@pytest.mark.parametrize("unknown", [None, PAGE], ids=["404", "its UI"])
+def test_a_server_of_version_1(bare: Path, serve: Serve, unknown: Response | None) -> None:
+    answers = {"v2": unknown} if unknown else {}
+    url = serve(answering(**answers, v1=JSONResponse({"tag_name": "1.8.5", "multi_user": False})))
+    assert failure(url).problem is Problem.V1_ONLY
+
+
+@pytest.mark.parametrize("answer", [PlainTextResponse("not here", 404), PlainTextResponse("no", 418)])
+def test_a_server_that_is_none(bare: Path, serve: Serve, answer: Response) -> None:
+    assert failure(serve(answering(v2=answer))).problem is Problem.NO_API
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_an_endpoint_that_is_down(bare: Path, serve: Serve, status: int) -> None:
+    answer = HTMLResponse("<title>later</title>", status, {"Retry-After": "600"})
+    assert failure(serve(answering(v2=answer))).problem is Problem.UNAVAILABLE
+
+
+def test_an_endpoint_where_nobody_listens(bare: Path) -> None:
+    failed = failure(f"http://{nobody()}")
+    assert failed.problem is Problem.UNREACHABLE
+    assert "kubectl port-forward" in str(failed)
+
+
+def test_an_endpoint_that_breaks_off(bare: Path, serve: Serve) -> None:
+    wire = Wire(answering())
+    wire.fail("GET", HEALTH, None, None)
+    assert failure(serve(wire)).problem is Problem.BROKEN
+
+
+def test_an_endpoint_that_never_answers(bare: Path, mute: str, impatient: None) -> None:
+    failed = failure(f"http://{mute}")
+    assert failed.problem is Problem.NO_ANSWER_IN_TIME
+    assert "did not answer within 0.5 s" in str(failed)
+
+
+def test_a_name_that_is_looked_up_for_ever(bare: Path, monkeypatch: pytest.MonkeyPatch, impatient: None) -> None:
+    found = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found.wait())
+    try:
+        assert failure("https://kfp.acme.example").problem is Problem.NO_ANSWER_IN_TIME
+    finally:
+        found.set()
+
+
+@dataclass(frozen=True)
+class Tls:
+    url: str
+    certificate: str
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> Iterator[Tls]:
+    """A KFP server, as far as its health, inside a network with an authority of its own."""
+    address, certificate = "127.0.0.1", tmp_path / "ca.pem"
+    certificate.write_text(certify(make_key(), address))
+    (tmp_path / "key.pem").write_text(make_key().private)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, tmp_path / "key.pem")
+    body = b'{"tag_name": "2.17.0"}'
+    answer = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + body
+
+    def serve() -> None:
+        with contextlib.suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+            connection.recv(65_536)
+            connection.sendall(answer)
+
+    with socket.create_server((address, 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield Tls(f"https://{address}:{listener.getsockname()[1]}", str(certificate))
+
+
+def test_a_certificate_that_nobody_vouches_for(bare: Path, tls: Tls) -> None:
+    failed = failure(tls.url)
+    assert failed.problem is Problem.UNTRUSTED
+    assert "CERTIFICATE_VERIFY_FAILED" in str(failed)
+
+
+def test_an_authority_of_ones_own_is_taken_from_a_file(bare: Path, tls: Tls) -> None:
+    assert connect(tls.url, ca_file=tls.certificate).server_version == "2.17.0"
+
+
+def test_all_of_it_takes_five_seconds_at_most() -> None:
+    assert connecting.SECONDS <= 5
+
+
+def test_a_missing_endpoint_of_a_stack(bare: Path) -> None:
+    failed = failure(stack="dev", trigger="orders")
+    assert failed.problem is Problem.NO_TARGET
+    assert "stack dev has no KFP target for trigger orders; name one of its triggers that has: echo" in str(failed)
+
+
+def test_a_key_of_another_account_is_no_use(cloud: Cloud) -> None:
+    path = cloud.key_file()
+    cloud.oauth.add_key(KEYED, KEY_ID, make_key(1).public)
+    assert failure(cloud.url, "key-file", key_file=path).problem is Problem.CREDENTIALS_REFUSED
