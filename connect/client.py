@@ -22,7 +22,7 @@ VERSION_KEYS = ("tag_name", "apiServerTagName")  # the API server's, and the UI 
 class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
     """A ``kfp.Client`` for one endpoint, which it has reached: the constructor asks for its health.
 
-    The five overridden methods are where kfp looks for credentials of its own, for a file in the home directory that
+    The overridden methods are where kfp looks for credentials of its own, for a file in the home directory that
     outlives the process, for the server's health five times, and for the end of a run in vain.
     """
 
@@ -67,6 +67,10 @@ class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
         """Sets the namespace of this client. kfp would write it down for every later one."""
         self._context_setting["namespace"] = namespace
 
+    def get_run(self, run_id: str, timeout: float | None = None) -> V2beta1Run:
+        """One run; ``timeout`` is in seconds, for each wait on the server."""
+        return self._run_api.run_service_get_run(run_id=run_id, _request_timeout=timeout)
+
     def wait_for_run_completion(
         self, run_id: str, timeout: float | timedelta | None, sleep_duration: float = 5
     ) -> V2beta1Run:
@@ -77,10 +81,7 @@ class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
             ConnectError, ApiException: the endpoint does not say.
         """
 
-        def get_run(seconds: float) -> V2beta1Run:
-            return self._run_api.run_service_get_run(run_id=run_id, _request_timeout=seconds)
-
-        return wait_for_run(get_run, timeout, sleep_duration)
+        return wait_for_run(lambda seconds: self.get_run(run_id, seconds), timeout, sleep_duration)
 
     def _load_config(self, *_: Any) -> Configuration:
         return self._configuration

@@ -45,31 +45,41 @@ def connect(
     """
     endpoint = find_endpoint(host, stack, trigger, audience)
     deadline = Deadline(SECONDS)
-    tokens = None
-    if way := credentials or needed_credentials(endpoint):
-        wish = Wish(way, key_file, token, account, source)
-        tokens = deadline.run(lambda: open_tokens(endpoint, wish), Problem.NO_TOKEN_IN_TIME)
-    return deadline.run(
-        lambda: Client(endpoint, tokens, namespace=namespace, ca_file=ca_file),
-        Problem.NO_ANSWER_IN_TIME,
-        HOST=endpoint.host,
-    )
+    tokens = open_tokens(endpoint, Wish(credentials, key_file, token, account, source), deadline)
+    return open_client(endpoint, tokens, deadline, namespace=namespace, ca_file=ca_file)
 
 
-def needed_credentials(endpoint: Endpoint) -> Way | None:
-    """The credentials to use where nobody says which: none, unless the endpoint is known to want a token."""
-    return "default" if endpoint.hosted or endpoint.audience else None
-
-
-def open_tokens(endpoint: Endpoint, wish: Wish) -> Tokens:
-    """Returns tokens for an endpoint, the first of which is there.
+def open_tokens(endpoint: Endpoint, wish: Wish, deadline: Deadline) -> Tokens | None:
+    """Returns tokens for an endpoint, the first of which is there; None for one that needs none.
 
     Raises:
         ConnectError: there is none, or it may not be sent there.
     """
+    needed = endpoint.hosted or endpoint.audience
+    if not wish.way and not needed:
+        return None
     if not endpoint.audience and not endpoint.takes_access_tokens:
         raise ConnectError(Problem.NOT_FOR_TOKENS, HOST=endpoint.host)
-    request = TokenRequest()
-    tokens = Tokens(find_credentials(wish, endpoint.audience, request), request)
-    tokens.get()
-    return tokens
+
+    def first_token() -> Tokens:
+        request = TokenRequest()
+        tokens = Tokens(find_credentials(wish, endpoint.audience, request), request)
+        tokens.get()
+        return tokens
+
+    return deadline.run(first_token, Problem.NO_TOKEN_IN_TIME)
+
+
+def open_client(
+    endpoint: Endpoint, tokens: Tokens | None, deadline: Deadline, *, namespace: str = "", ca_file: str | None = None
+) -> Client:
+    """Returns a client that has reached the endpoint.
+
+    Raises:
+        ConnectError: it has not.
+    """
+
+    def reach() -> Client:
+        return Client(endpoint, tokens, namespace=namespace, ca_file=ca_file)
+
+    return deadline.run(reach, Problem.NO_ANSWER_IN_TIME, HOST=endpoint.host)

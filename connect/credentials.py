@@ -32,9 +32,10 @@ LONGEST_WAIT = 10.0  # seconds, for each wait on a server that gives tokens
 
 @dataclass(frozen=True)
 class Wish:
-    """As whom to connect. ``account`` and ``source`` go with ``impersonate``: whom to act as, and who acts."""
+    """As whom to connect; without a ``way`` as the default account. ``account`` and ``source`` go with
+    ``impersonate``: whom to act as, and who acts."""
 
-    way: str
+    way: str | None
     key_file: str | None = None
     token: str | None = None
     account: str | None = None
@@ -90,7 +91,7 @@ def find_credentials(wish: Wish, audience: str | None, request: Request) -> Cred
 
 def _own(wish: Wish, request: Request) -> Credentials:
     match wish.way:
-        case "default":
+        case None | "default":
             return _default(request)
         case "metadata":
             return compute_engine.Credentials(scopes=[SCOPE])

@@ -137,7 +137,7 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
         if isinstance(reason, SSLError):
             return self._problem(Problem.UNTRUSTED, REASON=reason)
         if isinstance(reason, NewConnectionError | ConnectTimeoutError):
-            return self._problem(Problem.UNREACHABLE, REASON=reason)
+            return self._problem(Problem.UNREACHABLE, REASON=str(reason).rsplit(": ", 1)[-1])
         if isinstance(reason, ReadTimeoutError):
             return self._problem(Problem.BROKEN, REASON="there was no answer")
         return self._problem(Problem.BROKEN, REASON=reason)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from infra.errors import ConfigurationError
+from ops.endpoint.cli import connect, experiments, pipelines, runs
 from ops.errors import OperationError
 from ops.iam.cli import iam
 from ops.launches.cli import launches, replay
@@ -25,6 +26,10 @@ app = typer.Typer(
 app.add_typer(iam, name="iam")
 app.add_typer(launches, name="launches")
 app.command()(replay)
+app.command()(connect)
+app.add_typer(runs, name="runs")
+app.add_typer(pipelines, name="pipelines")
+app.add_typer(experiments, name="experiments")
 Stack = Annotated[str, typer.Option(help="A stack's name (dev is Pulumi.dev.yaml) or the path of a stack file.")]
 
 

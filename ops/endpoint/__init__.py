@@ -1,0 +1,1 @@
+"""What people do at a Pipelines endpoint: look at a connection, at runs, pipelines and experiments."""

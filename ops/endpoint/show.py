@@ -1,0 +1,115 @@
+"""Shows what is at an endpoint: tables for people, progress while they wait."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from time import sleep
+from typing import Any
+
+from kfp_server_api import V2beta1Run
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from connect import Client
+from connect.waiting import wait_for_run
+from ops.endpoint.options import print_json
+from ops.errors import OperationError
+
+COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELED": "yellow", "CANCELING": "yellow", "SKIPPED": "cyan"}
+STATUS = {"SUCCEEDED": 0, "SKIPPED": 0, "FAILED": 3, "CANCELED": 4}
+TIME_IS_UP = 5
+
+
+def experiment_id(client: Client, name: str) -> str:
+    """The id of an experiment.
+
+    Raises:
+        OperationError: there is none of that name.
+    """
+    try:
+        return str(client.get_experiment(experiment_name=name).experiment_id)
+    except ValueError as error:  # kfp's way to say so
+        raise OperationError(f"{error} pipeline-trigger experiments list shows those there are") from None
+
+
+def print_runs(found: Sequence[V2beta1Run], console: Console) -> None:
+    """Prints runs as a table, one line each, never cut: ids are copied from it."""
+    rows = [(_moment(run.created_at), _state(run.state), run.run_id, run.display_name) for run in found]
+    _print_table(("created", "state", "run", "name"), rows, console)
+
+
+def print_named(found: Sequence[Any], id_field: str, console: Console) -> None:
+    """Prints pipelines or experiments as a table."""
+    rows = [(_moment(one.created_at), getattr(one, id_field), one.display_name) for one in found]
+    _print_table(("created", "id", "name"), rows, console)
+
+
+def print_run(client: Client, run: V2beta1Run, console: Console) -> None:
+    """Prints one run."""
+    console.print(f"[bold]{escape(run.display_name)}[/] is {_state(run.state)}", soft_wrap=True, highlight=False)
+    parameters = run.runtime_config.parameters if run.runtime_config else None
+    rows = [
+        ("run", run.run_id),
+        ("at", f"{client.endpoint.host}/#/runs/details/{run.run_id}"),
+        ("about", run.description or ""),
+        ("parameters", json.dumps(parameters) if parameters else ""),
+        *[(_moment(step.update_time), str(step.state)) for step in run.state_history or []],
+        ("error", run.error.message if run.error else ""),
+    ]
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        if value:
+            table.add_row(name, escape(value))
+    console.print(table)
+
+
+def wait(client: Client, run_id: str, timeout: float | None, every: float, console: Console, *, as_json: bool) -> int:
+    """Waits for a run, showing each state it enters; returns the exit status."""
+    last = ""
+
+    def see(run: V2beta1Run) -> None:
+        nonlocal last
+        if run.state != last:
+            last = str(run.state)
+            console.print(f"run {run_id} is {_state(last)}", soft_wrap=True, highlight=False)
+
+    def get_run(seconds: float) -> V2beta1Run:
+        return client.get_run(run_id, seconds)
+
+    try:
+        with console.status("Waiting"):
+            run = wait_for_run(get_run, timeout, every, see, sleep=sleep)
+    except TimeoutError as error:
+        console.print(f"[red]time is up:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        return TIME_IS_UP
+    if as_json:
+        print_json(run)
+    elif run.error:
+        console.print(escape(run.error.message), soft_wrap=True, highlight=False)
+    return STATUS[str(run.state)]
+
+
+def _print_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], console: Console) -> None:
+    if not rows:
+        console.print("there are none")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        table.add_column(heading, no_wrap=True, overflow="ignore")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, soft_wrap=True, crop=False)
+
+
+def _state(state: str | None) -> str:
+    return f"[{COLOURS.get(str(state), 'white')}]{state or 'unknown'}[/]"
+
+
+def _moment(moment: datetime | None) -> str:
+    """A time in the person's own zone."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else "-"

@@ -1,0 +1,76 @@
+"""`pipeline-trigger connect` says of each step how it came out, and what mends the one that fails."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.responses import HTMLResponse, PlainTextResponse
+
+from rehearsal.kfp import KfpEndpoint
+from rehearsal.kfp_proxy import IdentityAwareProxy
+from tests.connect.conftest import AUDIENCE, KEYED, Cloud, Serve
+from tests.launcher.wire import EXPERIMENTS, RUNS
+from tests.ops.endpoint.conftest import Command
+
+MAY = ["may list pipelines", "may list experiments", "may list runs", "may change things"]
+
+
+def test_a_connection_that_works_is_shown_step_by_step(command: Command, cloud: Cloud) -> None:
+    said = command("connect")
+    assert said.status == 0
+    assert said.out.splitlines() == [
+        f"✓ endpoint  {cloud.url}, on this machine",
+        f"✓ token  an access token of {KEYED}",
+        "✓ server  Kubeflow Pipelines 2.17.0",
+        *[f"✓ {what}  yes" for what in MAY],
+    ]
+
+
+def test_scripts_get_the_same_as_json(command: Command) -> None:
+    found = command("connect", "--json").json
+    assert [check["step"] for check in found] == ["endpoint", "token", "server", *MAY]
+    assert all(check["passed"] for check in found)
+
+
+def test_it_changes_nothing(command: Command, cloud: Cloud) -> None:
+    command("connect")
+    assert cloud.endpoint._experiments == {}
+    assert cloud.endpoint.workflows == []
+
+
+def test_reading_may_be_allowed_and_writing_not(command: Command, cloud: Cloud) -> None:
+    cloud.hosted.fail("POST", EXPERIMENTS, PlainTextResponse("forbidden", 403))
+    said = command("connect")
+    assert said.status == 1
+    *passed, last = said.out.splitlines()
+    assert all(line.startswith("✓") for line in passed)
+    assert last.startswith(f"✗ may change things  {cloud.url} is forbidden to {KEYED} (403); gcloud iam ")
+
+
+def test_what_one_may_not_read_does_not_hide_the_rest(command: Command, cloud: Cloud) -> None:
+    cloud.hosted.fail("GET", RUNS, HTMLResponse("<title>no</title>", 403))
+    lines = command("connect").out.splitlines()
+    assert [line[0] for line in lines] == list("✓✓✓✓✓✗✓")
+
+
+@pytest.mark.parametrize(
+    ("options", "step"),
+    [
+        (["--host", "http://kfp.acme.example"], "endpoint"),
+        (["--stack", "dev", "--trigger", "nope"], "endpoint"),
+        (["--stack", "nope"], "endpoint"),
+        (["--host", "https://kfp.acme.example"], "token"),
+        (["--host", "http://127.0.0.1:1"], "server"),
+    ],
+)
+def test_it_stops_at_the_step_that_fails(command: Command, options: list[str], step: str) -> None:
+    said = command("connect", *options)
+    assert said.status == 1
+    assert said.out.splitlines()[-1].startswith(f"✗ {step}  ")
+
+
+def test_identity_aware_proxy_gets_an_id_token(command: Command, cloud: Cloud, serve: Serve) -> None:
+    url = serve(KfpEndpoint(None, guard=IdentityAwareProxy(cloud.tokens, AUDIENCE)).app)
+    said = command("connect", "--host", url, "--audience", AUDIENCE)
+    assert said.status == 0
+    assert f"behind Identity-Aware Proxy with audience {AUDIENCE}" in said.out
+    assert f"an ID token of {KEYED}" in said.out
