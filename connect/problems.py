@@ -70,7 +70,7 @@ class Problem(Enum):
         "is this the right account, and the right endpoint? A token that was passed as it is ends after an hour",
     )
     NEEDS_TOKEN = (
-        "{HOST} wants a token and was sent none (401{SAID})",
+        "{HOST} wants a token and was sent none ({STATUS}{SAID})",
         'say whose: credentials="default", or audience="..." for an endpoint behind Identity-Aware Proxy',
     )
     FORBIDDEN = (

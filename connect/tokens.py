@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import requests
 from google.auth import compute_engine, impersonated_credentials, jwt
 from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError, TransportError
@@ -64,17 +65,17 @@ class Tokens:
     def _renew(self) -> None:
         try:
             self._credentials.refresh(self._request)
-        except GoogleAuthError as error:
+        except (GoogleAuthError, requests.RequestException) as error:
             raise self._explain(error) from None
         expiry = self._credentials.expiry
         self._renew_at = expiry and expiry - min(MARGIN, (expiry - now()) / 4)
 
-    def _explain(self, error: GoogleAuthError) -> ConnectError:
+    def _explain(self, error: GoogleAuthError | requests.RequestException) -> ConnectError:
         reason = " ".join(str(argument) for argument in error.args)[:LONGEST_REASON]
         account = self.account
         if isinstance(self._credentials, METADATA):
             return ConnectError(Problem.NO_METADATA, REASON=reason)
-        if isinstance(error, TransportError):
+        if isinstance(error, TransportError | requests.RequestException):
             return ConnectError(Problem.NO_WAY_TO_GOOGLE, REASON=reason)
         if isinstance(self._credentials, IMPERSONATED) and reason.startswith(("Unable to acquire", "Error getting")):
             return ConnectError(Problem.MAY_NOT_IMPERSONATE, ACCOUNT=account, REASON=reason)

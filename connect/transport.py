@@ -124,8 +124,10 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
             return self._problem(Problem.UNTRUSTED, REASON=error.reason)
         if 300 <= status < 400:
             return self._problem(Problem.LOGIN_PAGE, STATUS=status)
+        if status in (401, 403) and not self._tokens:
+            return self._problem(Problem.NEEDS_TOKEN, STATUS=status, SAID=_said(error))
         if status == 401:
-            return self._problem(Problem.UNAUTHORIZED if self._tokens else Problem.NEEDS_TOKEN, SAID=_said(error))
+            return self._problem(Problem.UNAUTHORIZED, SAID=_said(error))
         if status == 403:
             return self._problem(Problem.FORBIDDEN_BY_IAP if self._endpoint.audience else Problem.FORBIDDEN)
         if status == 429 or status >= 500:
@@ -143,7 +145,7 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
         return self._problem(Problem.BROKEN, REASON=reason)
 
     def _problem(self, problem: Problem, **facts: object) -> ConnectError:
-        account = self._tokens.account if self._tokens else "callers without a token"
+        account = self._tokens.account if self._tokens else "nobody"
         return ConnectError(
             problem,
             HOST=self._endpoint.host,

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from google.auth import _exponential_backoff
+from google.auth import _exponential_backoff, iam
 from google.auth.compute_engine import _metadata
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -198,6 +198,16 @@ def test_no_way_to_the_server_that_gives_tokens(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("audience", [None, AUDIENCE])
+def test_no_way_to_the_server_that_gives_tokens_of_others(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, audience: str | None
+) -> None:
+    cloud.sign_in()
+    for name in ("_IAM_ENDPOINT", "_IAM_IDTOKEN_ENDPOINT"):
+        monkeypatch.setattr(iam, name, f"http://{nobody()}/{{}}")
+    assert failure(cloud.url, "impersonate", account=RUNS, audience=audience).problem is Problem.NO_WAY_TO_GOOGLE
+
+
+@pytest.mark.parametrize("audience", [None, AUDIENCE])
 def test_an_account_that_one_may_not_act_as(cloud: Cloud, audience: str | None) -> None:
     cloud.sign_in()
     failed = failure(cloud.url, "impersonate", account=RUNS, audience=audience)
@@ -218,6 +228,12 @@ def test_a_person_gets_no_id_token(cloud: Cloud) -> None:
 
 def test_a_token_that_is_missing(cloud: Cloud) -> None:
     assert failure(cloud.url).problem is Problem.NEEDS_TOKEN
+
+
+def test_a_gateway_inside_a_network_that_wants_one(bare: Path, serve: Serve) -> None:
+    failed = failure(serve(KfpEndpoint(None, guard=lambda _: PlainTextResponse("RBAC: access denied", 403)).app))
+    assert failed.problem is Problem.NEEDS_TOKEN
+    assert "(403: RBAC: access denied)" in str(failed)
 
 
 def test_a_token_that_is_not_accepted(cloud: Cloud) -> None:

@@ -70,7 +70,8 @@ def sign_in(tmp_path: Path, loopback: Loopback) -> Callable[[Tokens], None]:
 def read_notebook(name: str) -> nbformat.NotebookNode:
     """A notebook as it is kept."""
     path = ROOT / "examples" / f"{name}.ipynb"
-    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has few types
+    found: nbformat.NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # has few types
+    return found
 
 
 def _printed(cell: nbformat.NotebookNode) -> str:
