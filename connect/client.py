@@ -56,10 +56,12 @@ class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
         """
         try:
             health = self._transport.get_json(HEALTH)
-        except ConnectError as error:
-            if error.problem in (Problem.NO_API, Problem.LOGIN_PAGE) and self._is_version_1():
+        except (ConnectError, ApiException) as error:
+            # Behind its UI server the API of version 1 answers with a page, and alone with JSON of its own.
+            problem = self._transport.explain(error) if isinstance(error, ApiException) else error
+            if problem.problem in (Problem.NO_API, Problem.LOGIN_PAGE) and self._is_version_1():
                 raise ConnectError(Problem.V1_ONLY, HOST=self.endpoint.host) from None
-            raise
+            raise problem from None
         self.server_version = next((str(health[key]) for key in VERSION_KEYS if key in health), "unknown")
         return V2beta1GetHealthzResponse(health.get("multi_user", False), health.get("pipeline_store"))
 
@@ -80,7 +82,6 @@ class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
             TimeoutError: it has not ended.
             ConnectError, ApiException: the endpoint does not say.
         """
-
         return wait_for_run(lambda seconds: self.get_run(run_id, seconds), timeout, sleep_duration)
 
     def _load_config(self, *_: Any) -> Configuration:

@@ -100,25 +100,8 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
         answer = json.loads(self.request("GET", self._endpoint.host + path).data)
         return answer if isinstance(answer, dict) else {}
 
-    def _send(self, method: str, url: str, headers: dict[str, str], options: Mapping[str, Any]) -> Any:
-        try:
-            response = super().request(method, url, headers=headers, **options)
-        except ApiException as error:
-            if error.status and not self._is_from_a_proxy(error.status, error.headers):
-                raise
-            raise self._explain(error) from None
-        except HTTPError as error:
-            raise self._explain_broken(error) from None
-        kind = response.headers if hasattr(response, "headers") else response.getheaders()
-        if not _is_json(kind):
-            raise self._problem(Problem.LOGIN_PAGE, STATUS=response.status)
-        return response
-
-    def _is_from_a_proxy(self, status: int, headers: Any) -> bool:
-        """Whether it is not the KFP server that speaks. Of its own refusals only 401 is about the connection."""
-        return status == 401 or not _is_json(headers)
-
-    def _explain(self, error: ApiException) -> ConnectError:
+    def explain(self, error: ApiException) -> ConnectError:
+        """What an answer means that is none of the KFP API."""
         status = error.status
         if not status:  # kfp_server_api's way to say that TLS failed
             return self._problem(Problem.UNTRUSTED, REASON=error.reason)
@@ -133,6 +116,24 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
         if status == 429 or status >= 500:
             return self._problem(Problem.UNAVAILABLE, STATUS=status)
         return self._problem(Problem.NO_API, STATUS=status)
+
+    def _send(self, method: str, url: str, headers: dict[str, str], options: Mapping[str, Any]) -> Any:
+        try:
+            response = super().request(method, url, headers=headers, **options)
+        except ApiException as error:
+            if error.status and not self._is_from_a_proxy(error.status, error.headers):
+                raise
+            raise self.explain(error) from None
+        except HTTPError as error:
+            raise self._explain_broken(error) from None
+        kind = response.headers if hasattr(response, "headers") else response.getheaders()
+        if not _is_json(kind):
+            raise self._problem(Problem.LOGIN_PAGE, STATUS=response.status)
+        return response
+
+    def _is_from_a_proxy(self, status: int, headers: Any) -> bool:
+        """Whether it is not the KFP server that speaks. Of its own refusals only 401 is about the connection."""
+        return status == 401 or not _is_json(headers)
 
     def _explain_broken(self, error: HTTPError) -> ConnectError:
         reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error

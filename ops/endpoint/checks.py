@@ -13,6 +13,7 @@ from connect.credentials import Wish
 from connect.deadline import Deadline
 from connect.endpoint import Endpoint, find_endpoint
 from infra.errors import ConfigurationError
+from ops.endpoint.options import refusal
 
 INVALID_ARGUMENT = 400
 
@@ -68,8 +69,10 @@ def _permissions(client: Client) -> Iterator[Check]:
 def _may(what: str, attempt: Callable[[], Any]) -> Check:
     try:
         attempt()
-    except (ConnectError, ApiException) as error:
-        return Check(f"may {what}", str(error).splitlines()[0], passed=False)
+    except ConnectError as error:
+        return Check(f"may {what}", str(error), passed=False)
+    except ApiException as error:
+        return Check(f"may {what}", refusal(error), passed=False)
     return Check(f"may {what}", "yes")
 
 

@@ -84,7 +84,16 @@ def mendable_errors() -> Iterator[None]:
     except ConnectError as error:
         raise OperationError(str(error)) from None
     except ApiException as error:
-        raise OperationError(f"the endpoint answered {error.status}: {_message(error)}") from None
+        raise OperationError(refusal(error)) from None
+
+
+def refusal(error: Any) -> str:
+    """What the KFP server says, of an ApiException."""
+    try:
+        message = json.loads(error.body)["message"]
+    except (ValueError, KeyError, TypeError):
+        message = error.reason
+    return f"the endpoint answered {error.status}: {message}"
 
 
 def print_json(value: Any) -> None:
@@ -98,10 +107,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items() if item is not None}
     return [_plain(item) for item in value] if isinstance(value, list) else value
-
-
-def _message(error: Any) -> str:
-    try:
-        return str(json.loads(error.body)["message"])
-    except (ValueError, KeyError, TypeError):
-        return str(error.reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from connect import Client, ConnectError, Problem, connect
 from connect.endpoint import find_endpoint
 from rehearsal.kfp import VERSION, KfpEndpoint
 from tests.connect.conftest import KEYED, PERSON, RUNS, Cloud, Serve
+from tests.keys import make_key
 from tests.launcher.wire import EXPERIMENTS, Wire, silence
 
 STACK = """config:
@@ -180,6 +182,16 @@ def test_surroundings_do_not_say_where_tokens_go(cloud: Cloud, serve: Serve, mon
     assert proxy.seen == []
 
 
+def test_the_server_that_gives_tokens_cannot_send_a_key_elsewhere(cloud: Cloud, serve: Serve) -> None:
+    elsewhere = Wire(silence)
+    wire = Wire(silence)
+    wire.fail("POST", "/token", RedirectResponse(f"{serve(elsewhere)}/token", 307))
+    (cloud.home / "key.json").write_text(make_key().file(KEYED, f"{serve(wire)}/token"))
+    with pytest.raises(ConnectError):
+        connect(cloud.url, "key-file", key_file=str(cloud.home / "key.json"))
+    assert elsewhere.seen == []
+
+
 def test_the_token_stays_out_of_what_an_error_says(cloud: Cloud) -> None:
     token = "ya29.secret"
     with pytest.raises(ConnectError) as failed:
@@ -234,8 +246,11 @@ def test_a_time_limit_of_less_than_a_second_holds(bare: Path, client: Client, ti
     with socket.create_server(("127.0.0.1", 0)) as mute:
         client._transport._endpoint = find_endpoint(f"http://127.0.0.1:{mute.getsockname()[1]}")
         client._existing_config.host = client._transport._endpoint.host
+        watchdog = threading.Timer(10, mute.shutdown, [socket.SHUT_RDWR])  # else a test that fails would hang
+        watchdog.start()
         with pytest.raises(ConnectError, match="there was no answer"):
             client._experiment_api.experiment_service_list_experiments(_request_timeout=timeout)
+        watchdog.cancel()
 
 
 def test_two_clients_of_one_process_do_not_know_each_other(cloud: Cloud, serve: Serve, client: Client) -> None:

@@ -23,10 +23,11 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import Receive, Scope, Send
 
 from connect import ConnectError, Problem, connect, connecting
+from connect.deadline import Deadline
 from rehearsal.kfp import KfpEndpoint
 from tests.connect.conftest import AUDIENCE, KEYED, PERSON, RUNS, RUNTIME, Cloud, Serve
 from tests.keys import KEY_ID, certify, make_key
-from tests.launcher.wire import Wire
+from tests.launcher.wire import Wire, api_error, shown
 
 HEALTH, HEALTH_V1 = "/apis/v2beta1/healthz", "/apis/v1beta1/healthz"
 PAGE = HTMLResponse("<!DOCTYPE html><title>Sign in</title>")
@@ -273,14 +274,14 @@ def test_a_login_page(cloud: Cloud, serve: Serve, answer: Response) -> None:
     assert f"answered {answer.status_code} with a page for people" in str(failed)
 
 
-@pytest.mark.parametrize("unknown", [None, PAGE], ids=["404", "its UI"])
+@pytest.mark.parametrize("unknown", [None, PAGE, api_error(404, 5, "Not Found")], ids=["404", "its UI", "its API"])
 def test_a_server_of_version_1(bare: Path, serve: Serve, unknown: Response | None) -> None:
     answers = {"v2": unknown} if unknown else {}
     url = serve(answering(**answers, v1=JSONResponse({"tag_name": "1.8.5", "multi_user": False})))
     assert failure(url).problem is Problem.V1_ONLY
 
 
-@pytest.mark.parametrize("answer", [PlainTextResponse("not here", 404), PlainTextResponse("no", 418)])
+@pytest.mark.parametrize("answer", [PlainTextResponse("no", 418), api_error(404, 5)], ids=shown)
 def test_a_server_that_is_none(bare: Path, serve: Serve, answer: Response) -> None:
     assert failure(serve(answering(v2=answer))).problem is Problem.NO_API
 
@@ -353,6 +354,13 @@ def test_a_certificate_that_nobody_vouches_for(bare: Path, tls: Tls) -> None:
 
 def test_an_authority_of_ones_own_is_taken_from_a_file(bare: Path, tls: Tls) -> None:
     assert connect(tls.url, ca_file=tls.certificate).server_version == "2.17.0"
+
+
+def test_a_deadline_does_not_wait_for_what_is_late() -> None:
+    released = threading.Event()
+    with pytest.raises(ConnectError, match=r"no token within 0\.01 s"):
+        Deadline(0.01).run(lambda: released.wait(10), Problem.NO_TOKEN_IN_TIME)
+    released.set()
 
 
 def test_all_of_it_takes_five_seconds_at_most() -> None:

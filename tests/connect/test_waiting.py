@@ -41,10 +41,11 @@ class Watch:
         return lambda: self.loopback.call(run._end, state)
 
     def wait(self, timeout: Any, happenings: dict[float, Callable[[], Any]] | None = None) -> Any:
-        left = sorted((happenings or {}).items())
+        left, patience = sorted((happenings or {}).items()), iter(range(1000))
 
         def sleep(seconds: float) -> None:
             self.now += seconds
+            assert next(patience, None) is not None, "it waits for ever"
             while left and left[0][0] <= self.now:
                 left.pop(0)[1]()
 
@@ -86,10 +87,8 @@ def test_it_ends_when_the_time_is_up(watch: Watch, timeout: Any) -> None:
 
 
 def test_without_a_limit_it_lasts_as_long_as_the_run(watch: Watch) -> None:
-    month = 30 * 24 * 3600
     assert watch.wait(None, {600: watch.end("SUCCEEDED")}).state == "SUCCEEDED"
     assert watch.wait(timedelta.max).state == "SUCCEEDED"
-    assert watch.now < month
 
 
 def test_it_outlives_tokens(watch: Watch) -> None:
