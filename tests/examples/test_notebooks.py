@@ -104,7 +104,7 @@ def environment() -> Iterator[Environment]:
 
 def test_an_event_triggers_a_run(environment: Environment, play: Play, sign_in: Login, tmp_path: Path) -> None:
     [trigger] = environment.triggers
-    sign_in(environment._tokens)
+    sign_in(environment.tokens)
     stack = tmp_path / "Pulumi.mine.yaml"
     dev = (ROOT / "Pulumi.dev.yaml").read_text().replace("acme-ml-dev", "my-own-project")
     dev = re.sub(r"host: https://\S+", f"host: {trigger.settings['target']['host']}", dev)
