@@ -30,6 +30,15 @@ class Api:
         self._timeouts = (min(timeout, LONGEST_TO_CONNECT), timeout)
         self._local = threading.local()
 
+    def authorize(self) -> None:
+        """Gets a token where the one at hand is stale, so that the next request need not wait for one.
+
+        Raises:
+            TokenUnavailableError: there is none.
+        """
+        if self._tokens:
+            self._tokens.get()
+
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
         """Sends one request; ``path`` starts with a slash.
 

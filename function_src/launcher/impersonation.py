@@ -78,5 +78,5 @@ def _origin() -> str:
     """Where tokens are made: Google's own, or a stand-in on this machine. No other host may be sent ours."""
     origin = read_origin(os.environ.get(EMULATOR, ORIGIN))
     if origin != ORIGIN and not is_loopback(origin):
-        raise BadOriginError(f"is {origin!r}; {EMULATOR} is for a stand-in on this machine: leave it out")
+        raise BadOriginError(f"{EMULATOR} is {origin!r}, which is not on this machine; leave it out")
     return origin

@@ -66,7 +66,7 @@ class Endpoint:
     def start(self, run: Run, may_send: Callable[[], bool] = lambda: True) -> str:
         """Starts a run with one POST and returns the id that the server gave it: ours, if it honours ids.
 
-        ``may_send`` is asked last thing before the POST: finding the experiment may have taken a while.
+        ``may_send`` is asked last thing before the POST: experiment and token may have taken a while.
 
         Raises:
             RefusedError: the parameters or the pipeline are wrong.
@@ -74,6 +74,10 @@ class Endpoint:
             UnknownError: the run may have been started; ask :meth:`has_run`.
         """
         request = self._request(run)
+        try:
+            self._api.authorize()
+        except TokenUnavailableError as error:
+            raise UnavailableError(str(error)) from None
         if not may_send():
             raise UnavailableError("the attempt took too long to start a run in its lease")
         try:

@@ -147,6 +147,7 @@ class Launcher:
                 return
             delivery.parameters = run_parameters(self._trigger.parameters, self._package.inputs, document)
         except WRONG_FOR_EVER:
+            # Without a claim, nothing has said yet whether an earlier attempt got any further.
             if claim is None and self._endpoint.has_run(run_id):
                 self._find(delivery)
                 return

@@ -208,6 +208,25 @@ def test_without_a_token_nothing_is_started(kfp: Installation) -> None:
     assert kfp.wire.count("POST", "/runs") == 0
 
 
+def test_a_start_waits_for_its_token_before_it_looks_at_its_lease(kfp: Installation) -> None:
+    """A token can take long. Looked at before, the lease could be over when the POST leaves."""
+    client, happened = kfp.client(), list[str]()
+    client._find_experiment()
+
+    class Noting(OneToken):
+        def get(self, *, refused: str | None = None) -> str:
+            happened.append("token")
+            return TOKEN
+
+    def may_send() -> bool:
+        happened.append("lease")
+        return True
+
+    client._api = Api(kfp.host, Noting(), TIMEOUT)
+    client.start(RUN, may_send)
+    assert happened[:2] == ["token", "lease"]
+
+
 def test_the_id_that_the_endpoint_chose_is_returned_when_it_ignores_ours(kfp: Installation) -> None:
     kfp.wire.fail("POST", RUNS, JSONResponse({"run_id": "its-own"}))
     assert kfp.client().start(RUN) == "its-own"
