@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -39,8 +39,12 @@ class Api:
         if self._tokens:
             self._tokens.get()
 
-    def send(self, method: str, path: str, **options: Any) -> requests.Response:
+    def send(
+        self, method: str, path: str, *, may_repeat: Callable[[], bool] = lambda: True, **options: Any
+    ) -> requests.Response:
         """Sends one request; ``path`` starts with a slash.
+
+        ``may_repeat`` is asked before it is sent again after a 401, which may have taken long to come.
 
         Raises:
             TokenUnavailableError: the request was not sent.
@@ -52,7 +56,9 @@ class Api:
         response = self._send(method, path, options, token)
         if response.status_code == requests.codes.unauthorized:
             response.close()
-            response = self._send(method, path, options, self._tokens.get(refused=token))
+            renewed = self._tokens.get(refused=token)
+            if may_repeat():
+                response = self._send(method, path, options, renewed)
         return response
 
     def _send(self, method: str, path: str, options: Mapping[str, Any], token: str = "") -> requests.Response:

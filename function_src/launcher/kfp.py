@@ -81,7 +81,7 @@ class Endpoint:
         if not may_send():
             raise UnavailableError("the attempt took too long to start a run in its lease")
         try:
-            status, body = self._call("POST", "/runs", json=request)
+            status, body = self._call("POST", "/runs", json=request, may_repeat=may_send)
         except _BrokenConnectionError as error:
             raise UnknownError(str(error)) from None
         code = body.get("code") if body else None

@@ -168,12 +168,15 @@ class Launcher:
         """Records a final outcome; gives the claim back when nothing was started and nothing can still start."""
         if delivery.passed_over:
             return
+        if delivery.outcome in (Outcome.SKIPPED, Outcome.REJECTED) and delivery.claim and not delivery.claim.may_send:
+            raise UnavailableError("the attempt took too long to decide in its lease; another may have launched")
         if delivery.outcome is Outcome.REJECTED:
             self._ledger.keep(delivery.key, body)
         if delivery.outcome in (Outcome.LAUNCHED, Outcome.SKIPPED, Outcome.REJECTED):
             entry = self._entry(delivery)
             standing = self._ledger.record(delivery.key, entry)
-            if delivery.found and standing is not entry:  # whoever started the run was quicker to say so
+            started = delivery.outcome is Outcome.LAUNCHED and not delivery.found
+            if standing is not entry and not started:  # somebody else was quicker to decide
                 raise DecidedError(standing)
         elif delivery.outcome is Outcome.RETRY and delivery.claim and not delivery.in_doubt:
             self._ledger.release(delivery.claim)

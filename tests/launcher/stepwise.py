@@ -73,7 +73,7 @@ class Attempt(threading.Thread):
     """A launcher at work on one delivery, in a process of its own.
 
     ``request`` is what it would send next, waiting ``patience`` seconds for an answer; None when it has ended.
-    ``asked`` is when it decided to: a request that is sent again with another token was decided on before.
+    ``asked`` is when it decided to.
     ``handled`` is what it came to, None if it was killed.
     """
 
@@ -85,7 +85,6 @@ class Attempt(threading.Thread):
         self.patience = 0.0
         self.tokenless = False
         self._launcher, self._delivery, self._clock = launcher, delivery, clock
-        self._before: Point | None = None
         self._stops: SimpleQueue[None] = SimpleQueue()
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self.start()
@@ -115,8 +114,7 @@ class Attempt(threading.Thread):
     def send(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> requests.Response:
         """Stops the launcher before a request, until it is told what it hears."""
         self.request, self.patience = request, timeout[1]
-        if self.point != self._before:
-            self.asked, self._before = self._clock.now, self.point
+        self.asked = self._clock.now
         self._stops.put(None)
         answer = self._answers.get()
         if isinstance(answer, BaseException):

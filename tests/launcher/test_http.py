@@ -69,6 +69,14 @@ def test_a_token_that_was_revoked_is_replaced(identity: Identity, serve: Serve) 
     assert identity.refreshes == 2
 
 
+def test_a_request_is_not_sent_again_when_that_is_too_late(identity: Identity, serve: Serve) -> None:
+    """A 401 may take long to come; what must leave within a lease is not to leave after it."""
+    wire = Wire(silence)
+    wire.fail("POST", "/x", page(401))
+    assert Api(serve(wire), AccessTokens(), TIMEOUT).send("POST", "/x", may_repeat=lambda: False).status_code == 401
+    assert wire.count("POST") == 1
+
+
 def test_a_second_401_is_the_answer(identity: Identity, serve: Serve) -> None:
     wire = Wire(silence)
     wire.fail("POST", "/x", page(401), page(401), page(401))

@@ -227,6 +227,15 @@ def test_a_start_waits_for_its_token_before_it_looks_at_its_lease(kfp: Installat
     assert happened[:2] == ["token", "lease"]
 
 
+def test_a_start_looks_at_its_lease_again_before_it_is_sent_again(kfp: Installation) -> None:
+    client, answers = kfp.client(), iter([True, False])
+    client._find_experiment()
+    kfp.wire.fail("POST", RUNS, page(401))
+    with pytest.raises(UnavailableError, match="answered 401"):
+        client.start(RUN, lambda: next(answers))
+    assert kfp.wire.count("POST", "/runs") == 1
+
+
 def test_the_id_that_the_endpoint_chose_is_returned_when_it_ignores_ours(kfp: Installation) -> None:
     kfp.wire.fail("POST", RUNS, JSONResponse({"run_id": "its-own"}))
     assert kfp.client().start(RUN) == "its-own"

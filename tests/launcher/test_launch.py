@@ -666,6 +666,34 @@ def test_a_skip_that_cannot_be_recorded_is_delivered_again_until_it_is(world: Wo
     assert world.started == []
 
 
+@pytest.mark.parametrize("change", [{"when": NO}, {"filename": "content.file"}], ids=["skip", "reject"])
+def test_an_attempt_that_is_late_decides_nothing(world: World, change: dict[str, Any]) -> None:
+    """Whoever took its claim over may have launched the event: a record of ours would hide that."""
+    delivery = world.upload(b"{}")
+    with world.monkeypatch.context() as patch:
+        patch.setattr(ledger, "SHARE_TO_SEND_IN", 0)
+        assert world.outcomes(world.launcher(**change), delivery) == ["retry"]
+    assert not [name for name in world.storage.buckets[LEDGER].objects if name.startswith("outcomes/")]
+    world.time_passes()
+    assert world.outcomes(world.launcher(), delivery) == ["launched"]
+
+
+def test_who_comes_second_with_a_decision_says_what_stands(world: World) -> None:
+    launcher, delivery = world.launcher("content.file"), world.upload(b"{}")
+    keep = launcher._ledger.keep
+
+    def meanwhile(key: str, body: bytes) -> None:
+        world.time_passes()
+        world.handle(world.launcher(), delivery)
+        keep(key, body)
+
+    with world.monkeypatch.context() as patch:
+        patch.setattr(launcher._ledger, "keep", meanwhile)
+        handled = launcher.handle(*delivery)
+    assert (handled.outcome, handled.reason) == ("duplicate", "the event was launched before")
+    assert handled.run_id == world.started[0]
+
+
 def test_an_event_whose_skipping_was_cut_short_is_skipped_after_a_lease(world: World) -> None:
     launcher, delivery = world.launcher(when=NO), world.upload()
     event = read_event(TRIGGER_ID, GcsSource(BUCKET, ""), *delivery)
