@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_gcp as gcp
 
@@ -35,6 +37,7 @@ class Delivery(pulumi.ComponentResource):
         settings: DeliverySettings,
         source: SourceSettings,
         function: gcp.cloudfunctionsv2.Function,
+        access: Sequence[pulumi.Resource],
         foundation: Foundation,
         labels: dict[str, str],
         parent: pulumi.Resource,
@@ -61,6 +64,7 @@ class Delivery(pulumi.ComponentResource):
         )
         push = foundation.account(f"{name}-push", f"Calls the launcher of trigger {name}; may do nothing else", self)
         before_push = [
+            *access,  # a topic that was there before delivers as soon as it is subscribed to
             self.dead_letters,
             Grant(
                 "roles/pubsub.publisher",

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from function_src.launcher.origin import read_origin
 
 HOSTED_SUFFIX = ".pipelines.googleusercontent.com"
+DEFAULT_ACCOUNTS = ("@appspot.gserviceaccount.com", "-compute@developer.gserviceaccount.com")
 REGION = r"[a-z]+-[a-z]+[0-9]{1,2}"
 # Multi-regions and predefined dual-regions: docs.cloud.google.com/storage/docs/locations
 LOCATIONS = frozenset({"us", "eu", "asia", "nam4", "eur4", "eur5", "eur7", "eur8", "asia1"})
@@ -23,6 +24,11 @@ BUCKET = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
 LABEL = r"[a-z][a-z0-9_-]{0,62}"
 OWN_LABELS = frozenset({"stack", "trigger", "launch-key", "package"})  # of pipeline jobs, for their lineage
 GOOGLE_APIS = ".googleapis.com"
+
+
+def is_default_account(identity: str) -> bool:
+    """Whether an identity is the project's App Engine or Compute Engine default account."""
+    return identity == "app-engine" or identity.endswith(DEFAULT_ACCOUNTS)
 
 
 def stack_name(value: str) -> str:

@@ -22,6 +22,7 @@ from infra.target_settings import Target
 
 TRIGGERS = f"{PROJECT}:triggers"
 LEDGER_DAYS = f"{PROJECT}:ledger_days"
+OWN_KEYS = ("triggers", "ledger_days", "production")
 MOST_NOTIFICATIONS = 10  # of one event type per bucket: docs.cloud.google.com/storage/docs/pubsub-notifications
 HOW = {"name", "identity", "content_limit", "function", "delivery"}  # the rest of a trigger says what it does
 PARAMETER = {  # for editors; function_src/launcher/parameters.py reads it
@@ -115,6 +116,9 @@ class StackSettings(Model):
             "`retention_days` and 31"
         ),
     ] = 93
+    production: Annotated[
+        bool, Field(description="whether default accounts are refused, here and by the policy pack", examples=[True])
+    ] = False
 
     @model_validator(mode="after")
     def _has_triggers_with_names_of_their_own(self) -> StackSettings:
@@ -157,6 +161,17 @@ class StackSettings(Model):
         return self
 
     @model_validator(mode="after")
+    def _production_has_accounts_of_its_own(self) -> StackSettings:
+        """A default account is everybody's: whatever it is granted, all else that runs as it is granted too."""
+        for number, trigger in enumerate(self.triggers):
+            if self.production and rules.is_default_account(trigger.identity):
+                raise ValueError(
+                    f"{TRIGGERS}[{number}].identity: is {trigger.identity}, a default account, and the stack is "
+                    "marked production; use dedicated"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _ledger_outlives_every_message(self) -> StackSettings:
         """Else a dead letter could be replayed after the ledger forgot that its event was launched."""
         longest = max((trigger.delivery.retention_days for trigger in self.triggers), default=0) + LONGEST_DEAD_LETTER
@@ -184,15 +199,14 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
     Raises:
         ConfigurationError: one line for each problem.
     """
-    own = {key: value for key, value in config.items() if key.startswith(f"{PROJECT}:")}
-    unknown = [key for key in own if key not in (TRIGGERS, LEDGER_DAYS)]
-    problems = [f"{key}: unknown key; known: {TRIGGERS}, {LEDGER_DAYS}" for key in unknown]
+    own = {key.removeprefix(f"{PROJECT}:"): text for key, text in config.items() if key.startswith(f"{PROJECT}:")}
+    unknown = [key for key in own if key not in OWN_KEYS]
+    problems = [f"{PROJECT}:{key}: unknown key; known: {', '.join(OWN_KEYS)}" for key in unknown]
     values: dict[str, Any] = {
         "stack": stack,
         "project": config.get("gcp:project"),
         "region": config.get("gcp:region"),
-        "triggers": _parsed(own.get(TRIGGERS)),
-        "ledger_days": _parsed(own.get(LEDGER_DAYS)),
+        **{key: _parsed(own.get(key)) for key in OWN_KEYS},
     }
     try:
         settings = StackSettings.model_validate({key: value for key, value in values.items() if value is not None})

@@ -104,7 +104,9 @@ class PipelineTrigger(pulumi.ComponentResource):
         access.append(foundation.let_record(launcher.principal))
         if trigger.reads_content:
             access += source.let_read(launcher.principal)
-        delivery = Delivery(name, settings.delivery, settings.source, launcher.function, foundation, labels, self)
+        delivery = Delivery(
+            name, settings.delivery, settings.source, launcher.function, access, foundation, labels, self
+        )
         if delivery.topic:
             source.open(delivery.topic, [delivery, *access])
 

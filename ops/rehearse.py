@@ -13,7 +13,7 @@ from ops.errors import OperationError
 from ops.story import Step, Story
 from rehearsal.environment import Environment, RunningTrigger
 from rehearsal.function import FunctionError
-from rehearsal.program import evaluate, read_stack
+from rehearsal.program import ROOT, evaluate, read_stack
 
 
 def rehearse_stack(stack: str, file: Path | None, console: Console) -> int:
@@ -23,6 +23,7 @@ def rehearse_stack(stack: str, file: Path | None, console: Console) -> int:
         ConfigurationError: the program refuses the stack's configuration.
         OperationError: the file is missing, or the environment does not stand up.
     """
+    file = file or _samples_of(stack)
     if file and not file.exists():
         raise OperationError(f"there is no file {file}; give the path of a local file")
     try:
@@ -50,6 +51,12 @@ def _tell(environment: Environment, stack: str, file: Path | None, console: Cons
         console.print()
         console.print(_summary(name, steps))
     return 0 if all(step.as_expected for steps in told.values() for step in steps) else 1
+
+
+def _samples_of(stack: str) -> Path | None:
+    """The directory of a stack's samples, `examples/prod`, if there is one."""
+    samples = ROOT / "examples" / stack
+    return samples if samples.is_dir() else None
 
 
 def _sample(trigger: RunningTrigger, file: Path | None) -> Path | None:

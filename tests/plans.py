@@ -15,7 +15,7 @@ from infra.foundation import SERVICES
 from rehearsal.program import Plan, Resource, evaluate, read_stack
 
 GOLDEN = Path(__file__).parent / "golden"
-STACKS = ("dev",)
+STACKS = ("dev", "prod")
 TRIGGERS = "event-triggered-pipelines:triggers"
 # What changes with every edit of the launcher and every release of kfp is not what a reviewer looks for here.
 HASHES = {r"launcher-[0-9a-f]{12}\.zip": "launcher-CONTENT_HASH.zip", r"sha256:[0-9a-f]{64}": "sha256:DIGEST"}

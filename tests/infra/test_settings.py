@@ -280,8 +280,24 @@ def test_two_triggers_of_one_name() -> None:
 
 def test_an_unknown_key_of_the_stack() -> None:
     text = refusal({**dev_config(), "event-triggered-pipelines:trigers": "[]"})
-    known = f"{TRIGGERS}, event-triggered-pipelines:ledger_days"
+    known = "triggers, ledger_days, production"
     assert text == f"event-triggered-pipelines:trigers: unknown key; known: {known}"
+
+
+@pytest.mark.parametrize(
+    "identity",
+    ["app-engine", "acme-ml-dev@appspot.gserviceaccount.com", "123456789012-compute@developer.gserviceaccount.com"],
+)
+def test_a_default_account_in_a_stack_that_is_marked_production(identity: str) -> None:
+    text = refusal({**dev_config(identity=identity), "event-triggered-pipelines:production": "true"})
+    assert text == (
+        f"{TRIGGERS}[0].identity: is {identity}, a default account, and the stack is marked production; use dedicated"
+    )
+
+
+def test_an_account_of_its_own_in_a_stack_that_is_marked_production() -> None:
+    production = {**dev_config(identity="dedicated"), "event-triggered-pipelines:production": "true"}
+    assert read_settings("dev", production).production
 
 
 @pytest.mark.parametrize(
