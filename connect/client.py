@@ -40,8 +40,8 @@ class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
             super().__init__(host=endpoint.host)
         # One API client is shared by all of kfp's APIs.
         self._run_api.api_client.rest_client = self._transport
-        if namespace:
-            self.set_user_namespace(namespace)
+        if namespace or endpoint.namespace:
+            self.set_user_namespace(namespace or endpoint.namespace)
 
     @property
     def account(self) -> str:

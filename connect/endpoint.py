@@ -20,12 +20,14 @@ DEFAULT_INSTALLATION = "PROJECT_NUMBER-compute@developer.gserviceaccount.com"
 class Endpoint:
     """An endpoint's origin. With an ``audience`` it is behind Identity-Aware Proxy, which wants ID tokens for it.
 
-    ``installation`` is the service account that the Pipelines installation runs as, as far as it is known.
+    ``installation`` is the service account that the Pipelines installation runs as, as far as it is known;
+    ``namespace`` is whose experiments are meant, at installations for several users.
     """
 
     host: str
     audience: str | None = None
     installation: str = DEFAULT_INSTALLATION
+    namespace: str = ""
 
     @property
     def hosted(self) -> bool:
@@ -74,4 +76,9 @@ def _of_stack(stack: str, trigger: str | None, audience: str | None) -> Endpoint
         listed = ", ".join(targets) or "there is none"
         wanted = f"trigger {trigger}" if trigger else "any trigger"
         raise ConnectError(Problem.NO_TARGET, STACK=settings.stack, TRIGGER=wanted, TRIGGERS=listed)
-    return Endpoint(target.host, audience, target.installation_service_account or DEFAULT_INSTALLATION)
+    return Endpoint(
+        target.host,
+        audience or target.audience,
+        target.installation_service_account or DEFAULT_INSTALLATION,
+        target.namespace or "",
+    )

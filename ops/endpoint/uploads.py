@@ -13,6 +13,7 @@ import yaml
 from kfp_server_api import ApiException
 
 from connect import Client
+from function_src.launcher.package import Package
 from infra.packaging import compile_pipeline
 
 ALREADY_EXISTS = 409
@@ -33,14 +34,19 @@ class Uploaded:
 def upload(client: Client, pipeline: str, name: str | None) -> Uploaded:
     """Uploads ``echo`` (pipelines/echo.py) or a compiled package by its path, unless it is there already.
 
-    kfp's own upload of a new pipeline would call its first version after the pipeline, whatever is in it; hence the
-    pipeline is made first, without any.
-
     Raises:
         ConfigurationError: there is no such pipeline, or it does not compile.
     """
     package, text = compile_pipeline(pipeline)
-    name = name or package.name
+    return upload_package(client, package, text, name or package.name)
+
+
+def upload_package(client: Client, package: Package, text: str, name: str) -> Uploaded:
+    """Uploads a package, given as JSON too, as a version of the pipeline of that name, unless it is there already.
+
+    kfp's own upload of a new pipeline would call its first version after the pipeline, whatever is in it; hence the
+    pipeline is made first, without any.
+    """
     version = package.digest.replace(":", "-")[: len("sha256-") + DIGITS]
     pipeline_id = _find_or_make(
         lambda: client.get_pipeline_id(name),

@@ -79,7 +79,7 @@ class Cloud:
 
     def revoke_all(self) -> None:
         """Makes every token worthless that was given out. Who holds one cannot know."""
-        self.tokens._issued.clear()
+        self.tokens.revoke_all()
 
 
 @pytest.fixture(scope="package")

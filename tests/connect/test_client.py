@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from connect import Client, ConnectError, Problem, connect
 from connect.endpoint import find_endpoint
 from rehearsal.kfp import VERSION, KfpEndpoint
-from tests.connect.conftest import KEYED, PERSON, RUNS, Cloud, Serve
+from tests.connect.conftest import AUDIENCE, KEYED, PERSON, RUNS, RUNTIME, Cloud, Serve
 from tests.keys import make_key
 from tests.launcher.wire import EXPERIMENTS, Wire, silence
 
@@ -36,6 +36,16 @@ STACK = """config:
         kind: kfp
         host: https://1234-dot-us-central1.pipelines.googleusercontent.com
         installation_service_account: nodes@acme-gke.iam.gserviceaccount.com
+    - name: behind-iap
+      source: {{kind: gcs}}
+      pipeline: echo
+      target:
+        kind: kfp
+        host: "{first}"
+        access: iap
+        iap_backend_service: kfp
+        audience: {audience}
+        namespace: team-orders
 """
 HOSTED = "https://1234-dot-us-central1.pipelines.googleusercontent.com"
 
@@ -52,7 +62,7 @@ def test_an_argument_goes_before_a_stack_and_a_stack_before_the_environment(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stack = bare / "Pulumi.mine.yaml"
-    stack.write_text(STACK.format(first="http://127.0.0.1:2"))
+    stack.write_text(STACK.format(first="http://127.0.0.1:2", audience=AUDIENCE))
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", "http://127.0.0.1:3/")
     assert find_endpoint("http://127.0.0.1:1", str(stack)).host == "http://127.0.0.1:1"
     assert find_endpoint(None, str(stack)).host == "http://127.0.0.1:2"
@@ -61,11 +71,19 @@ def test_an_argument_goes_before_a_stack_and_a_stack_before_the_environment(
 
 def test_a_trigger_of_a_stack_is_found_by_its_name_with_the_account_to_be_let_in_by(bare: Path) -> None:
     stack = bare / "Pulumi.mine.yaml"
-    stack.write_text(STACK.format(first="http://127.0.0.1:2"))
+    stack.write_text(STACK.format(first="http://127.0.0.1:2", audience=AUDIENCE))
     endpoint = find_endpoint(stack=str(stack), trigger="echo")
     assert (endpoint.host, endpoint.installation) == (HOSTED, "nodes@acme-gke.iam.gserviceaccount.com")
     assert endpoint.hosted
     assert endpoint.takes_access_tokens
+
+
+def test_a_stack_says_the_audience_and_the_namespace_too(cloud: Cloud) -> None:
+    stack = cloud.home / "Pulumi.mine.yaml"
+    stack.write_text(STACK.format(first=cloud.iap_url, audience=AUDIENCE))
+    client = connect(stack=str(stack), trigger="behind-iap", credentials="metadata")
+    assert client.account == RUNTIME
+    assert client.get_user_namespace() == "team-orders"
 
 
 @pytest.mark.parametrize(

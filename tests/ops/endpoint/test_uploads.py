@@ -10,7 +10,7 @@ import pytest
 
 from connect import Client, connect
 from infra.packaging import compile_pipeline
-from ops.endpoint.uploads import upload
+from ops.endpoint.uploads import upload, upload_package
 from tests.connect.conftest import Cloud
 from tests.ops.endpoint.conftest import Command
 
@@ -64,8 +64,9 @@ def test_what_is_for_one_platform_only_is_uploaded_beside_it(command: Command, c
 
 
 def test_two_who_upload_at_once_upload_one(client: Client, cloud: Cloud) -> None:
+    package = compile_pipeline("echo")  # once: kfp compiles one pipeline at a time
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: upload(client, "echo", None), range(8)))
+        found = list(pool.map(lambda _: upload_package(client, *package, "echo"), range(8)))
     assert len({one.version_id for one in found}) == 1
     assert len(versions(cloud)) == 1
 
