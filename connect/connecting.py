@@ -65,6 +65,8 @@ def open_tokens(endpoint: Endpoint, wish: Wish, deadline: Deadline) -> Tokens | 
         request = TokenRequest()
         tokens = Tokens(find_credentials(wish, endpoint.audience, request), request)
         tokens.get()
+        if not endpoint.takes_access_tokens and tokens.audience != endpoint.audience:
+            raise ConnectError(Problem.NOT_FOR_TOKENS, HOST=endpoint.host)
         return tokens
 
     return deadline.run(first_token, Problem.NO_TOKEN_IN_TIME)

@@ -56,8 +56,13 @@ class Tokens:
             self._credentials, "_target_credentials", self._credentials
         )  # of an impersonator's ID tokens
         told = [getattr(target, name, None) for name in ("service_account_email", "account")]
-        claimed = [_email(getattr(target, name, None)) for name in ("id_token", "token")]
+        claimed = [_claims(getattr(target, name, None)).get("email") for name in ("id_token", "token")]
         return next((str(email) for email in (*told, *claimed) if email), "the account in use")
+
+    @property
+    def audience(self) -> str | None:
+        """Whom the token is for, if it is an ID token; an access token is for everybody."""
+        return _claims(self._credentials.token).get("aud")
 
     def _stale(self) -> bool:
         return not self._credentials.token or (self._renew_at is not None and now() >= self._renew_at)
@@ -82,10 +87,10 @@ class Tokens:
         return ConnectError(Problem.CREDENTIALS_REFUSED, ACCOUNT=account, REASON=reason)
 
 
-def _email(token: Any) -> str | None:
-    """Who an ID token is of; None for any other token."""
+def _claims(token: Any) -> dict[str, Any]:
+    """What an ID token says; nothing for any other token."""
     try:
         claims: dict[str, Any] = jwt.decode(token, verify=False)
     except (ValueError, TypeError, AttributeError, GoogleAuthError):
-        return None
-    return claims.get("email")
+        return {}
+    return claims

@@ -97,8 +97,14 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
 
     def get_json(self, path: str) -> dict[str, Any]:
         """The JSON object at a path of the endpoint; raises as :meth:`request` does."""
-        answer = json.loads(self.request("GET", self._endpoint.host + path).data)
-        return answer if isinstance(answer, dict) else {}
+        response = self.request("GET", self._endpoint.host + path)
+        try:
+            answer = json.loads(response.data)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise self._problem(Problem.NO_API, STATUS=response.status)
+        return answer
 
     def explain(self, error: ApiException) -> ConnectError:
         """What an answer means that is none of the KFP API."""

@@ -30,6 +30,7 @@ from tests.keys import KEY_ID, certify, make_key
 from tests.launcher.wire import Wire, api_error, shown
 
 HEALTH, HEALTH_V1 = "/apis/v2beta1/healthz", "/apis/v1beta1/healthz"
+BROKEN_JSON = PlainTextResponse("{", media_type="application/json")
 PAGE = HTMLResponse("<!DOCTYPE html><title>Sign in</title>")
 KEY = {"credentials": "key-file"}
 
@@ -103,6 +104,18 @@ def test_a_host_that_no_token_may_go_to(
 @pytest.mark.parametrize("way", ["default", "metadata", "key-file", "token"])
 def test_an_access_token_goes_to_no_other_host(bare: Path, way: Any) -> None:
     failed = failure("https://kfp.acme.example", way, token="t")
+    assert failed.problem is Problem.NOT_FOR_TOKENS
+
+
+@pytest.mark.parametrize("token", ["ya29.access", "e30.e30.e30"])
+def test_not_even_with_an_audience_does_an_access_token_go_to_another_host(bare: Path, token: str) -> None:
+    failed = failure("https://kfp.acme.example", "token", token=token, audience=AUDIENCE)
+    assert failed.problem is Problem.NOT_FOR_TOKENS
+
+
+def test_an_id_token_for_another_audience_goes_nowhere_either(cloud: Cloud) -> None:
+    token = cloud.tokens.issue_id_token(RUNTIME, "another", 100)
+    failed = failure("https://kfp.acme.example", "token", token=token, audience=AUDIENCE)
     assert failed.problem is Problem.NOT_FOR_TOKENS
 
 
@@ -281,7 +294,9 @@ def test_a_server_of_version_1(bare: Path, serve: Serve, unknown: Response | Non
     assert failure(url).problem is Problem.V1_ONLY
 
 
-@pytest.mark.parametrize("answer", [PlainTextResponse("no", 418), api_error(404, 5)], ids=shown)
+@pytest.mark.parametrize(
+    "answer", [PlainTextResponse("no", 418), api_error(404, 5), JSONResponse([]), BROKEN_JSON], ids=shown
+)
 def test_a_server_that_is_none(bare: Path, serve: Serve, answer: Response) -> None:
     assert failure(serve(answering(v2=answer))).problem is Problem.NO_API
 
