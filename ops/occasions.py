@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -38,7 +39,7 @@ class Occasion(Protocol):
         """Causes an event."""
 
     def happen_again(self) -> str:
-        """Causes another one."""
+        """Causes another one, each time."""
 
     def repeat(self, message: Message) -> None:
         """Has the event of a message delivered once more."""
@@ -68,6 +69,7 @@ class _Occasion:
         self._trigger = trigger
         self._file = file
         self._say = say
+        self._later = (f"{LATER}-{number}" for number in itertools.count(1))
 
     def repeat(self, message: Message) -> None:
         """The very message comes again."""
@@ -107,7 +109,7 @@ class FileLands(_Occasion):
 
     def happen_again(self) -> str:
         """A second one lands; under the same name where no other fits, which is another event too."""
-        later = f"{self._trigger.prefix}{LATER}-{self._wanted}"
+        later = f"{self._trigger.prefix}{next(self._later)}-{self._wanted}"
         return self._upload(later if takes(self._trigger, later) else self._name, self._body)
 
     def repeat(self, message: Message) -> None:
@@ -152,7 +154,7 @@ class MessageComes(_Occasion):
     def happen_again(self) -> str:
         """A second one is, with a launch key of its own where the first has one."""
         key = self._attributes.get("launch_key")
-        return self._send(self._attributes | ({"launch_key": f"{key}-{LATER}"} if key else {}))
+        return self._send(self._attributes | ({"launch_key": f"{key}-{next(self._later)}"} if key else {}))
 
     def go_wrong(self) -> bool:
         """Every message is an event; what is none cannot come from Pub/Sub."""
@@ -195,7 +197,7 @@ class EntryIsLogged(_Occasion):
 
     def happen_again(self) -> str:
         """A second one is."""
-        return self._log(LATER)
+        return self._log(next(self._later))
 
     def repeat(self, message: Message) -> None:
         """The sink exports the entry twice."""

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ops.errors import OperationError
+from ops.launches.rehearsed import replay_dead_letter
 from ops.occasions import occasion
 from rehearsal.environment import Environment, Happening, LogLine, RunningTrigger
 from rehearsal.kfp_runs import RunChange
@@ -55,6 +56,7 @@ class Story:
         self._console = console
         self._started = time.monotonic()
         self._seen: list[Happening] = []
+        self._quiet = False
         self._file = file
         self._occasion = occasion(environment, trigger, file, self._say)
 
@@ -66,7 +68,7 @@ class Story:
         if not first.as_expected:
             return [first]
         steps = [first, self._delivered_twice(line), *self._passed_over(), self._bad_event()]
-        return [*steps, self._endpoint_outage()]
+        return [*steps, self._endpoint_outage(), self._outage_that_lasts()]
 
     def _provide_neighbours(self, file: Path) -> None:
         """Lets files beside the trigger file stand in for the objects that it names: data.csv for gs://b/x/data.csv."""
@@ -117,6 +119,20 @@ class Story:
         self._say("endpoint", "is back")
         return self._step("the endpoint is down for a while", "launched", self._until_logged(subject))
 
+    def _outage_that_lasts(self) -> Step:
+        self._headline("The endpoint stays down until Pub/Sub gives up; later somebody replays the dead letter")
+        self._trigger.endpoint.outage = self._environment.pubsub.hurries = self._quiet = True
+        self._occasion.happen_again()
+        last = self._trigger.subscription.max_delivery_attempts
+        self._until(Attempt, lambda attempt: attempt.number == last)
+        self._trigger.endpoint.outage = self._environment.pubsub.hurries = self._quiet = False
+        self._say("pub/sub", f"attempt {last} was the last: the event is a dead letter")
+        self._seen.clear()
+        letter = replay_dead_letter(self._environment, self._trigger.name)
+        self._say("operator", f"{letter.event} is listed as {letter.state}, and replayed")
+        title = "the endpoint stays down, and the dead letter is replayed"
+        return self._step(title, "launched", self._until_logged(letter.event))
+
     def _until_logged(self, subject: str) -> LogLine:
         """Waits for the final outcome of an event, or for one `retry` too many."""
         retries = itertools.count(1)
@@ -155,7 +171,8 @@ class Story:
                     f"nothing has happened for {SECONDS_OF_SILENCE} s; the rehearsal hangs"
                 ) from None
             self._seen.append(happening)
-            self._show(happening)
+            if not self._quiet:
+                self._show(happening)
             if is_it(happening):
                 return happening
 

@@ -59,10 +59,11 @@ class Attempt:
 
 
 class PubSub:
-    """Use it on the stand-ins' loop. ``on_attempt`` hears of every push."""
+    """Use it on the stand-ins' loop. ``on_attempt`` hears of every push. When it ``hurries``, no attempt waits."""
 
     def __init__(self, time_scale: float, on_attempt: Callable[[Attempt], None]) -> None:
         self._scale = time_scale
+        self.hurries = False
         self._on_attempt = on_attempt
         self._topics: dict[str, list[Subscription]] = {}
         self._ids = itertools.count(1)
@@ -124,7 +125,7 @@ class PubSub:
             if subscription.dead_letter_topic and number >= subscription.max_delivery_attempts:
                 self._dead_letter(subscription, message, number)
                 return
-            await asyncio.sleep(backoff * self._scale)
+            await asyncio.sleep(0 if self.hurries else backoff * self._scale)
             backoff = min(2 * backoff, subscription.maximum_backoff)
 
     async def _push(self, subscription: Subscription, message: Message, number: int) -> int | None:

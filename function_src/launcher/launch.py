@@ -176,7 +176,7 @@ class Launcher:
             entry = self._entry(delivery)
             standing = self._ledger.record(delivery.key, entry)
             started = delivery.outcome is Outcome.LAUNCHED and not delivery.found
-            if standing is not entry and not started:  # somebody else was quicker to decide
+            if delivery.event and standing is not entry and not started:  # somebody else was quicker to decide
                 raise DecidedError(standing)
         elif delivery.outcome is Outcome.RETRY and delivery.claim and not delivery.in_doubt:
             self._ledger.release(delivery.claim)

@@ -24,6 +24,7 @@ from ops.errors import OperationError
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 PUBSUB = "https://pubsub.googleapis.com"
+STORAGE = "https://storage.googleapis.com"
 SECONDS_TO_WAIT = 30
 PULLED_AT_ONCE = 100
 EMPTY_PULLS = 3  # Pub/Sub may answer a pull with nothing although there is something
@@ -38,10 +39,10 @@ class Pulled:
 
 
 class Cloud:
-    """The two services. ``pubsub`` is a URL; storage goes where STORAGE_EMULATOR_HOST says, if it says."""
+    """The two services, at their URLs."""
 
-    def __init__(self, project: str, credentials: Credentials, pubsub: str) -> None:
-        self.storage = storage.Client(project, credentials)
+    def __init__(self, project: str, credentials: Credentials, pubsub: str, storage_url: str) -> None:
+        self.storage = storage.Client(project, credentials, client_options={"api_endpoint": storage_url})
         self._session = AuthorizedSession(credentials)
         self._pubsub = pubsub
 
@@ -52,16 +53,21 @@ class Cloud:
         Raises:
             OperationError: there are none.
         """
-        emulator = os.environ.get("PUBSUB_EMULATOR_HOST")
-        if emulator and os.environ.get("STORAGE_EMULATOR_HOST"):
-            return cls(project, AnonymousCredentials(), f"http://{emulator}")
+        emulators = os.environ.get("PUBSUB_EMULATOR_HOST"), os.environ.get("STORAGE_EMULATOR_HOST")
+        if emulators[0] and emulators[1]:
+            return cls.on_stand_ins(project, f"http://{emulators[0]}", emulators[1])
         try:
             credentials, _ = google.auth.default(scopes=[SCOPE], quota_project_id=project)
         except DefaultCredentialsError:
             raise OperationError(
                 "there are no Google Cloud credentials: gcloud auth application-default login"
             ) from None
-        return cls(project, credentials, PUBSUB)
+        return cls(project, credentials, PUBSUB, STORAGE)
+
+    @classmethod
+    def on_stand_ins(cls, project: str, pubsub: str, storage_url: str) -> Cloud:
+        """With no credentials."""
+        return cls(project, AnonymousCredentials(), pubsub, storage_url)
 
     def publish(self, topic: str, message: Mapping[str, Any]) -> None:
         """Publishes a message, ``data`` (base64) and ``attributes``, to ``projects/P/topics/T``."""
