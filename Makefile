@@ -25,7 +25,7 @@ chaos: $(READY) ## Send events through the launcher while all goes wrong, and co
 	@$(BIN)/pipeline-trigger chaos --events "$(EVENTS)" --seed "$(SEED)"
 
 test: check $(PACK_READY) ## Check style and types, and run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 	$(PACK)/bin/python -m pytest policy/tests
 
 check: $(READY)

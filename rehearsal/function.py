@@ -3,6 +3,7 @@ archive's own requirements.txt, served by functions-framework."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -43,7 +44,8 @@ def unpack(archive: pulumi.AssetArchive, base: Path, directory: Path) -> None:
 def install(source: Path, cache: Path) -> Path:
     """Makes a virtual environment of the archive's requirements.txt and of nothing else; returns its python.
 
-    It is kept in ``cache`` under the hash of the requirements, and made anew when they change.
+    It is kept in ``cache`` under the hash of the requirements, and made anew when they change. Of several that need it
+    at once, one makes it.
 
     Raises:
         FunctionError: pip cannot install them.
@@ -52,10 +54,14 @@ def install(source: Path, cache: Path) -> Path:
     digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
     environment = cache / f"function-{digest}"
     python, complete = environment / "bin" / "python", environment / "complete"
-    if not complete.exists():
-        _run(sys.executable, "-m", "venv", "--clear", str(environment))
-        _run(str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(requirements))
-        complete.touch()
+    cache.mkdir(exist_ok=True)
+    with (cache / "function.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not complete.exists():
+            _run(sys.executable, "-m", "venv", "--clear", str(environment))
+            pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+            _run(*pip, "-r", str(requirements))
+            complete.touch()
     return python
 
 
