@@ -46,7 +46,8 @@ def _tell(environment: Environment, stack: str, file: Path | None, console: Cons
                 f"make rehearse STACK={stack} FILE=..., a file or a directory that has a file {trigger.name}.*"
             )
         console.rule(f"trigger [bold]{trigger.name}[/]")
-        told[trigger.name] = Story(environment, trigger, sample, console).play()
+        story = Story(environment, trigger, sample, console)
+        told[trigger.name] = story.play(to_the_end=trigger is environment.triggers[0])
     for name, steps in told.items():
         console.print()
         console.print(_summary(name, steps))

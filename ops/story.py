@@ -60,15 +60,18 @@ class Story:
         self._file = file
         self._occasion = occasion(environment, trigger, file, self._say)
 
-    def play(self) -> list[Step]:
-        """Plays all of it and returns how each step came out; only the first, if the event itself is no good."""
+    def play(self, *, to_the_end: bool) -> list[Step]:
+        """Plays all of it and returns how each step came out; only the first, if the event itself is no good.
+
+        The end is long, and the same for every trigger: an outage that outlasts all attempts.
+        """
         if self._file:
             self._provide_neighbours(self._file)
         first, line = self._first()
         if not first.as_expected:
             return [first]
-        steps = [first, self._delivered_twice(line), *self._passed_over(), self._bad_event()]
-        return [*steps, self._endpoint_outage(), self._outage_that_lasts()]
+        steps = [first, self._delivered_twice(line), *self._passed_over(), self._bad_event(), self._endpoint_outage()]
+        return [*steps, self._outage_that_lasts()] if to_the_end else steps
 
     def _provide_neighbours(self, file: Path) -> None:
         """Lets files beside the trigger file stand in for the objects that it names: data.csv for gs://b/x/data.csv."""

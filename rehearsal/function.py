@@ -44,8 +44,8 @@ def unpack(archive: pulumi.AssetArchive, base: Path, directory: Path) -> None:
 def install(source: Path, cache: Path) -> Path:
     """Makes a virtual environment of the archive's requirements.txt and of nothing else; returns its python.
 
-    It is kept in ``cache`` under the hash of the requirements, and made anew when they change. Of several that need it
-    at once, one makes it.
+    It is kept in ``cache`` under the hash of the requirements, and made anew when they change. Of several that need
+    it at once, one makes it.
 
     Raises:
         FunctionError: pip cannot install them.

@@ -279,7 +279,9 @@ def test_a_person_who_may_not_is_named_as_one(cloud: Cloud, serve: Serve) -> Non
 
 
 @pytest.mark.parametrize(
-    "answer", [PAGE, RedirectResponse("https://accounts.google.com/"), PlainTextResponse("hello", 200)], ids=str
+    "answer",
+    [PAGE, RedirectResponse("https://accounts.google.com/"), PlainTextResponse("hello", 200)],
+    ids=["page", "redirect", "text"],
 )
 def test_a_login_page(cloud: Cloud, serve: Serve, answer: Response) -> None:
     failed = failure(serve(answering(v2=answer)), "metadata")

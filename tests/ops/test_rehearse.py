@@ -4,20 +4,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from rehearsal.program import ROOT
 from rehearsal.runs import RunExecutor
-
-STORY = ["launched", "duplicate", "rejected", "launched", "launched"]
-COMMAND = [sys.executable, "-m", "ops", "rehearse"]
-
-
-def rehearse(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+from tests.ops.rehearsals import COMMAND, REPLAYED, STORY, outcomes, rehearse
 
 
 def test_a_file_s_uri_comes_out_of_the_pipeline_that_it_started() -> None:
@@ -28,8 +21,7 @@ def test_a_file_s_uri_comes_out_of_the_pipeline_that_it_started() -> None:
     assert re.search(rf"task receive: Output = {uri}", done.stdout)
     assert re.search(rf"task echo: Output = {uri}\n", done.stdout)
     assert re.search(r"run [0-9a-f-]{36} is SUCCEEDED", done.stdout)
-    summary = re.findall(r"^([✓✗]) (\w+)", done.stdout, re.MULTILINE)
-    assert summary == [("✓", outcome) for outcome in STORY]
+    assert outcomes(done) == [*STORY, REPLAYED]
     assert done.stderr == ""
 
 
@@ -38,41 +30,6 @@ def test_another_stack_and_a_file_of_one_s_own_with_the_data_that_it_names() -> 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "orders.csv, beside new-orders.json, stands in for gs://acme-orders/2026/11/orders.csv" in done.stdout
     assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 3.0}' in done.stdout
-
-
-def test_batch_markers_start_runs_and_data_files_are_skipped() -> None:
-    done = rehearse("--stack", "examples/Pulumi.batches.yaml", "--file", "examples/2026-11-22.manifest.json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    summary = re.findall(r"^([✓✗]) (\w+)", done.stdout, re.MULTILINE)
-    assert [outcome for _, outcome in summary] == [
-        "launched",
-        "duplicate",
-        "skipped",
-        "rejected",
-        "launched",
-        "launched",
-    ]
-    assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 3.0}' in done.stdout
-
-
-def test_each_trigger_of_the_prod_stack_is_rehearsed_with_its_own_sample() -> None:
-    done = rehearse("--stack", "prod")
-    assert done.returncode == 0, done.stdout + done.stderr
-    summary = re.findall(r"^([✓✗]) (\w+)", done.stdout, re.MULTILINE)
-    orders = ["launched", "duplicate", "skipped", "rejected", "launched", "launched"]
-    assert summary == [("✓", outcome) for outcome in (*STORY, *orders)]
-    assert "task validate: Output = " in done.stdout
-    assert "task echo: Output = gs://acme-shop-exports/catalog-2026-11-22.parquet" in done.stdout
-
-
-def test_every_other_source_is_rehearsed_with_the_sample_that_is_called_like_its_trigger() -> None:
-    done = rehearse("--stack", "examples/Pulumi.sources.yaml", "--file", "examples/sources")
-    assert done.returncode == 0, done.stdout + done.stderr
-    summary = re.findall(r"^([✓✗]) (\w+)", done.stdout, re.MULTILINE)
-    assert summary == [("✓", outcome) for outcome in STORY] * 3
-    assert "task echo: Output = gs://acme-shop-exports/2026-11-22/orders.csv" in done.stdout
-    assert "task echo: Output = projects/acme-ml-dev/datasets/shop/tables/orders" in done.stdout
-    assert re.search(r"task echo: Output = gs://acme-orders/20\d\d-", done.stdout)
 
 
 def test_a_file_that_the_pipeline_cannot_use_is_seen_in_the_exit_status(tmp_path: Path) -> None:
