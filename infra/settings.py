@@ -164,11 +164,13 @@ class StackSettings(Model):
     def _production_has_accounts_of_its_own(self) -> StackSettings:
         """A default account is everybody's: whatever it is granted, all else that runs as it is granted too."""
         for number, trigger in enumerate(self.triggers):
-            if self.production and rules.is_default_account(trigger.identity):
-                raise ValueError(
-                    f"{TRIGGERS}[{number}].identity: is {trigger.identity}, a default account, and the stack is "
-                    "marked production; use dedicated"
-                )
+            accounts = {"identity": trigger.identity, **trigger.target.accounts}
+            for key, account in accounts.items():
+                if self.production and rules.is_default_account(account):
+                    raise ValueError(
+                        f"{TRIGGERS}[{number}].{key}: is {account}, a default account, and the stack is marked "
+                        f"production; use {'dedicated' if key == 'identity' else 'an account of its own'}"
+                    )
         return self
 
     @model_validator(mode="after")

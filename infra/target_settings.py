@@ -94,6 +94,11 @@ class KfpTarget(Model):
         return (*(["iap"] if self.access == "iap" else []), *(["iamcredentials"] if self.impersonate else []))
 
     @property
+    def accounts(self) -> dict[str, str]:
+        """The service accounts that the launcher acts as, by key."""
+        return {"target.impersonate": self.impersonate} if self.impersonate else {}
+
+    @property
     def credentials(self) -> str:
         """What the launcher sends: an access token to hosted endpoints and to no other, an ID token through IAP."""
         if self.access == "iap":
@@ -185,6 +190,11 @@ class VertexTarget(Model):
     def services(self) -> tuple[str, ...]:
         """The services that starting jobs takes."""
         return ("aiplatform",)
+
+    @property
+    def accounts(self) -> dict[str, str]:
+        """The service accounts that the launcher acts as, by key."""
+        return {"target.service_account": self.service_account}
 
 
 Target = Annotated[KfpTarget | VertexTarget, Field(discriminator="kind")]

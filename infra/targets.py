@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pulumi
@@ -21,14 +22,16 @@ REASONS: dict[EndpointAccess, str] = {
 JOB_PERMISSIONS = tuple(f"aiplatform.pipelineJobs.{verb}" for verb in ("create", "get", "list"))
 
 
-def target_settings(target: Target, stack: StackSettings, trigger_bucket: pulumi.Input[str] | None) -> dict[str, Any]:
-    """What the launcher must know.
+def target_settings(
+    target: Target, root_of_package: str | None, stack: StackSettings, trigger_bucket: pulumi.Input[str] | None
+) -> dict[str, Any]:
+    """What the launcher must know. A package may say itself where output goes, unless the target does.
 
     Output that lands in the trigger bucket would start runs for ever. It is refused as soon as the bucket's name is
     known, which for a bucket that is still to be made is never too late: nobody can have written its name down.
     """
     known = _kfp_settings(target) if isinstance(target, KfpTarget) else _vertex_settings(target, stack)
-    if root := target.pipeline_root:
+    if root := target.pipeline_root or root_of_package:
         known["pipeline_root"] = pulumi.Output.from_input(trigger_bucket).apply(lambda bucket: _outside(bucket, root))
     return known
 
@@ -83,6 +86,8 @@ def _grant_jobs(target: VertexTarget, launcher: Principal, foundation: Foundatio
     own = foundation.settings.project
     project = target.project or own
     role_id = f"pipelineLauncher_{foundation.settings.stack.replace('-', '_')}"
+    if project != own:  # where another project may have a stack of that name
+        role_id += f"_{hashlib.sha256(own.encode()).hexdigest()[:8]}"
     role = foundation.role(role_id, project, "Creates pipeline jobs, and looks them up", JOB_PERMISSIONS)
     create = foundation.grant(
         f"projects/{project}/roles/{role_id}",

@@ -95,7 +95,9 @@ class PipelineTrigger(pulumi.ComponentResource):
             "content_limit": settings.content_limit,
             "ledger": foundation.ledger.name,
             "lease_seconds": LEASE_SECONDS,
-            "target": target_settings(settings.target, stack, source.settings.get("bucket")),
+            "target": target_settings(
+                settings.target, trigger.package.pipeline_root, stack, source.settings.get("bucket")
+            ),
         }
         if settings.when is not None:
             configuration["when"] = settings.when

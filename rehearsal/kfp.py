@@ -42,6 +42,7 @@ from rehearsal.runs import RunExecutor
 API = "/apis/v2beta1"
 VERSION = "2.17.0"
 DEFAULT_EXPERIMENT = "Default"
+LONGEST_DESCRIPTION = 255  # run_details.Description; client_manager.go sets DefaultStringSize
 LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 
 
@@ -135,6 +136,8 @@ class KfpEndpoint(RunBook):
             # Too late: the workflow above is on its way (resource_manager.go CreateRun). It is counted but not
             # executed, since it would report into the row of the first.
             raise ApiError(INTERNAL, f"Failed to create a run: Duplicate entry '{run_id}' for key 'PRIMARY'")
+        if len(body.get("description", "")) > LONGEST_DESCRIPTION:  # too late as well
+            raise ApiError(INTERNAL, "Failed to create a run: Data too long for column 'Description' at row 1")
         run = self._runs[run_id] = Run(run_id, experiment["experiment_id"], body, self._announce)
         experiment["last_run_created_at"] = run.row["created_at"]
         if self._execute:

@@ -28,6 +28,7 @@ ALREADY_EXISTS = 6  # gRPC codes, as the server puts them into the body's "code"
 NOT_FOUND = 5
 IAP_ANSWERED = "X-Goog-IAP-Generated-Response"
 LONGEST_MESSAGE = 500
+LONGEST_DESCRIPTION = 255  # what run_details.Description holds; the server notices after it has started the workflow
 RUN_IDS = uuid.UUID("8f0f2ed5-9a3f-5b0c-a2c4-8d1d6c1f7a5e")  # never change it: the same event would run again
 
 
@@ -105,7 +106,7 @@ class Endpoint:
         return {
             "run_id": run.id,
             "display_name": run.name,
-            "description": f"trigger={run.trigger} event={run.event} key={run.key} package={run.package.digest}",
+            "description": _lineage(run),
             "experiment_id": self._find_experiment(),
             "pipeline_spec": run.package.spec,
             "runtime_config": {"parameters": run.parameters} | ({"pipeline_root": root} if root else {}),
@@ -169,6 +170,12 @@ class Endpoint:
             told = IAP_ANSWERED in response.headers and not response.text.startswith("<")
             body = {"message": response.text} if told else None
         return response.status_code, body if isinstance(body, dict) else None
+
+
+def _lineage(run: Run) -> str:
+    """Where a run comes from. The event comes last, since it can be long: its key leads to it in the ledger."""
+    lineage = f"trigger={run.trigger} key={run.key} package={run.package.digest} event={run.event}"
+    return lineage[:LONGEST_DESCRIPTION]
 
 
 class _BrokenConnectionError(UnavailableError):

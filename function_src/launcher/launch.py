@@ -129,8 +129,7 @@ class Launcher:
         """
         event = delivery.event = read_event(self._trigger.id, self._trigger.source, headers, body)
         delivery.key = event.key
-        if reason := self._trigger.source.check(event.document):
-            delivery.outcome, delivery.reason, delivery.passed_over = Outcome.SKIPPED, reason, True
+        if self._passes_over(delivery, event):
             return
         claim = delivery.claim = self._claim(event)
         delivery.in_doubt = claim is not None and claim.taken_over
@@ -155,13 +154,23 @@ class Launcher:
         run = Run(run_id, self._trigger.id, event.subject, event.label, event.key, self._package, delivery.parameters)
         self._start(delivery, run, claim)
 
+    def _passes_over(self, delivery: Delivery, event: Event) -> bool:
+        """Whether the source does not take an event up. One of another source is claimed before it is rejected."""
+        try:
+            reason = self._trigger.source.check(event.document)
+        except BadDeliveryError:
+            delivery.claim = self._claim(event)
+            raise
+        if reason:
+            delivery.outcome, delivery.reason, delivery.passed_over = Outcome.SKIPPED, reason, True
+        return reason is not None
+
     def _claim(self, event: Event) -> Claim | None:
-        """Takes the lease on an event. None where the target itself starts nothing twice, and nothing else decides
-        whether it starts: the record is enough then."""
-        if not self._endpoint.atomic or self._trigger.when:
+        """Takes the lease on an event. None where the target itself starts nothing twice, and neither a predicate nor
+        a file, which may be gone by then, decides whether it starts."""
+        if not self._endpoint.atomic or self._trigger.when or self._parameters_read_content:
             return self._ledger.claim(event.key, event.subject)
-        if record := self._ledger.outcome(event.key):
-            raise DecidedError(record)
+        self._ledger.mark(event.key, event.subject)
         return None
 
     def _settle(self, delivery: Delivery, body: bytes) -> None:

@@ -110,6 +110,18 @@ class Ledger:
             raise ClaimedError("another delivery has just taken this event over")
         return Claim(key, generation, attempt, since, self._lease)
 
+    def mark(self, key: str, event: str) -> None:
+        """Notes that an event is being launched, where nobody needs to be kept from launching it too.
+
+        So whatever has an outcome has a claim, also after the trigger gets another target.
+
+        Raises:
+            DecidedError: the event has its outcome.
+            LedgerUnavailableError: it may not have been written.
+        """
+        if not self._write_claim(key, event, 1, over="0") and (record := self.outcome(key)):
+            raise DecidedError(record)
+
     def release(self, claim: Claim) -> None:
         """Gives the lease back, for a launch that certainly did not happen. Best effort: it also expires."""
         try:

@@ -22,8 +22,9 @@ from .parameters import show
 
 FINALIZE = "OBJECT_FINALIZE"
 LAUNCH_KEY = "launch_key"
-# Attributes of a message that was published again: the id that it had at first, and the one trigger that it is for.
-FIRST_ID, FOR_TRIGGER = "launch-first-id", "launch-for"
+# Attributes of a message that was published again: the id and the time that it had at first, and the one trigger that
+# it is for.
+FIRST_ID, FIRST_TIME, FOR_TRIGGER = "launch-first-id", "launch-first-time", "launch-for"
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -45,6 +46,11 @@ class Message:
         if not found:
             raise BadDeliveryError("the Pub/Sub message has no id")
         return found
+
+    @property
+    def first_time(self) -> str:
+        """When it was first published: a pipeline may take the day from it."""
+        return str(self.fields["attributes"].get(FIRST_TIME) or self.fields["publish_time"])
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ class PubSubSource:
         else:
             label = message.first_id
             identity, subject = ("pubsub", self.topic, label), f"pubsub:{label}"
-        return Occurrence(identity, subject, label, message.fields["publish_time"], data=message.data)
+        return Occurrence(identity, subject, label, message.first_time, data=message.data)
 
     def check(self, document: Mapping[str, Any]) -> str | None:
         """Takes up whatever is on the topic, but for replays: what is not wanted, Pub/Sub has filtered."""
@@ -164,7 +170,7 @@ class ScheduleSource:
 
     def read(self, message: Message) -> Occurrence:
         """Takes any message: what a firing carries is the payload of the stack file."""
-        published = message.fields["publish_time"]
+        published = message.first_time
         identity, subject = ("schedule", message.first_id), f"schedule:{message.first_id}"
         return Occurrence(identity, subject, published[:16], published, data=message.data)
 

@@ -64,10 +64,15 @@ class Endpoint:
             UnavailableError: nothing was started.
             UnknownError: the job may have been started; ask :meth:`has_run`.
         """
+        try:
+            self._api.authorize()
+        except TokenUnavailableError as error:
+            raise UnavailableError(str(error)) from None
         if not may_send():
             raise UnavailableError("the attempt took too long to start a run")
+        request = {"params": {"pipelineJobId": run.id}, "json": self._request(run)}
         try:
-            status, body = self._call("POST", self._jobs, params={"pipelineJobId": run.id}, json=self._request(run))
+            status, body = self._call("POST", self._jobs, **request, may_repeat=may_send)
         except _BrokenConnectionError as error:
             raise UnknownError(str(error)) from None
         if status == codes.ok and _is_job(body, run.id):

@@ -12,7 +12,7 @@ from typing import Any
 from google.cloud.storage import Blob
 
 from function_src.launcher.event import AGAIN, BECAUSE, Event, read_event
-from function_src.launcher.sources import FIRST_ID, FOR_TRIGGER, BadDeliveryError, read_source
+from function_src.launcher.sources import FIRST_ID, FIRST_TIME, FOR_TRIGGER, BadDeliveryError, read_source
 from ops.launches.deployment import DeployedTrigger
 
 DEAD_LETTER = "CloudPubSubDeadLetterSource"
@@ -32,12 +32,17 @@ def event_of(trigger: DeployedTrigger, message: Mapping[str, Any]) -> Event | No
 def as_first_published(trigger: DeployedTrigger, message: Mapping[str, Any]) -> dict[str, Any]:
     """A message to publish again: without what Pub/Sub added to it.
 
-    Where the id of a message is the identity of its event, it goes along: Pub/Sub will give it another one. So
-    does the trigger, since others may be subscribed to the topic.
+    Where the id of a message is the identity of its event, id and time go along: Pub/Sub will give it others. So does
+    the trigger, since others may be subscribed to the topic.
     """
     attributes = {name: text for name, text in _attributes(message).items() if not name.startswith(DEAD_LETTER)}
     if trigger.source["kind"] in ("pubsub", "schedule"):
-        attributes = {FIRST_ID: message["messageId"], **attributes, FOR_TRIGGER: trigger.id}
+        first = {
+            FIRST_ID: message["messageId"],
+            FIRST_TIME: published_at(message).isoformat(),
+            FOR_TRIGGER: trigger.id,
+        }
+        attributes = first | attributes
     return {"data": message.get("data", ""), "attributes": attributes}
 
 

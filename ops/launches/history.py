@@ -46,7 +46,9 @@ def read_history(cloud: Cloud, deployment: Deployment, trigger: str | None = Non
     found: list[Launch] = []
     for chosen in deployment.choose(trigger):
         claims, outcomes = _claims(cloud, deployment, chosen), _outcomes(cloud, deployment, chosen)
-        entries = itertools.chain(claims, read_dead_letters(cloud, chosen), outcomes)
+        entries = itertools.chain(
+            _kept(cloud, deployment, chosen), claims, read_dead_letters(cloud, chosen), outcomes
+        )
         found += {launch.key: launch for launch in entries}.values()
     return sorted(found, key=lambda launch: launch.at, reverse=True)
 
@@ -74,6 +76,12 @@ def _claims(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger) -> I
         yield Launch(trigger, key, State.OPEN, about["event"], None, blob.updated)
 
 
+def _kept(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger) -> Iterator[Launch]:
+    """Rejected deliveries: of one without an outcome, the replay broke off."""
+    for key, blob, _ in _listed(cloud, deployment, "rejected", trigger):
+        yield Launch(trigger, key, State.OPEN, "a rejected delivery", None, blob.updated)
+
+
 def _listed(
     cloud: Cloud, deployment: Deployment, kind: str, trigger: DeployedTrigger
 ) -> Iterator[tuple[str, Blob, Mapping[str, str]]]:
@@ -91,5 +99,6 @@ def read_dead_letters(cloud: Cloud, trigger: DeployedTrigger) -> Sequence[Launch
 def dead_letter(trigger: DeployedTrigger, message: Mapping[str, Any]) -> Launch:
     """A message of the dead-letter subscription, as an entry of the history."""
     event = event_of(trigger, message)
-    key, subject = (event.key, event.subject) if event else ("", f"message {message['messageId']}")
+    name = f"message {message['messageId']}"
+    key, subject = (event.key, event.subject) if event else (name.replace(" ", "-"), name)
     return Launch(trigger, key, State.DEAD_LETTERED, subject, None, published_at(message))

@@ -92,6 +92,7 @@ def _replay_kept(cloud: Cloud, deployment: Deployment, launch: Launch) -> None:
         )
     _set_aside(bucket, place)
     cloud.publish(launch.trigger.topic, as_first_published(launch.trigger, message))
+    kept.delete()
 
 
 def _set_aside(bucket: Bucket, place: str) -> None:

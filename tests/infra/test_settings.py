@@ -295,6 +295,36 @@ def test_a_default_account_in_a_stack_that_is_marked_production(identity: str) -
     )
 
 
+@pytest.mark.parametrize(
+    ("target", "key"),
+    [
+        (
+            {
+                "kind": "vertex",
+                "pipeline_root": "gs://acme-runs/a",
+                "service_account": "123456789012-compute@developer.gserviceaccount.com",
+            },
+            "service_account",
+        ),
+        (
+            {
+                "kind": "kfp",
+                "host": f"https://{HOST}",
+                "impersonate": "acme-ml-dev@appspot.gserviceaccount.com",
+            },
+            "impersonate",
+        ),
+    ],
+)
+def test_a_default_account_that_a_production_launcher_acts_as(target: dict[str, Any], key: str) -> None:
+    config = dev_config(identity="dedicated", target=target)
+    text = refusal({**config, "event-triggered-pipelines:production": "true"})
+    assert text == (
+        f"{TRIGGERS}[0].target.{key}: is {target[key]}, a default account, and the stack is marked production; "
+        "use an account of its own"
+    )
+
+
 def test_an_account_of_its_own_in_a_stack_that_is_marked_production() -> None:
     production = {**dev_config(identity="dedicated"), "event-triggered-pipelines:production": "true"}
     assert read_settings("dev", production).production

@@ -102,7 +102,7 @@ def test_a_run_is_started_as_it_was_asked_for(kfp: Installation) -> None:
     )
     row = kfp.server._runs[RUN_ID].row
     assert row["display_name"] == "echo-a.csv-01234567"
-    assert row["description"] == f"trigger=acme/dev/echo event={URI}#7 key={KEY} package={RUN.package.digest}"
+    assert row["description"] == f"trigger=acme/dev/echo key={KEY} package={RUN.package.digest} event={URI}#7"
     assert kfp.server._experiments[row["experiment_id"]]["display_name"] == "gcs-triggered"
 
 

@@ -138,10 +138,17 @@ def test_an_event_starts_one_run_with_its_parameters_and_its_lineage(world: Worl
     row = world.kfp._runs[workflow.run_id].row
     assert row["display_name"] == "echo-orders-7.csv-29618ab4"
     assert row["description"] == (
-        "trigger=acme-ml-dev/dev/echo event=gs://acme-incoming/incoming/orders 7.csv#1712345678901234 "
-        f"key=29618ab4d3b51d9f7e2a030ed46c5e19 package={read_package(PACKAGE).digest}"
+        f"trigger=acme-ml-dev/dev/echo key=29618ab4d3b51d9f7e2a030ed46c5e19 package={read_package(PACKAGE).digest} "
+        "event=gs://acme-incoming/incoming/orders 7.csv#1712345678901234"
     )
     assert handled.run_url == f"{world.host}/#/runs/details/{workflow.run_id}"
+
+
+def test_a_long_name_starts_one_workflow_as_any_other(world: World) -> None:
+    """KFP's database takes 255 characters of description, and refuses more after the workflow has been started."""
+    name = f"incoming/{'year=2026/' * 60}part-00000.parquet"
+    assert world.outcomes(world.launcher(), push({**OBJECT, "name": name})) == ["launched"]
+    assert len(world.started) == 1
 
 
 def test_the_run_id_of_an_event_never_changes(world: World) -> None:
@@ -425,6 +432,7 @@ def test_whoever_may_publish_chooses_neither_what_is_read_nor_what_is_run(world:
     for change in ({"bucket": "other"}, {"name": "outgoing/a"}, {"name": "../incoming/a"}):
         assert world.outcomes(world.launcher("content"), push({**OBJECT, **change})) == ["rejected"]
     assert {seen.query.get("name", "").partition("/")[0] for seen in world.storage_wire.seen} == {
+        "claims",
         "rejected",
         "outcomes",
     }

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
+from function_src.launcher import ledger
 from function_src.launcher.launch import Delivery as Handled
 from function_src.launcher.launch import Launcher, Outcome
 from function_src.launcher.package import read_package
 from function_src.launcher.parameters import read_parameter
-from function_src.launcher.run import UnavailableError
+from function_src.launcher.run import Run, UnavailableError
 from function_src.launcher.settings import Trigger, VertexTarget
 from function_src.launcher.sources import GcsSource
 from function_src.launcher.vertex import Endpoint
@@ -97,14 +98,14 @@ def world(loopback: Loopback, serve: Serve, identity: Identity, monkeypatch: pyt
     return World(loopback, storage, ledger, vertex, jobs, serve(jobs), grants)
 
 
-def test_an_event_starts_one_job_in_three_round_trips_and_without_a_claim(world: World) -> None:
+def test_an_event_starts_one_job_in_three_round_trips(world: World) -> None:
     handled = world.launcher().handle(*world.upload())
     assert (handled.outcome, handled.run_id) == ("launched", f"echo-{handled.key}")
     assert world.started == [handled.run_id]
     assert [seen.path for seen in world.jobs.seen] == [JOBS]
-    outcome = f"outcomes/echo/{handled.key}"
-    assert [seen.method for seen in world.ledger.seen] == ["GET", "POST"]
-    assert [kept.name for kept in world.storage.bucket(LEDGER).objects.values()] == [outcome]
+    assert [seen.method for seen in world.ledger.seen] == ["POST", "POST"]
+    names = [kept.name for kept in world.storage.bucket(LEDGER).objects.values()]
+    assert names == [f"claims/echo/{handled.key}", f"outcomes/echo/{handled.key}"]
     assert world.record(handled)["run_id"] == handled.run_id
 
 
@@ -163,17 +164,43 @@ def test_a_job_that_could_not_be_asked_about_is_found_by_the_next_delivery(
 
 @pytest.mark.parametrize("filename", ["object.uri", "content"])
 def test_a_launch_that_was_not_recorded_stays_one_even_if_the_file_is_gone_by_then(
-    world: World, filename: str
+    world: World, filename: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delivery = world.upload()
-    world.ledger.fail("POST", f"/upload/storage/v1/b/{LEDGER}/o", page(503))
+    uploads = f"/upload/storage/v1/b/{LEDGER}/o"
+    world.ledger.fail("POST", uploads, JSONResponse({"generation": "1"}), served=True)
+    world.ledger.fail("POST", uploads, page(503))
     first = world.launcher(filename).handle(*delivery)
     assert (first.outcome, len(world.started)) == ("retry", 1)
     world.loopback.call(world.storage.delete, BUCKET, "a.csv")
+    monkeypatch.setattr(ledger, "CLOCK_RESOLUTION", -1000)  # the lease of the one that reads the file is over
     again = world.launcher(filename).handle(*delivery)
     assert (again.outcome, again.reason) == ("launched", "an earlier attempt had started the run")
     assert world.launcher(filename).handle(*delivery).outcome == "duplicate"
     assert (len(world.started), world.record(again)["outcome"]) == (1, "launched")
+
+
+def test_an_event_that_one_attempt_launches_is_rejected_by_no_other(world: World) -> None:
+    """One has read the file and is about to start the job; the next finds the file gone, and no job yet."""
+    delivery, first, second = world.upload(), world.launcher("content"), world.launcher("content")
+    start, outcomes = first._endpoint.start, []
+
+    def start_late(run: Run, may_send: Callable[[], bool]) -> str:
+        world.loopback.call(world.storage.delete, BUCKET, "a.csv")
+        outcomes.append(second.handle(*delivery).outcome)
+        return start(run, may_send)
+
+    first._endpoint.start = start_late  # type: ignore[method-assign]  # to stop between two of its steps
+    handled = first.handle(*delivery)
+    assert (handled.outcome, outcomes) == ("launched", ["retry"])
+    assert world.record(handled)["outcome"] == "launched"
+
+
+def test_what_was_launched_at_vertex_stays_launched_when_the_trigger_gets_another_target(world: World) -> None:
+    delivery = world.upload()
+    launched = world.launcher().handle(*delivery)
+    with pytest.raises(ledger.DecidedError):
+        world.launcher()._ledger.claim(launched.key, "gs://acme-incoming/a.csv#1")
 
 
 def test_a_file_that_is_gone_before_its_job_was_started_is_rejected(world: World) -> None:

@@ -39,6 +39,23 @@ def test_a_replayed_message_keeps_the_key_that_its_id_gave_it(kind: str) -> None
     assert found[0]
 
 
+@pytest.mark.parametrize("kind", ["pubsub", "schedule"])
+def test_a_replayed_message_keeps_its_time(kind: str) -> None:
+    """A pipeline may take the day from it that it works on."""
+    source = trigger(kind=kind)
+    first = message("1")
+    again = {**arriving(as_first_published(source, first), "2"), "publishTime": "2026-11-25T10:00:00Z"}
+    found = event_of(source, again)
+    assert found
+    assert found.document["event"]["time"].startswith("2026-11-22T10:00:00")
+
+
+def test_a_message_that_is_replayed_for_one_trigger_is_never_replayed_for_another() -> None:
+    again = arriving(as_first_published(trigger(kind="pubsub"), message("1")), "2")
+    other = trigger("other", kind="pubsub")
+    assert event_of(other, arriving(as_first_published(other, again), "3")) is None
+
+
 def test_a_replayed_message_is_no_event_to_another_trigger_on_the_topic() -> None:
     again = arriving(as_first_published(trigger(kind="pubsub"), message("1")), "2")
     assert event_of(trigger("other", kind="pubsub"), again) is None

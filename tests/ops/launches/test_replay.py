@@ -6,7 +6,7 @@ import pytest
 
 from ops.errors import OperationError
 from ops.launches.cloud import Cloud
-from tests.ops.launches.conftest import BUCKET, LEDGER, Desk
+from tests.ops.launches.conftest import BUCKET, LEDGER, TOPIC, Desk
 
 
 def test_an_event_that_was_tried_too_often_launches_once_it_is_replayed(desk: Desk) -> None:
@@ -171,6 +171,36 @@ def test_an_empty_answer_is_not_the_end_of_a_subscription(desk: Desk, monkeypatc
     answers = iter([{}, one, {}, {}, one, {}, {}, {}])
     monkeypatch.setattr(Cloud, "_call", lambda *_, **__: next(answers))
     assert len(list(Cloud.connect("acme-ml-dev").pull("projects/p/subscriptions/s"))) == 2
+
+
+def test_an_event_that_was_rejected_unread_is_not_lost_when_its_replay_breaks_off(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never had a claim; what was delivered is all that is left of it."""
+    desk.loopback.call(desk.pubsub.publish, TOPIC, b"not JSON", {})
+    desk.deliver()
+    [before] = desk.json("launches", "list")
+
+    def refuse(*_: object) -> None:
+        raise OperationError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Cloud, "publish", refuse)
+        desk.refusal("replay", before["key"], "--yes")
+    [after] = desk.json("launches", "list")
+    assert (after["key"], after["state"]) == (before["key"], "open")
+    desk.run("replay", before["key"], "--yes")
+    assert desk.deliver() == ["rejected"]
+
+
+def test_dead_letters_that_cannot_be_read_are_told_apart(desk: Desk) -> None:
+    for number in range(3):
+        desk.loopback.call(desk.pubsub.publish, TOPIC, b"not JSON %d" % number, {})
+    desk.dead_letter()
+    first, *others = desk.json("launches", "list")
+    assert len(others) == 2
+    desk.run("replay", first["event"], "--yes")
+    assert len(desk.loopback.call(list, desk.inbox.kept)) == 1
 
 
 def test_what_is_no_message_cannot_be_published_and_is_shown_where_it_lies(desk: Desk) -> None:
