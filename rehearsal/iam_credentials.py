@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rehearsal.google_api import bearer, google_error
+from rehearsal.google_errors import bearer, google_error
 from rehearsal.metadata import Tokens
 
 LONGEST_LIFETIME = 3600  # seconds; longer ones need an organization policy

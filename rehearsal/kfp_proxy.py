@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rehearsal.google_api import bearer
+from rehearsal.google_errors import bearer
 from rehearsal.metadata import Tokens
 
 MAX_BODY_BYTES = 32 * 1024 * 1024

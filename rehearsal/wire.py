@@ -29,7 +29,7 @@ from rehearsal.faults import (
     ledger_step,
     vertex_step,
 )
-from rehearsal.google_api import google_error
+from rehearsal.google_errors import google_error
 
 HALF_AN_ANSWER: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]}
 

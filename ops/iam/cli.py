@@ -79,9 +79,9 @@ def diff(
 
     Exits with 0, or with 1 where something cannot be read, 2 for wrong arguments, 3 for what --fail-on names.
     """
-    from ops.iam import report, sources  # as above
+    from ops.iam import inputs, report  # as above
 
-    found = sources.compared(before, after, stack)
+    found = inputs.compared(before, after, stack)
     if written is Format.TABLE:
         report.to_terminal(found, Console())
     else:

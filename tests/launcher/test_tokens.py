@@ -18,7 +18,7 @@ from function_src.launcher.credentials import AccessTokens, IdTokens, Tokens, To
 from function_src.launcher.http import Api
 from function_src.launcher.impersonation import EMULATOR, ORIGIN, ImpersonatedTokens
 from function_src.launcher.origin import BadOriginError
-from rehearsal.google_api import google_error
+from rehearsal.google_errors import google_error
 from rehearsal.iam_credentials import IamCredentials
 from rehearsal.kfp import KfpEndpoint
 from rehearsal.kfp_proxy import IdentityAwareProxy

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ops import cli
 from ops.errors import OperationError
-from ops.iam import sources
+from ops.iam import inputs
 from ops.iam.manifest import Entry, Manifest
 from ops.iam.report import Comparison, to_json, to_markdown, to_terminal
 from tests.ops.iam.previews import BUCKET_MEMBER, PREVIEWS, change, recorded, roles, state, step
@@ -72,16 +72,16 @@ def run(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> int:
 
 def test_a_commit_that_adds_a_grant_shows_as_broadened(repository: Repository) -> None:
     repository.commit("dev", PUSH, also(role="roles/run.admin"))
-    found = sources.compared("HEAD~1", "HEAD", None, repository.root)
+    found = inputs.compared("HEAD~1", "HEAD", None, repository.root)
     assert [comparison.title for comparison in found] == ["iam/dev: HEAD~1 → HEAD"]
     assert roles(found, "broadened") == ["roles/run.admin"]
     assert roles(found, "unchanged") == ["roles/run.invoker"]
-    assert roles(sources.compared("HEAD", "HEAD~1", None, repository.root), "narrowed") == ["roles/run.admin"]
+    assert roles(inputs.compared("HEAD", "HEAD~1", None, repository.root), "narrowed") == ["roles/run.admin"]
 
 
 def test_one_revision_is_compared_with_the_working_tree(repository: Repository) -> None:
     (repository.root / "iam" / "dev.json").write_text(manifest(also(condition="x")))
-    (comparison,) = sources.compared("main", None, None, repository.root)
+    (comparison,) = inputs.compared("main", None, None, repository.root)
     assert comparison.title == "iam/dev: main → the working tree"
     assert roles([comparison], "narrowed") == ["roles/run.invoker"]
 
@@ -89,17 +89,17 @@ def test_one_revision_is_compared_with_the_working_tree(repository: Repository) 
 def test_a_stack_that_is_new_or_gone_is_compared_with_nothing(repository: Repository) -> None:
     (repository.root / "iam" / "dev.deployer.json").write_text("{}")  # no manifest
     repository.commit("prod", PUSH)
-    found = sources.compared("HEAD~1", "HEAD", None, repository.root)
+    found = inputs.compared("HEAD~1", "HEAD", None, repository.root)
     assert [comparison.title.split(":")[0] for comparison in found] == ["iam/dev", "iam/prod"]
     assert roles(found[1:], "broadened") == ["roles/run.invoker"]
-    assert roles(sources.compared("HEAD", "HEAD~1", "prod", repository.root), "narrowed") == ["roles/run.invoker"]
+    assert roles(inputs.compared("HEAD", "HEAD~1", "prod", repository.root), "narrowed") == ["roles/run.invoker"]
 
 
 def test_two_files_are_compared_by_what_they_allow(tmp_path: Path) -> None:
     before, after = tmp_path / "a.json", tmp_path / "b.json"
     before.write_text(manifest(PUSH))
     after.write_text(manifest(also(reason="Reworded", principal="pusher", triggers=())))
-    (comparison,) = sources.compared(str(before), str(after), None)
+    (comparison,) = inputs.compared(str(before), str(after), None)
     assert roles([comparison], "unchanged") == ["roles/run.invoker"]
 
 
@@ -140,7 +140,7 @@ def test_a_preview_is_read_from_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
     path = tmp_path / "preview.json"
     path.write_text((PREVIEW_DIRECTORY / "removed.json").read_text(), encoding="utf-8-sig")
-    assert roles(sources.compared(str(path), None, None), "narrowed") == ["roles/storage.objectViewer"]
+    assert roles(inputs.compared(str(path), None, None), "narrowed") == ["roles/storage.objectViewer"]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_wrong_revision_or_manifest_is_one_message_that_says_what_to_do(
     repository.git("commit", "--quiet", "-m", "empty")
     repository.git("tag", "empty")
     with pytest.raises(OperationError, match=said):
-        sources.compared(*arguments, repository.root)
+        inputs.compared(*arguments, repository.root)
 
 
 def test_a_name_cannot_break_out_of_its_cell_in_a_comment() -> None:
