@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from connect.problems import ConnectError, Problem
-from function_src.launcher.origin import LOOPBACK
+from function_src.launcher.origin import is_loopback
 from infra.rules import endpoint_host, is_hosted
 from infra.settings import read_settings
 from infra.stack_file import read_stack
@@ -37,7 +37,7 @@ class Endpoint:
     @property
     def takes_access_tokens(self) -> bool:
         """Whether an access token may go there: to Google's proxy, or to nobody but this machine."""
-        return self.hosted or self.host.split("://")[1].rsplit(":", 1)[0] in LOOPBACK
+        return self.hosted or is_loopback(self.host)
 
 
 def find_endpoint(

@@ -17,6 +17,7 @@ from ops.launches.events import event_of, published_at
 from ops.launches.words import State
 
 LISTED = "items(name,generation,metadata,updated),nextPageToken"
+OUTCOMES = (State.LAUNCHED, State.SKIPPED, State.REJECTED)
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,6 @@ def read_records(cloud: Cloud, deployment: Deployment, launch: Launch) -> list[M
     earlier = sorted(cloud.storage.list_blobs(bucket, prefix=f"replayed/{place}/"), key=lambda blob: blob.name)
     blobs = [*earlier, *([bucket.blob(f"outcomes/{place}")] if launch.state in OUTCOMES else [])]
     return [json.loads(blob.download_as_bytes()) for blob in reversed(blobs)]
-
-
-OUTCOMES = (State.LAUNCHED, State.SKIPPED, State.REJECTED)
 
 
 def _outcomes(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger) -> Iterator[Launch]:
