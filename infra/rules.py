@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from function_src.launcher.origin import read_origin
 
 HOSTED_SUFFIX = ".pipelines.googleusercontent.com"
-DEFAULT_ACCOUNTS = ("@appspot.gserviceaccount.com", "-compute@developer.gserviceaccount.com")
+APP_ENGINE_ACCOUNT = "@appspot.gserviceaccount.com"
+COMPUTE_ENGINE_ACCOUNT = "-compute@developer.gserviceaccount.com"
+DEFAULT_ACCOUNTS = (APP_ENGINE_ACCOUNT, COMPUTE_ENGINE_ACCOUNT)
 REGION = r"[a-z]+-[a-z]+[0-9]{1,2}"
 # Multi-regions and predefined dual-regions: docs.cloud.google.com/storage/docs/locations
 LOCATIONS = frozenset({"us", "eu", "asia", "nam4", "eur4", "eur5", "eur7", "eur8", "asia1"})
@@ -19,8 +21,9 @@ LONGEST_TRIGGER_NAME = 30
 # Memory in MiB by the least number of processors that it is for.
 LOWEST_MEMORY = ((0, 128), (4, 2048), (6, 4096))
 HIGHEST_MEMORY = ((0, 512), (0.5, 1024), (1, 4096), (2, 8192), (4, 16384), (6, 24576), (8, 32768))
-LONGEST_PREFIX = 1024  # bytes of UTF-8, as for object names
+LONGEST_NAME = 1024  # bytes of UTF-8, of an object
 BUCKET = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
+PROJECT_ID = r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
 LABEL = r"[a-z][a-z0-9_-]{0,62}"
 OWN_LABELS = frozenset({"stack", "trigger", "launch-key", "package"})  # of pipeline jobs, for their lineage
 GOOGLE_APIS = ".googleapis.com"
@@ -33,7 +36,7 @@ def is_default_account(identity: str) -> bool:
 
 def stack_name(value: str) -> str:
     """A stack's name becomes a label and part of service account ids."""
-    return _match(value, r"[a-z][a-z0-9-]{0,29}", "use up to 30 lower-case letters, digits and dashes, as in dev")
+    return accept(value, r"[a-z][a-z0-9-]{0,29}", "use up to 30 lower-case letters, digits and dashes, as in dev")
 
 
 def trigger_name(value: str) -> str:
@@ -41,17 +44,17 @@ def trigger_name(value: str) -> str:
     if value.startswith("goog"):
         raise ValueError(f"is {value!r}; Pub/Sub keeps names that start with goog for itself: choose another")
     pattern = rf"[a-z]([a-z0-9-]{{0,{LONGEST_TRIGGER_NAME - 2}}}[a-z0-9])?"
-    return _match(value, pattern, "use up to 30 lower-case letters, digits and dashes, as in new-orders")
+    return accept(value, pattern, "use up to 30 lower-case letters, digits and dashes, as in new-orders")
 
 
 def project_id(value: str) -> str:
     """A project id, domain-scoped or not; the display name and the number are no ids."""
-    return _match(value, r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", "use the project's id: gcloud projects list")
+    return accept(value, PROJECT_ID, "use the project's id: gcloud projects list")
 
 
 def region_name(value: str) -> str:
     """A region, not a zone and not a multi-region: functions live in one region."""
-    return _match(value, REGION, "use a region such as us-central1: gcloud functions regions list")
+    return accept(value, REGION, "use a region such as us-central1: gcloud functions regions list")
 
 
 def bucket_location(value: str) -> str:
@@ -69,14 +72,19 @@ def object_prefix(value: str) -> str:
         raise ValueError(f"is {value!r}; object names start without a slash and without gs://BUCKET/: use incoming/")
     if wildcard := re.search(r"[*?\[\]]", value):
         raise ValueError(f"is {value!r}; a prefix is taken literally, so take {wildcard[0]!r} out")
-    if re.search(r"[\x00-\x1f\x7f]", value) or len(value.encode()) > LONGEST_PREFIX:
-        raise ValueError(f"is {value[:20]!r}...; use at most {LONGEST_PREFIX} bytes and no control characters")
+    return fits_in_a_name(value)
+
+
+def fits_in_a_name(value: str) -> str:
+    """Text that is no longer than the name of an object may be, and has no control characters."""
+    if re.search(r"[\x00-\x1f\x7f]", value) or len(value.encode()) > LONGEST_NAME:
+        raise ValueError(f"is {value[:20]!r}...; use at most {LONGEST_NAME} bytes and no control characters")
     return value
 
 
 def experiment_name(value: str) -> str:
     """An experiment's name. The KFP server unescapes list filters twice, so it must survive that."""
-    return _match(
+    return accept(
         value, r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "use up to 128 letters, digits, dots, dashes, underscores"
     )
 
@@ -84,7 +92,7 @@ def experiment_name(value: str) -> str:
 def service_account(value: str) -> str:
     """A service account's e-mail address."""
     pattern = r"[a-z0-9._-]+@([a-z0-9-]+\.)*gserviceaccount\.com"
-    return _match(
+    return accept(
         value, pattern, "use a service account's e-mail address, as in name@project.iam.gserviceaccount.com"
     )
 
@@ -101,7 +109,7 @@ def identity(value: str) -> str:
 
 def backend_service(value: str) -> str:
     """A backend service's name."""
-    return _match(value, r"[a-z]([a-z0-9-]*[a-z0-9])?", "use a name from: gcloud compute backend-services list")
+    return accept(value, r"[a-z]([a-z0-9-]*[a-z0-9])?", "use a name from: gcloud compute backend-services list")
 
 
 def soft_delete_days(value: int) -> int:
@@ -113,18 +121,18 @@ def soft_delete_days(value: int) -> int:
 
 def python_runtime(value: str) -> str:
     """A Python runtime of gen2 functions; older ones are no longer deployed (functions/docs/runtime-support)."""
-    return _match(value, r"python31[1-4]", "use python311 to python314, as in python313")
+    return accept(value, r"python31[1-4]", "use python311 to python314, as in python313")
 
 
 def memory_size(value: str) -> str:
     """Memory of an instance."""
-    return _match(value, r"[1-9][0-9]*(Mi|Gi)", "use an amount such as 512Mi or 1Gi")
+    return accept(value, r"[1-9][0-9]*(Mi|Gi)", "use an amount such as 512Mi or 1Gi")
 
 
 def cpu_count(value: str) -> str:
     """Processors of an instance, as text: a whole number of them, or a fraction of one."""
     fix = 'use "1", "2", "4", "6" or "8", or a fraction from "0.08" to "0.99", in quotes'
-    return _match(value, r"[12468]|0\.(0[89]|[1-9][0-9]?)", fix)
+    return accept(value, r"[12468]|0\.(0[89]|[1-9][0-9]?)", fix)
 
 
 def cpu_fits_memory(cpu: str, memory: str) -> None:
@@ -160,28 +168,28 @@ def google_api(value: str) -> str:
 def oauth_client(value: str) -> str:
     """An OAuth client's id: the audience of tokens for Identity-Aware Proxy."""
     pattern = r"[0-9]+(-[a-z0-9]+)?\.apps\.googleusercontent\.com"
-    return _match(value, pattern, "use the OAuth client's id, as in 123-abc.apps.googleusercontent.com")
+    return accept(value, pattern, "use the OAuth client's id, as in 123-abc.apps.googleusercontent.com")
 
 
 def namespace(value: str) -> str:
     """A Kubernetes namespace."""
-    return _match(value, r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "use up to 63 lower-case letters, digits and dashes")
+    return accept(value, r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "use up to 63 lower-case letters, digits and dashes")
 
 
 def kubernetes_account(value: str) -> str:
     """A Kubernetes service account's name; not an address of Google Cloud's."""
     fix = "use the name of a Kubernetes service account, as in pipeline-runner"
-    return _match(value, r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", fix)
+    return accept(value, r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", fix)
 
 
 def pipeline_root(value: str) -> str:
     """Where the runs of a KFP installation put their output."""
-    return _match(value, r"(gs|s3|minio)://[^\s/]+(/\S*)?", "use a place such as gs://BUCKET/runs")
+    return accept(value, r"(gs|s3|minio)://[^\s/]+(/\S*)?", "use a place such as gs://BUCKET/runs")
 
 
 def gcs_root(value: str) -> str:
     """Where pipeline jobs put their output: in Cloud Storage, as Vertex AI has it."""
-    return _match(value, rf"gs://{BUCKET}(/\S*)?", "use a place in Cloud Storage, as in gs://BUCKET/runs")
+    return accept(value, rf"gs://{BUCKET}(/\S*)?", "use a place in Cloud Storage, as in gs://BUCKET/runs")
 
 
 def job_labels(value: Mapping[str, str]) -> Mapping[str, str]:
@@ -189,30 +197,31 @@ def job_labels(value: Mapping[str, str]) -> Mapping[str, str]:
     for name, text in value.items():
         if name in OWN_LABELS or name.startswith("vertex-ai-pipelines"):
             raise ValueError(f"has {name!r}, which is set without you; choose another name")
-        _match(name, LABEL, "use up to 63 lower-case letters, digits, dashes and underscores")
-        _match(text, r"[a-z0-9_-]{0,63}", "use up to 63 lower-case letters, digits, dashes and underscores")
+        accept(name, LABEL, "use up to 63 lower-case letters, digits, dashes and underscores")
+        accept(text, r"[a-z0-9_-]{0,63}", "use up to 63 lower-case letters, digits, dashes and underscores")
     return value
 
 
 def peered_network(value: str) -> str:
     """A VPC that is peered with Vertex AI's, in the one form that its API takes."""
     fix = "use projects/PROJECT_NUMBER/global/networks/NAME, with the project's number"
-    return _match(value, r"projects/[0-9]+/global/networks/[a-z]([a-z0-9-]*[a-z0-9])?", fix)
+    return accept(value, r"projects/[0-9]+/global/networks/[a-z]([a-z0-9-]*[a-z0-9])?", fix)
 
 
 def vpc_part(value: str) -> str:
     """A VPC network or a subnetwork, by its name or its path."""
     pattern = r"(projects/[a-z0-9.:-]+/(global/networks|regions/[a-z0-9-]+/subnetworks)/)?[a-z]([a-z0-9-]*[a-z0-9])?"
-    return _match(value, pattern, "use its name, or its path where it is another project's")
+    return accept(value, pattern, "use its name, or its path where it is another project's")
 
 
 def cmek_key(value: str) -> str:
     """A key of Cloud KMS."""
     fix = "use projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY"
-    return _match(value, rf"projects/[a-z0-9.:-]+/locations/{REGION}/keyRings/[\w-]+/cryptoKeys/[\w-]+", fix)
+    return accept(value, rf"projects/[a-z0-9.:-]+/locations/{REGION}/keyRings/[\w-]+/cryptoKeys/[\w-]+", fix)
 
 
-def _match(value: str, pattern: str, fix: str) -> str:
+def accept(value: str, pattern: str, fix: str) -> str:
+    """The value, if the pattern has all of it."""
     if not re.fullmatch(pattern, value):
         raise ValueError(f"is {value!r}; {fix}")
     return value

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from function_src.launcher.glob import BadGlobError, Glob
 from infra.attribute_filter import BadFilterError, read_filter
+from infra.rules import BUCKET, PROJECT_ID, accept, fits_in_a_name
 
 LONGEST_LOG_FILTER = 20_000  # characters: docs.cloud.google.com/logging/docs/view/logging-query-language
-LONGEST_NAME = 1024  # bytes of an object's name
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 LONGEST_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -36,10 +36,7 @@ FIELDS = (
 
 def bucket_name(value: str) -> str:
     """The name of a bucket that is there already, without gs://."""
-    fix = "use the bucket's name alone, as in acme-incoming"
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", value):
-        raise ValueError(f"is {value!r}; {fix}")
-    return value
+    return accept(value, BUCKET, "use the bucket's name alone, as in acme-incoming")
 
 
 def object_glob(value: str) -> str:
@@ -48,17 +45,13 @@ def object_glob(value: str) -> str:
         Glob(value)
     except BadGlobError as error:
         raise ValueError(f"is {value!r}: {error}") from None
-    if re.search(r"[\x00-\x1f\x7f]", value) or len(value.encode()) > LONGEST_NAME:
-        raise ValueError(f"is {value[:20]!r}...; use at most {LONGEST_NAME} bytes and no control characters")
-    return value
+    return fits_in_a_name(value)
 
 
 def topic_name(value: str) -> str:
     """The full name of a topic that is there already: it may be in another project."""
-    pattern = r"projects/([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]/topics/(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,254}"
-    if not re.fullmatch(pattern, value):
-        raise ValueError(f"is {value!r}; use the full name, projects/PROJECT/topics/TOPIC: gcloud pubsub topics list")
-    return value
+    pattern = rf"projects/{PROJECT_ID}/topics/(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{{2,254}}"
+    return accept(value, pattern, "use the full name, projects/PROJECT/topics/TOPIC: gcloud pubsub topics list")
 
 
 def attribute_filter(value: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra.rules import APP_ENGINE_ACCOUNT, COMPUTE_ENGINE_ACCOUNT
 from ops.errors import OperationError
 from rehearsal.program import PROJECT_NUMBER, Plan, Resource
 
@@ -158,7 +159,7 @@ def granted_on(resource: Resource) -> str:
 def is_own(account: str, plan: Plan) -> bool:
     """Whether an address tells that the account is the project's. One with a number in it tells nothing."""
     project = project_of(plan)
-    defaults = (f"{project}@appspot.gserviceaccount.com", f"{PROJECT_NUMBER}-compute@developer.gserviceaccount.com")
+    defaults = (f"{project}{APP_ENGINE_ACCOUNT}", f"{PROJECT_NUMBER}{COMPUTE_ENGINE_ACCOUNT}")
     return account in defaults or account.endswith(f"@{project}.iam.gserviceaccount.com")
 
 

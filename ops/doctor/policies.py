@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from infra.rules import DEFAULT_ACCOUNTS
 from ops.deployer import accounts_relied_on, is_own
 from ops.doctor.finding import Finding, ok, problem, unchecked
 from ops.doctor.google_apis import GoogleApis, RefusedError
@@ -88,12 +89,11 @@ def check_enforced(apis: GoogleApis, constraint: str) -> list[Finding]:
 def check_default_grants(apis: GoogleApis, plan: Plan) -> list[Finding]:
     """Whether default accounts hold Editor, which the stack neither needs nor can take away."""
     check = _check(DEFAULT_GRANTS)
-    defaults = ("@appspot.gserviceaccount.com", "@developer.gserviceaccount.com")
     runtimes = {
         str(function.inputs["serviceConfig"]["serviceAccountEmail"])
         for function in plan.of_type("cloudfunctionsv2/function:Function")
     }
-    users = sorted(account for account in runtimes if account.endswith(defaults))
+    users = sorted(account for account in runtimes if account.endswith(DEFAULT_ACCOUNTS))
     if not users:
         return [ok(check, "does not matter: no launcher runs as a default account")]
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from infra.rules import APP_ENGINE_ACCOUNT, COMPUTE_ENGINE_ACCOUNT
 from ops.deployer import Needs, role_with
 from ops.doctor.finding import Finding, ok, problem, unchecked
 from ops.doctor.google_apis import GoogleApis, RefusedError
@@ -108,12 +109,12 @@ def check_account(apis: GoogleApis, account: str) -> list[Finding]:
 
 
 def _how_to_make(account: str, project: str) -> str:
-    if account.endswith("@appspot.gserviceaccount.com"):
+    if account.endswith(APP_ENGINE_ACCOUNT):
         return (
             f"gcloud services enable cloudfunctions.googleapis.com --project={project}, and if that does not make "
             f"it: gcloud app create --project={project}; or set identity: dedicated, which needs no such account"
         )
-    if account.endswith("-compute@developer.gserviceaccount.com"):
+    if account.endswith(COMPUTE_ENGINE_ACCOUNT):
         return (
             f"gcloud services enable compute.googleapis.com --project={project}; or set "
             "installation_service_account to the account that the Pipelines installation runs as"
