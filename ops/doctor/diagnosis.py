@@ -17,7 +17,7 @@ from ops.doctor import policies
 from ops.doctor.configuration import check_configuration
 from ops.doctor.endpoint import check_endpoint
 from ops.doctor.finding import Check, Finding, unchecked
-from ops.doctor.google_apis import LOGIN, GoogleApis
+from ops.doctor.google_apis import GoogleApis
 from ops.doctor.machine import check_cli, check_credentials
 from ops.doctor.project import (
     check_account,
@@ -28,6 +28,7 @@ from ops.doctor.project import (
     check_services,
 )
 from ops.doctor.web import Web
+from ops.google import LOGIN
 from rehearsal.program import PROJECT_NUMBER, Plan, read_stack
 
 AT_ONCE = 8

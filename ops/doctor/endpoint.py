@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from infra.rules import is_hosted
 from ops.doctor.finding import Finding, ok, problem, unchecked
-from ops.doctor.google_apis import LOGIN
 from ops.doctor.web import Answer, UnreachableError, Web
+from ops.google import LOGIN
 
 FIND_HOST = "kubectl describe configmap inverse-proxy-config -n kubeflow"
 V2, V1 = "/apis/v2beta1", "/apis/v1beta1"

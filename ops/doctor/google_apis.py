@@ -8,8 +8,8 @@ from typing import Any
 from ops.deployer import grant_command
 from ops.doctor.finding import Finding, unchecked
 from ops.doctor.web import Answer, UnreachableError, Web
+from ops.google import LOGIN
 
-LOGIN = "gcloud auth application-default login"
 # What lets a person look, by API.
 VIEWERS = {
     "cloudbilling": "roles/browser",

@@ -9,14 +9,13 @@ import subprocess
 from collections.abc import Mapping
 from functools import partial
 
-import google.auth
 import yaml
 from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.auth.transport.requests import Request
 
 from ops.doctor.finding import Finding, ok, problem, unchecked
-from ops.doctor.google_apis import LOGIN
+from ops.google import LOGIN, default_credentials
 from rehearsal.program import ROOT
 
 # Where the provider finds credentials before it looks for Application Default Credentials: variables and settings.
@@ -27,7 +26,6 @@ CREDENTIALS = (
     "GOOGLE_OAUTH_ACCESS_TOKEN",
 )
 CREDENTIAL_SETTINGS = ("gcp:credentials", "gcp:accessToken")
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 LONGEST_COMMAND, LONGEST_REQUEST = 30, 10  # seconds
 
 
@@ -50,7 +48,7 @@ def find_credentials() -> tuple[Credentials | None, Finding]:
     """Finds Application Default Credentials, without trying them."""
     check = "credentials"
     try:
-        credentials, _ = google.auth.default(scopes=[SCOPE])
+        credentials = default_credentials()
     except GoogleAuthError as error:
         return None, problem(check, f"there are no Google Cloud credentials ({_first_sentence(error)})", LOGIN)
     email = getattr(credentials, "service_account_email", "")

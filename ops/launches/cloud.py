@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import google.auth
 import requests
 from google.api_core.exceptions import Forbidden, GoogleAPICallError
 from google.auth.credentials import AnonymousCredentials, Credentials
@@ -21,8 +20,8 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 
 from ops.errors import OperationError
+from ops.google import LOGIN, default_credentials
 
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 PUBSUB = "https://pubsub.googleapis.com"
 STORAGE = "https://storage.googleapis.com"
 SECONDS_TO_WAIT = 30
@@ -57,11 +56,9 @@ class Cloud:
         if emulators[0] and emulators[1]:
             return cls.on_stand_ins(project, f"http://{emulators[0]}", emulators[1])
         try:
-            credentials, _ = google.auth.default(scopes=[SCOPE], quota_project_id=project)
+            credentials = default_credentials(project)
         except DefaultCredentialsError:
-            raise OperationError(
-                "there are no Google Cloud credentials: gcloud auth application-default login"
-            ) from None
+            raise OperationError(f"there are no Google Cloud credentials: {LOGIN}") from None
         return cls(project, credentials, PUBSUB, STORAGE)
 
     @classmethod
@@ -122,6 +119,6 @@ def google_errors() -> Iterator[None]:
     except GoogleAPICallError as error:
         raise OperationError(f"Cloud Storage answered {error.code}: {error.message}") from None
     except GoogleAuthError as error:
-        raise OperationError(f"the credentials do not work: {error}; gcloud auth application-default login") from None
+        raise OperationError(f"the credentials do not work: {error}; {LOGIN}") from None
     except requests.RequestException as error:
         raise OperationError(f"Google Cloud cannot be reached ({type(error).__name__}); try again") from None
