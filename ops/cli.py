@@ -16,6 +16,7 @@ from ops.endpoint.cli import connect, experiments, pipelines, runs
 from ops.errors import OperationError
 from ops.iam.cli import iam
 from ops.launches.cli import launches, replay
+from ops.options import Json, Stack
 
 app = typer.Typer(
     help="Starts pipeline runs from events: rehearse an environment here, or stand it up on Google Cloud.",
@@ -30,7 +31,6 @@ app.command()(connect)
 app.add_typer(runs, name="runs")
 app.add_typer(pipelines, name="pipelines")
 app.add_typer(experiments, name="experiments")
-Stack = Annotated[str, typer.Option(help="A stack's name (dev is Pulumi.dev.yaml) or the path of a stack file.")]
 
 
 @app.command()
@@ -58,7 +58,7 @@ def chaos(
 @app.command()
 def doctor(
     stack: Stack = "dev",
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts: a list of findings.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Look for what would make a first deployment fail, and say what mends it. Changes nothing."""
     from ops.doctor.diagnosis import show_diagnosis  # imports Pulumi, as above

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops.errors import OperationError
+from ops.printing import MARKS
 from ops.story import Step, Story
 from rehearsal.environment import Environment, RunningTrigger
 from rehearsal.function import FunctionError
@@ -72,7 +73,7 @@ def _summary(trigger: str, steps: list[Step]) -> Table:
     table.add_column(no_wrap=True, min_width=len("✓ duplicate"))
     table.add_column(overflow="fold")
     for step in steps:
-        mark = "[green]✓[/]" if step.as_expected else "[red]✗[/]"
+        mark = MARKS["ok" if step.as_expected else "problem"]
         details = "".join(f"\n[dim]{escape(detail)}[/]" for detail in step.details)
         table.add_row(f"{mark} [bold]{step.outcome}[/]", step.title + details)
     return table

@@ -29,10 +29,10 @@ from ops.doctor.project import (
 )
 from ops.doctor.web import Web
 from ops.google import LOGIN
+from ops.printing import MARKS, print_json
 from rehearsal.program import PROJECT_NUMBER, Plan, read_stack
 
 AT_ONCE = 8
-MARKS = {"ok": "[green]✓[/]", "problem": "[red]✗[/]", "could not check": "[yellow]?[/]"}
 
 
 def diagnose(stack: str, *, reach: Callable[[str], str] = str, seconds: float = 10) -> list[Finding]:
@@ -69,7 +69,7 @@ def show_diagnosis(stack: str, console: Console, *, as_json: bool) -> int:
     with console.status("Looking"):
         findings = diagnose(stack)
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+        print_json([asdict(finding) for finding in findings])
     else:
         _show(findings, console)
     return 1 if any(finding.status == "problem" for finding in findings) else 0

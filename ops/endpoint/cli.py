@@ -8,7 +8,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ops.endpoint.options import Json, connected, print_json, with_options
+from ops.endpoint.options import connected, with_options
+from ops.options import Json
+from ops.printing import MARKS, print_json
 
 if TYPE_CHECKING:  # kfp takes two seconds to import, which --help can do without
     from connect import Client
@@ -33,7 +35,7 @@ def connect(options: dict[str, Any], as_json: Json = False) -> None:
         passed = passed and check.passed
         found.append(vars(check))
         if not as_json:
-            mark = "[green]✓[/]" if check.passed else "[red]✗[/]"
+            mark = MARKS["ok" if check.passed else "problem"]
             Console().print(f"{mark} [bold]{check.step}[/]  {escape(check.found)}", soft_wrap=True, highlight=False)
     if as_json:
         print_json(found)
@@ -81,7 +83,7 @@ def wait_for_run(
     every: Annotated[float, typer.Option(min=0, help="Seconds between two looks.")] = 5,
     as_json: Json = False,
 ) -> None:
-    """Wait until a run has ended. Exit status: 0 succeeded or skipped, 3 failed, 4 canceled, 5 the time is up."""
+    """Wait until a run has ended. Exit status: 0 succeeded or skipped, 3 failed, 4 cancelled, 5 the time is up."""
     from ops.endpoint import show
 
     raise typer.Exit(show.wait(client, run_id, timeout, every, Console(stderr=as_json), as_json=as_json))

@@ -15,7 +15,6 @@ from ops.errors import OperationError
 
 Way = Literal["default", "metadata", "key-file", "impersonate", "token"]
 Source = Literal["default", "metadata", "key-file"]
-Json = Annotated[bool, typer.Option("--json", help="For scripts: JSON, times in UTC.")]
 PANEL = "Where, and as whom"
 
 
@@ -25,7 +24,9 @@ def _option(help_text: str) -> Any:
 
 def _where_and_whom(
     host: Annotated[str | None, _option("https://HOST; else the stack's, else KF_PIPELINES_ENDPOINT.")] = None,
-    stack: Annotated[str | None, _option("A stack whose KFP target is the endpoint.")] = None,
+    stack: Annotated[
+        str | None, _option("A stack, or its file, whose KFP target is the endpoint; no default.")
+    ] = None,
     trigger: Annotated[str | None, _option("The trigger of the stack; else its first with a KFP target.")] = None,
     audience: Annotated[str | None, _option("What Identity-Aware Proxy wants ID tokens for.")] = None,
     credentials: Annotated[
@@ -94,16 +95,3 @@ def refusal(error: Any) -> str:
     except (ValueError, KeyError, TypeError):
         message = error.reason
     return f"the endpoint answered {error.status}: {message}"
-
-
-def print_json(value: Any) -> None:
-    """Prints messages of the API, without their empty fields."""
-    typer.echo(json.dumps(_plain(value), indent=2, default=lambda moment: moment.isoformat()))
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "to_dict"):
-        value = value.to_dict()
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items() if item is not None}
-    return [_plain(item) for item in value] if isinstance(value, list) else value

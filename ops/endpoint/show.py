@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from time import sleep
 from typing import Any
 
 from kfp_server_api import V2beta1Run
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from connect import Client
 from connect.waiting import wait_for_run
-from ops.endpoint.options import print_json
 from ops.errors import OperationError
+from ops.printing import print_details, print_json, print_table, show_moment
 
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELED": "yellow", "CANCELING": "yellow", "SKIPPED": "cyan"}
 STATUS = {"SUCCEEDED": 0, "SKIPPED": 0, "FAILED": 3, "CANCELED": 4}
@@ -36,14 +34,16 @@ def experiment_id(client: Client, name: str) -> str:
 
 
 def print_runs(found: Sequence[V2beta1Run], console: Console) -> None:
-    """Prints runs as a table, one line each, never cut: ids are copied from it."""
-    rows = [(_moment(run.created_at), _state(run.state), run.run_id, run.display_name) for run in found]
+    """Prints runs as a table."""
+    rows = [
+        (show_moment(run.created_at), _state(run.state), run.run_id, escape(run.display_name or "")) for run in found
+    ]
     _print_table(("created", "state", "run", "name"), rows, console)
 
 
 def print_named(found: Sequence[Any], id_field: str, console: Console) -> None:
     """Prints pipelines or experiments as a table."""
-    rows = [(_moment(one.created_at), getattr(one, id_field), one.display_name) for one in found]
+    rows = [(show_moment(one.created_at), getattr(one, id_field), escape(one.display_name or "")) for one in found]
     _print_table(("created", "id", "name"), rows, console)
 
 
@@ -56,16 +56,10 @@ def print_run(client: Client, run: V2beta1Run, console: Console) -> None:
         ("at", f"{client.endpoint.host}/#/runs/details/{run.run_id}"),
         ("about", run.description or ""),
         ("parameters", json.dumps(parameters) if parameters else ""),
-        *[(_moment(step.update_time), str(step.state)) for step in run.state_history or []],
+        *[(show_moment(step.update_time), str(step.state)) for step in run.state_history or []],
         ("error", run.error.message if run.error else ""),
     ]
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        if value:
-            table.add_row(name, escape(value))
-    console.print(table)
+    print_details([(name, value) for name, value in rows if value], console)
 
 
 def wait(client: Client, run_id: str, timeout: float | None, every: float, console: Console, *, as_json: bool) -> int:
@@ -94,22 +88,12 @@ def wait(client: Client, run_id: str, timeout: float | None, every: float, conso
     return STATUS[str(run.state)]
 
 
-def _print_table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], console: Console) -> None:
-    if not rows:
+def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> None:
+    if rows:
+        print_table(headings, rows, console)
+    else:
         console.print("there are none")
-        return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in headings:
-        table.add_column(heading, no_wrap=True, overflow="ignore")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table, soft_wrap=True, crop=False)
 
 
 def _state(state: str | None) -> str:
     return f"[{COLOURS.get(str(state), 'white')}]{state or 'unknown'}[/]"
-
-
-def _moment(moment: datetime | None) -> str:
-    """A time in the person's own zone."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else "-"

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ops.options import Stack
+
 iam = typer.Typer(help="The stack's permissions as a document, and what a change does to them.", no_args_is_help=True)
 REACHED = 3  # the exit code of a diff that --fail-on stops
 
@@ -34,7 +36,7 @@ Written = Annotated[Format, typer.Option("--format", help="A table, Markdown for
 
 @iam.command()
 def show(
-    stack: Annotated[str, typer.Option(help="A stack's name, or the path of a stack file.")] = "dev",
+    stack: Stack = "dev",
     written: Written = Format.TABLE,
 ) -> None:
     """Show every permission that a stack gives: who, what, on what, why, and for which trigger."""

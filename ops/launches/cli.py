@@ -11,7 +11,9 @@ import typer
 from rich.console import Console
 
 from ops.errors import OperationError
-from ops.launches.words import State, read_moment
+from ops.launches.words import KnownState, State, read_moment
+from ops.options import Json, Stack, Trigger
+from ops.printing import print_json
 
 if TYPE_CHECKING:  # Google's libraries take a second to import, which the other verbs can do without
     from ops.launches.cloud import Cloud
@@ -19,9 +21,7 @@ if TYPE_CHECKING:  # Google's libraries take a second to import, which the other
     from ops.launches.history import Launch
 
 launches = typer.Typer(help="Show what became of events, and which files no event told of.", no_args_is_help=True)
-Stack = Annotated[str, typer.Option(help="A stack's name (dev is Pulumi.dev.yaml) or the path of a stack file.")]
-Trigger = Annotated[str | None, typer.Option(help="One trigger only.")]
-Json = Annotated[bool, typer.Option("--json", help="For scripts: JSON, times in UTC.")]
+REFERENCE = "gs://BUCKET/NAME, with or without #GENERATION; a key; a run id."
 
 
 def _moment(text: str) -> datetime:
@@ -35,7 +35,7 @@ def _moment(text: str) -> datetime:
 def list_launches(
     stack: Stack = "dev",
     trigger: Trigger = None,
-    state: Annotated[State | None, typer.Option(help="Only events that are so.")] = None,
+    state: Annotated[KnownState | None, typer.Option(help="Only events that are so.")] = None,
     since: Annotated[
         datetime | None, typer.Option(parser=_moment, metavar="MOMENT", help="90m, 24h, 7d or a date.")
     ] = None,
@@ -46,15 +46,13 @@ def list_launches(
     from ops.launches.history import read_history
 
     with _connected(stack) as (cloud, deployment):
-        if state is State.MISSING:
-            raise OperationError("the ledger does not know what is missing: pipeline-trigger launches missing")
         found = [
             launch
             for launch in read_history(cloud, deployment, trigger)
             if state in (None, launch.state) and (since is None or launch.at >= since)
         ]
     if as_json:
-        show.print_json([show.as_json(launch) for launch in found])
+        print_json([show.as_json(launch) for launch in found])
     elif found:
         show.print_launches(found, Console())
     else:
@@ -63,7 +61,7 @@ def list_launches(
 
 @launches.command()
 def show(
-    reference: Annotated[str, typer.Argument(help="gs://BUCKET/NAME, with or without #GENERATION; a key; a run id.")],
+    reference: Annotated[str, typer.Argument(help=REFERENCE)],
     stack: Stack = "dev",
     as_json: Json = False,
 ) -> None:
@@ -74,7 +72,7 @@ def show(
     with _connected(stack) as (cloud, deployment):
         found = [(launch, read_records(cloud, deployment, launch)) for launch in _named(cloud, deployment, reference)]
     if as_json:
-        shown.print_json([shown.as_json(launch, records) for launch, records in found])
+        print_json([shown.as_json(launch, records) for launch, records in found])
     else:
         for launch, records in found:
             shown.print_records(launch, records, Console())
@@ -89,7 +87,7 @@ def missing(stack: Stack = "dev", trigger: Trigger = None, as_json: Json = False
     with _connected(stack) as (cloud, deployment):
         sweep = find_missing(cloud, deployment, trigger)
     if as_json:
-        shown.print_json([shown.as_json(launch) for launch in sweep.missing])
+        print_json([shown.as_json(launch) for launch in sweep.missing])
         return
     console = Console()
     if sweep.missing:
@@ -105,9 +103,7 @@ def missing(stack: Stack = "dev", trigger: Trigger = None, as_json: Json = False
 
 
 def replay(
-    references: Annotated[
-        list[str] | None, typer.Argument(help="gs://BUCKET/NAME, with or without #GENERATION; a key.")
-    ] = None,
+    references: Annotated[list[str] | None, typer.Argument(help=REFERENCE)] = None,
     stack: Stack = "dev",
     trigger: Trigger = None,
     dead_letters: Annotated[bool, typer.Option("--dead-letters", help="All that were tried too often.")] = False,

@@ -9,11 +9,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from ops.launches.history import Launch
-from ops.launches.words import State, show_moment
+from ops.launches.words import State
+from ops.printing import print_details, print_table, show_moment
 
+SHOWN = ("reason", "again_because", "run_id", "run_url", "parameters", "package", "message_id", "attempt")
 COLOURS = {
     State.LAUNCHED: "green",
     State.SKIPPED: "cyan",
@@ -44,26 +45,17 @@ def as_json(launch: Launch, records: Sequence[Mapping[str, Any]] | None = None) 
     return found if records is None else {**found, "records": list(records)}
 
 
-def print_json(value: object) -> None:
-    """Prints JSON for scripts."""
-    print(json.dumps(value, indent=2))  # not rich: a script wants no colours and no line breaks
-
-
 def print_launches(launches: Sequence[Launch], console: Console) -> None:
-    """Prints events as a table, one line each, never cut: subjects are copied from it."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in ("at", "trigger", "state", "event", "run"):
-        table.add_column(heading, no_wrap=True, overflow="ignore")
-    for launch in launches:
-        state = f"[{COLOURS[launch.state]}]{launch.state}[/]"
-        row = show_moment(launch.at), launch.trigger.name, state, escape(launch.event), launch.run_id or "-"
-        table.add_row(*row)
-    console.print(table, soft_wrap=True, crop=False)
+    """Prints events as a table."""
+    rows = [
+        (show_moment(one.at), one.trigger.name, _state(one), escape(one.event), one.run_id or "-") for one in launches
+    ]
+    print_table(("at", "trigger", "state", "event", "run"), rows, console)
 
 
 def print_records(launch: Launch, records: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Prints one event: where it is, which run it started, and if none, why."""
-    console.print(f"[bold]{escape(launch.event)}[/] is [{COLOURS[launch.state]}]{launch.state}[/]", soft_wrap=True)
+    console.print(f"[bold]{escape(launch.event)}[/] is {_state(launch)}", soft_wrap=True)
     rows: list[tuple[str, object]] = [
         ("trigger", launch.trigger.id),
         ("key", launch.key),
@@ -76,12 +68,8 @@ def print_records(launch: Launch, records: Sequence[Mapping[str, Any]], console:
         rows.append(("before", f"{record['outcome']} at {moment}: {record.get('reason') or 'no reason given'}"))
     if launch.state in EXPLAINED:
         rows.append(("why", EXPLAINED[launch.state].format(key=launch.key)))
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(name, escape(value if isinstance(value, str) else json.dumps(value)))
-    console.print(table)
+    print_details([(name, value if isinstance(value, str) else json.dumps(value)) for name, value in rows], console)
 
 
-SHOWN = ("reason", "again_because", "run_id", "run_url", "parameters", "package", "message_id", "attempt")
+def _state(launch: Launch) -> str:
+    return f"[{COLOURS[launch.state]}]{launch.state}[/]"

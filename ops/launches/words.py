@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -24,6 +25,10 @@ class State(StrEnum):
     MISSING = "missing"
 
 
+# What a list can be of: neither the ledger nor the dead letters know what is missing.
+KnownState = Literal[State.LAUNCHED, State.SKIPPED, State.REJECTED, State.DEAD_LETTERED, State.OPEN]
+
+
 def read_moment(text: str) -> datetime:
     """``90m``, ``24h`` or ``7d`` ago, or a date with or without a time, in the user's zone if it names none.
 
@@ -36,8 +41,3 @@ def read_moment(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
         raise ValueError(f"{text!r} is no moment; write 90m, 24h or 7d, or a date such as 2026-11-01") from None
-
-
-def show_moment(moment: datetime) -> str:
-    """A moment for people, in their zone."""
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

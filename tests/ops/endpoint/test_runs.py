@@ -44,6 +44,13 @@ def test_runs_are_listed_and_nothing_of_them_is_cut(command: Command, run_id: st
     assert command("runs", "list", "--json").json[0]["run_id"] == run_id
 
 
+def test_names_with_brackets_are_shown_as_they_are(command: Command, client: Client) -> None:
+    start(client, "nightly [red] [/]")
+    client.create_experiment("[mine]")
+    assert command("runs", "list").out.rstrip().endswith("nightly [red] [/]")
+    assert "[mine]" in command("experiments", "list").out
+
+
 def test_runs_of_one_experiment(command: Command, client: Client, run_id: str) -> None:
     mine = client.create_experiment("mine").experiment_id
     other = start(client, "other", experiment_id=mine)

@@ -2,11 +2,12 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 
 from ops.launches import sweep
-from ops.launches.words import read_moment
+from ops.launches.words import KnownState, State, read_moment
 from tests.ops.launches.conftest import BUCKET, LEDGER, Desk
 
 
@@ -44,6 +45,10 @@ def test_a_table_shows_what_json_holds_and_cuts_nothing(desk: Desk) -> None:
 def test_a_list_can_be_of_one_state(desk: Desk, state: str) -> None:
     events = one_of_each(desk)
     assert [launch["event"] for launch in desk.json("launches", "list", "--state", state)] == [events[state]]
+
+
+def test_a_list_can_be_of_every_state_but_missing() -> None:
+    assert {*get_args(KnownState), State.MISSING} == {*State}
 
 
 def test_a_list_can_be_of_one_time(desk: Desk) -> None:
