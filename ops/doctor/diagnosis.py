@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from infra.rules import is_hosted
 from ops.deployer import accounts_relied_on, granted_on, needs_of, project_of
 from ops.doctor import policies
 from ops.doctor.configuration import check_configuration
@@ -59,7 +60,9 @@ def diagnose(stack: str, *, reach: Callable[[str], str] = str, seconds: float = 
         let_in = apis.grant("roles/iam.serviceAccountUser", _installation(plan, number))
     else:
         findings.append(unchecked("project", "what is in the project is seen with credentials only", LOGIN))
-    checks += [partial(check_endpoint, web, host, let_in) for host in _hosts(plan)]
+    for host, trigger in _endpoints(plan).items():
+        connect = f"pipeline-trigger connect --stack {stack} --trigger {trigger}"
+        checks.append(partial(check_endpoint, web, host, let_in if is_hosted(host) else connect))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [*findings, *(finding for found in pool.map(lambda check: check(), checks) for finding in found)]
 
@@ -109,13 +112,14 @@ def _installation(plan: Plan, number: str) -> str:
     )
 
 
-def _hosts(plan: Plan) -> list[str]:
-    """The endpoints at which the plan's launchers start runs."""
+def _endpoints(plan: Plan) -> dict[str, str]:
+    """The endpoints at which the plan's launchers start runs, each with a trigger that does."""
     functions = plan.of_type("cloudfunctionsv2/function:Function")
-    targets = [
-        json.loads(item.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"])["target"] for item in functions
-    ]
-    return sorted({target["host"] for target in targets if target["kind"] == "kfp"})
+    triggers = [json.loads(item.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"]) for item in functions]
+    found = {
+        each["target"]["host"]: each["id"].rpartition("/")[2] for each in triggers if each["target"]["kind"] == "kfp"
+    }
+    return dict(sorted(found.items()))
 
 
 def _show(findings: list[Finding], console: Console) -> None:

@@ -13,6 +13,7 @@ from rehearsal.kfp import KfpEndpoint
 from tests.ops.doctor.conftest import COMPUTE, HOST, Clinic
 
 CHECK = f"endpoint {HOST}"
+TRIGGER = "echo"
 V1, V2 = "/apis/v1beta1/healthz", "/apis/v2beta1/healthz"
 EXPERIMENTS = "/apis/v2beta1/experiments"
 LOGIN_PAGE = HTMLResponse("<!DOCTYPE html><title>Sign in</title>")
@@ -138,7 +139,7 @@ def test_a_private_endpoint_may_be_out_of_reach_from_here(clinic: Clinic) -> Non
     finding = clinic.look()["endpoint https://private.example"]
     assert finding.status == "could not check"
     assert "it may be reachable from the launcher alone" in finding.what
-    assert finding.fix == "curl https://private.example/apis/v2beta1/healthz"
+    assert finding.fix == f"pipeline-trigger connect --stack {clinic.stack} --trigger {TRIGGER}"
 
 
 def test_no_token_goes_to_an_endpoint_that_is_not_a_hosted_one(clinic: Clinic) -> None:
@@ -148,6 +149,7 @@ def test_no_token_goes_to_an_endpoint_that_is_not_a_hosted_one(clinic: Clinic) -
     finding = clinic.look()["endpoint https://private.example"]
     assert finding.status == "could not check"
     assert "no token of yours is sent to it" in finding.what
+    assert finding.fix == f"pipeline-trigger connect --stack {clinic.stack} --trigger {TRIGGER}"
     assert server.headers
     assert not any("authorization" in headers for headers in server.headers)
 
