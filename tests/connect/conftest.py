@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import google.oauth2.credentials
 import pytest
 from google.auth import _helpers, iam
 from google.auth.compute_engine import _metadata
-from starlette.types import ASGIApp
 
 from connect import connecting, tokens
 from rehearsal.iam_credentials import IamCredentials
 from rehearsal.kfp import KfpEndpoint
 from rehearsal.kfp_proxy import IdentityAwareProxy
-from rehearsal.loopback import Loopback
 from rehearsal.metadata import MetadataServer, Tokens
 from rehearsal.oauth import OAuth, person_file
+from tests.conftest import Clock, Serve
 from tests.keys import KEY_ID, make_key
 from tests.launcher.wire import Wire
 
@@ -30,20 +27,6 @@ KEYED = "keyed@acme-ml-dev.iam.gserviceaccount.com"
 RUNS = "runs@acme-gke.iam.gserviceaccount.com"
 PERSON = "ada@acme.example"
 ACCOUNTS = "/v1/projects/-/serviceAccounts/{}"
-
-Serve = Callable[[ASGIApp], str]
-
-
-@dataclass
-class Clock:
-    now: float = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def utc(self) -> datetime:
-        """As google-auth tells the time."""
-        return datetime.fromtimestamp(self.now, UTC).replace(tzinfo=None)
 
 
 @dataclass
@@ -80,17 +63,6 @@ class Cloud:
     def revoke_all(self) -> None:
         """Makes every token worthless that was given out. Who holds one cannot know."""
         self.tokens.revoke_all()
-
-
-@pytest.fixture(scope="package")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture
-def serve(loopback: Loopback) -> Serve:
-    return loopback.serve
 
 
 @pytest.fixture

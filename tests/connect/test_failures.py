@@ -25,7 +25,8 @@ from starlette.types import Receive, Scope, Send
 from connect import ConnectError, Problem, connect, connecting
 from connect.deadline import Deadline
 from rehearsal.kfp import KfpEndpoint
-from tests.connect.conftest import AUDIENCE, KEYED, PERSON, RUNS, RUNTIME, Cloud, Serve
+from tests.conftest import Serve
+from tests.connect.conftest import AUDIENCE, KEYED, PERSON, RUNS, RUNTIME, Cloud
 from tests.keys import KEY_ID, certify, make_key
 from tests.launcher.wire import Wire, api_error, shown
 

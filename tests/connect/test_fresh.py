@@ -11,7 +11,8 @@ import pytest
 from connect import Client, connect, tokens
 from connect.credentials import GivenToken
 from connect.tokens import Tokens
-from tests.connect.conftest import AUDIENCE, LIFETIME, PERSON, RUNS, RUNTIME, Clock, Cloud
+from tests.conftest import Clock
+from tests.connect.conftest import AUDIENCE, LIFETIME, PERSON, RUNS, RUNTIME, Cloud
 
 THREADS, LIFETIMES = 16, 8
 Setup = Callable[[Cloud], dict[str, Any]]

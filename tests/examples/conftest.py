@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import nbformat
@@ -27,12 +27,6 @@ google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT = {token_uri!r}
 """
 
 Play = Callable[..., dict[str, str]]
-
-
-@pytest.fixture(scope="package")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
 from google.auth.compute_engine import _metadata
 from hypothesis import settings
-from starlette.types import ASGIApp
 
 from rehearsal.loopback import HOST, Loopback
 from rehearsal.metadata import MetadataServer, Tokens
+from tests.conftest import Clock, Serve
 from tests.launcher.wire import Wire
 
 LIFETIME = 3600
@@ -20,16 +20,6 @@ TIMEOUT = 10.0
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
-
-Serve = Callable[[ASGIApp], str]
-
-
-@dataclass
-class Clock:
-    now: float = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
@@ -69,18 +59,6 @@ class HangUp:
         fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
         await reader.readexactly(int(fields.get(b"content-length", 0)))
         writer.close()
-
-
-@pytest.fixture(scope="package")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
-
-
-@pytest.fixture
-def serve(loopback: Loopback) -> Serve:
-    """Serves an app and returns its URL."""
-    return loopback.serve
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from google.auth import _helpers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from function_src.launcher.credentials import AccessTokens, TokenUnavailableError
-from tests.launcher.conftest import Identity, Serve
+from tests.conftest import Serve
+from tests.launcher.conftest import Identity
 from tests.launcher.wire import TOKEN_PATH, Wire, page, silence
 
 THREADS = 16

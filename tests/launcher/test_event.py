@@ -14,7 +14,8 @@ from function_src.launcher.sources import BadDeliveryError, GcsSource
 from function_src.launcher.storage import Objects, storage_api
 from infra.contract import ANY, COUNT, DOCUMENTS, MAP, TEXT
 from rehearsal.storage import Storage
-from tests.launcher.conftest import TIMEOUT, Identity, Serve
+from tests.conftest import Serve
+from tests.launcher.conftest import TIMEOUT, Identity
 from tests.launcher.deliveries import (
     OBJECT,
     TRIGGER_ID,

@@ -22,7 +22,8 @@ from function_src.launcher.settings import KfpTarget
 from rehearsal.kfp import KfpEndpoint
 from rehearsal.kfp_requests import read_message
 from rehearsal.loopback import HOST
-from tests.launcher.conftest import TIMEOUT, HangUp, Serve
+from tests.conftest import Serve
+from tests.launcher.conftest import TIMEOUT, HangUp
 from tests.launcher.deliveries import as_json
 from tests.launcher.wire import EXPERIMENTS, RUNS, Wire, api_error, page, shown
 

@@ -29,7 +29,8 @@ from function_src.launcher.sources import GcsSource, PubSubSource
 from rehearsal.kfp import KfpEndpoint
 from rehearsal.loopback import Loopback
 from rehearsal.storage import Storage
-from tests.launcher.conftest import Identity, Serve
+from tests.conftest import Serve
+from tests.launcher.conftest import Identity
 from tests.launcher.deliveries import OBJECT, TRIGGER_ID, WRAPPINGS, Delivery, as_json, message, push
 from tests.launcher.wire import EXPERIMENTS, RUNS, TOKEN_PATH, Wire, api_error, page, shown
 

@@ -25,7 +25,8 @@ from rehearsal.google_errors import google_error
 from rehearsal.loopback import Loopback
 from rehearsal.storage import Storage
 from rehearsal.vertex import VertexEndpoint
-from tests.launcher.conftest import Identity, Serve
+from tests.conftest import Serve
+from tests.launcher.conftest import Identity
 from tests.launcher.deliveries import TRIGGER_ID, Delivery, as_json, push
 from tests.launcher.wire import Wire, page, shown
 

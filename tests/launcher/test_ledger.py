@@ -15,7 +15,8 @@ from function_src.launcher.ledger import Claim, ClaimedError, DecidedError, Ledg
 from function_src.launcher.storage import storage_api
 from rehearsal.loopback import Loopback
 from rehearsal.storage import Storage
-from tests.launcher.conftest import TIMEOUT, Identity, Serve
+from tests.conftest import Serve
+from tests.launcher.conftest import TIMEOUT, Identity
 from tests.launcher.wire import Wire, page
 
 BUCKET, KEY, LEASE = "launch-ledger", "29618ab4d3b51d9f7e2a030ed46c5e19", 60.0

@@ -23,7 +23,8 @@ from function_src.launcher.storage import (
 )
 from rehearsal.loopback import Loopback
 from rehearsal.storage import Storage
-from tests.launcher.conftest import TIMEOUT, HangUp, Identity, Serve
+from tests.conftest import Serve
+from tests.launcher.conftest import TIMEOUT, HangUp, Identity
 from tests.launcher.wire import Wire, page, shown
 
 BUCKET, NAME = "acme-incoming", "incoming/orders.json"

@@ -22,7 +22,8 @@ from rehearsal.google_errors import google_error
 from rehearsal.iam_credentials import IamCredentials
 from rehearsal.kfp import KfpEndpoint
 from rehearsal.kfp_proxy import IdentityAwareProxy
-from tests.launcher.conftest import LIFETIME, TIMEOUT, Identity, Serve
+from tests.conftest import Serve
+from tests.launcher.conftest import LIFETIME, TIMEOUT, Identity
 from tests.launcher.test_credentials import together
 from tests.launcher.wire import RUNS, TOKEN_PATH, Network, Wire, page, silence
 

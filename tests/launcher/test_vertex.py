@@ -17,7 +17,8 @@ from function_src.launcher.settings import VertexTarget
 from function_src.launcher.vertex import Endpoint
 from rehearsal.google_errors import google_error
 from rehearsal.vertex import JOB_ID, LABEL, VertexEndpoint
-from tests.launcher.conftest import TIMEOUT, HangUp, Identity, Serve
+from tests.conftest import Serve
+from tests.launcher.conftest import TIMEOUT, HangUp, Identity
 from tests.launcher.deliveries import as_json
 from tests.launcher.wire import Wire, page, shown
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -71,12 +71,6 @@ class Bench:
             return self.post(path).status_code
         except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
             return BROKEN
-
-
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,12 +35,6 @@ class Api:
         token = token or self.tokens.issue(LAUNCHER, 3600)
         url = f"{self.url}/v1/projects/-/serviceAccounts/{account}:{method}"
         return requests.post(url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=10)
-
-
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The KFP endpoint keeps the promises of the real one, and its traps: to the official client and on the wire."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Optional
 
@@ -53,12 +52,6 @@ def package_file(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def package(package_file: str) -> dict[str, Any]:
     return dict(yaml.safe_load(Path(package_file).read_text()))
-
-
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as loopback:
-        yield loopback
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Pipelines and their versions at the endpoint, by the official client."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import kfp
@@ -26,12 +25,6 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = str(tmp_path_factory.mktemp("package") / "echo.yaml")
     compiler.Compiler().compile(dsl.pipeline(echo_pipeline, name="echo"), path)
     return path
-
-
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -32,12 +32,6 @@ class Installation:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         url = f"{self.url}{API}/experiments"
         return requests.request(method, url, headers=headers, timeout=10, allow_redirects=False)
-
-
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture

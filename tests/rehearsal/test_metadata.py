@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,11 @@ from google.auth.transport.requests import Request
 
 from rehearsal.loopback import Loopback
 from rehearsal.metadata import Issued, MetadataServer, Tokens
+from tests.conftest import Clock
 
 EMAIL = "launcher@acme-ml-dev.iam.gserviceaccount.com"
 PROJECT = "acme-ml-dev"
 GOOGLE = {"Metadata-Flavor": "Google"}
-
-
-@dataclass
-class Clock:
-    now: float = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass(frozen=True)
@@ -41,12 +33,6 @@ class Runtime:
 
     def get(self, path: str, headers: dict[str, str] = GOOGLE) -> requests.Response:
         return requests.get(f"{self.url}/{path}", headers=headers, timeout=10)
-
-
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture

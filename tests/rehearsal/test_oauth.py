@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,12 +41,6 @@ class Server:
         kind: Any = google.oauth2.credentials.Credentials
         del info["type"]
         return kind(None, token_uri=self.uri, **info)
-
-
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture

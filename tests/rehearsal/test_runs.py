@@ -3,7 +3,7 @@
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
@@ -120,12 +120,6 @@ def launch_and_hold(host: str) -> tuple[str, socket.socket]:
 async def serve_object(request: Request) -> Response:
     body = OBJECTS.get(request.scope["raw_path"]) if request.query_params.get("alt") == "media" else None
     return Response(status_code=404) if body is None else PlainTextResponse(body)
-
-
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as loopback:
-        yield loopback
 
 
 @pytest.fixture

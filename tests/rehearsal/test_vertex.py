@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,12 +49,6 @@ class Api:
     def send(self, method: str, path: str, token: str = "", **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {token or self.tokens.issue(LAUNCHER, 3600)}"}
         return requests.request(method, self.url + path, headers=headers, timeout=30, **options)
-
-
-@pytest.fixture(scope="module")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A person with credentials, a project in which all is well, and an endpoint that lets the person in."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -73,12 +73,6 @@ class Clinic:
 @cache
 def evaluated(name: str, config: tuple[tuple[str, str], ...]) -> program.Plan:
     return program.evaluate(name, dict(config))
-
-
-@pytest.fixture(scope="session")
-def loopback() -> Iterator[Loopback]:
-    with Loopback() as running:
-        yield running
 
 
 @pytest.fixture

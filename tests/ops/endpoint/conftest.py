@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ops import cli
-from tests.connect.conftest import Cloud, bare, cloud, impatient, loopback, serve
+from tests.connect.conftest import Cloud, bare, cloud, impatient
 
-__all__ = ["bare", "cloud", "impatient", "loopback", "serve"]
+__all__ = ["bare", "cloud", "impatient"]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from rehearsal.kfp import KfpEndpoint
 from rehearsal.kfp_proxy import IdentityAwareProxy
-from tests.connect.conftest import AUDIENCE, KEYED, Cloud, Serve
+from tests.conftest import Serve
+from tests.connect.conftest import AUDIENCE, KEYED, Cloud
 from tests.launcher.wire import EXPERIMENTS, RUNS, api_error
 from tests.ops.endpoint.conftest import Command
 

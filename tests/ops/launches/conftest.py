@@ -25,11 +25,12 @@ from rehearsal.loopback import Loopback
 from rehearsal.pubsub import Message, PubSub, Subscription
 from rehearsal.pubsub_api import PubSubApi
 from rehearsal.storage import Storage
-from tests.launcher.conftest import Identity, Serve, identity, loopback, serve
+from tests.conftest import Serve
+from tests.launcher.conftest import Identity, identity
 from tests.launcher.deliveries import as_json
 from tests.launcher.test_launch import LEASE, PACKAGE
 
-__all__ = ["identity", "loopback", "serve"]  # fixtures
+__all__ = ["identity"]  # fixtures
 
 PROJECT = "projects/acme-ml-dev"
 TOPIC, DEAD_TOPIC = f"{PROJECT}/topics/echo-events", f"{PROJECT}/topics/echo-dead-letters"
