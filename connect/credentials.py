@@ -128,7 +128,9 @@ def _default(request: Request) -> Credentials:
 
 def _key_file(path: str | None) -> Credentials:
     if not path:
-        raise _missing("key-file", "a file", f'key_file="key.json" or {KEY_VARIABLE}')
+        raise _missing(
+            "key-file", "a file", f'key_file="key.json", on the command line --key-file, or {KEY_VARIABLE}'
+        )
     try:
         found = service_account.Credentials.from_service_account_file(path, scopes=[SCOPE])  # type: ignore[no-untyped-call]
         return cast("Credentials", found)
@@ -138,7 +140,11 @@ def _key_file(path: str | None) -> Credentials:
 
 def _impersonated(wish: Wish, request: Request) -> Credentials:
     if not wish.account:
-        raise _missing("impersonate", "an account", 'account="NAME@PROJECT.iam.gserviceaccount.com"')
+        raise _missing(
+            "impersonate",
+            "an account",
+            'account="NAME@PROJECT.iam.gserviceaccount.com", on the command line --account',
+        )
     if wish.source not in ("default", "metadata", "key-file"):
         raise ValueError(f"source is {wish.source!r}; use one of default, metadata, key-file")
     source = _own(Wish(wish.source, wish.key_file), request)

@@ -14,18 +14,24 @@ class Problem(Enum):
 
     NO_ENDPOINT = (
         "no endpoint is given",
-        'pass it, connect("https://..."), or a stack, connect(stack="dev"), or set KF_PIPELINES_ENDPOINT',
+        (
+            'name it, connect("https://...") or connect(stack="dev"), on the command line --host or --stack, '
+            "or set KF_PIPELINES_ENDPOINT"
+        ),
     )
     BAD_ENDPOINT = ("the endpoint in {PLACE} {PROBLEM}", "{FIX}")
     NO_TARGET = ("stack {STACK} has no KFP target for {TRIGGER}", "name one of its triggers that has: {TRIGGERS}")
     MISSING = ('credentials "{WAY}" need {OPTION}', "pass it: {EXAMPLE}")
     NO_CREDENTIALS = (
         "there are no Google Cloud credentials here",
-        'gcloud auth application-default login; without gcloud use credentials="key-file" or "token"',
+        (
+            'gcloud auth application-default login; without gcloud use credentials="key-file" or "token", '
+            "on the command line --credentials"
+        ),
     )
     NO_METADATA = (
         "the metadata server gives no token: {REASON}",
-        'credentials="metadata" works on Google Cloud, with a service account attached; elsewhere use "default"',
+        'the credentials "metadata" are for Google Cloud, with a service account attached; elsewhere use "default"',
     )
     BAD_KEY_FILE = (
         "{FILE} is no usable service account key: {REASON}",
@@ -55,23 +61,32 @@ class Problem(Enum):
     )
     NO_ID_TOKEN = (
         "a person's credentials get no ID token for {AUDIENCE}",
-        'act as a service account: credentials="impersonate", account="NAME@PROJECT.iam.gserviceaccount.com"',
+        (
+            'act as a service account: credentials="impersonate", account="NAME@PROJECT.iam.gserviceaccount.com", '
+            "on the command line --credentials and --account"
+        ),
     )
     NOT_FOR_TOKENS = (
         (
             "no access token is sent to {HOST}: it would open all that you may do on Google Cloud, and this is "
             "no hosted endpoint"
         ),
-        "leave credentials out for an endpoint inside a network; for one behind Identity-Aware Proxy pass audience",
+        (
+            "leave credentials out for an endpoint inside a network; for one behind Identity-Aware Proxy say "
+            'audience="...", on the command line --audience'
+        ),
     )
     ANOTHER_HOST = ("this client is for {HOST} and sends nothing to {URL}", "make another with connect()")
     UNAUTHORIZED = (
-        "{HOST} does not accept the token of {ACCOUNT} (401{SAID})",
+        "{HOST} does not accept the token of {ACCOUNT}: it answered {SAID}",
         "is this the right account, and the right endpoint? A token that was passed as it is ends after an hour",
     )
     NEEDS_TOKEN = (
-        "{HOST} wants a token and was sent none ({STATUS}{SAID})",
-        'say whose: credentials="default", or audience="..." for an endpoint behind Identity-Aware Proxy',
+        "{HOST} wants a token and was sent none: it answered {SAID}",
+        (
+            'say whose: credentials="default", or audience="..." for an endpoint behind Identity-Aware Proxy, '
+            "on the command line --credentials and --audience"
+        ),
     )
     FORBIDDEN = (
         "{HOST} is forbidden to {ACCOUNT} (403)",
@@ -90,8 +105,8 @@ class Problem(Enum):
     LOGIN_PAGE = (
         "{HOST} answered {STATUS} with a page for people: it wants a login",
         (
-            "for Identity-Aware Proxy pass audience; for a hosted endpoint take its URL from: "
-            "kubectl describe configmap inverse-proxy-config -n kubeflow"
+            'for Identity-Aware Proxy say audience="...", on the command line --audience; for a hosted endpoint take '
+            "its URL from: kubectl describe configmap inverse-proxy-config -n kubeflow"
         ),
     )
     V1_ONLY = (
@@ -112,7 +127,7 @@ class Problem(Enum):
     )
     UNTRUSTED = (
         "the certificate of {HOST} is not trusted: {REASON}",
-        "install the certificate's authority, and name its file: ca_file",
+        'name the file of its authority: ca_file="ca.pem", on the command line --ca-file',
     )
     NO_ANSWER_IN_TIME = (
         "{HOST} did not answer within {SECONDS} s",

@@ -114,7 +114,7 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
         if 300 <= status < 400:
             return self._problem(Problem.LOGIN_PAGE, STATUS=status)
         if status in (401, 403) and not self._tokens:
-            return self._problem(Problem.NEEDS_TOKEN, STATUS=status, SAID=_said(error))
+            return self._problem(Problem.NEEDS_TOKEN, SAID=_said(error))
         if status == 401:
             return self._problem(Problem.UNAUTHORIZED, SAID=_said(error))
         if status == 403:
@@ -181,10 +181,11 @@ def _content_type(headers: Any) -> str:
 
 
 def _said(error: ApiException) -> str:
-    """What a refusal says in plain text: Identity-Aware Proxy gives its reason. A page says nothing to a program."""
+    """The status, and what is said in plain text: Identity-Aware Proxy gives its reason. A page says nothing."""
     kind = _content_type(error.headers)
     text = error.body.decode(errors="replace") if isinstance(error.body, bytes) else str(error.body or "")
-    return f": {text.splitlines()[0][:LONGEST_REASON]}" if kind == "text/plain" and text else ""
+    said = kind == "text/plain" and text
+    return f"{error.status}: {text.splitlines()[0][:LONGEST_REASON]}" if said else str(error.status)
 
 
 def _member(account: str) -> str:

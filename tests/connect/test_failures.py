@@ -174,7 +174,10 @@ def test_a_key_file_that_is_none(
 @pytest.mark.parametrize(
     ("options", "missing"),
     [
-        ({"credentials": "key-file"}, 'key_file="key.json" or GOOGLE_APPLICATION_CREDENTIALS'),
+        (
+            {"credentials": "key-file"},
+            'key_file="key.json", on the command line --key-file, or GOOGLE_APPLICATION_CREDENTIALS',
+        ),
         ({"credentials": "token"}, 'token="..." or KF_PIPELINES_TOKEN'),
         ({"credentials": "impersonate"}, 'account="'),
     ],
@@ -248,7 +251,7 @@ def test_a_token_that_is_missing(cloud: Cloud) -> None:
 def test_a_gateway_inside_a_network_that_wants_one(bare: Path, serve: Serve) -> None:
     failed = failure(serve(KfpEndpoint(None, guard=lambda _: PlainTextResponse("RBAC: access denied", 403)).app))
     assert failed.problem is Problem.NEEDS_TOKEN
-    assert "(403: RBAC: access denied)" in str(failed)
+    assert "403: RBAC: access denied;" in str(failed)
 
 
 def test_a_token_that_is_not_accepted(cloud: Cloud) -> None:
@@ -260,7 +263,7 @@ def test_a_token_that_is_not_accepted(cloud: Cloud) -> None:
 def test_an_id_token_for_another_audience_and_why_it_is_refused(cloud: Cloud) -> None:
     failed = failure(cloud.iap_url, "metadata", audience="another")
     assert failed.problem is Problem.UNAUTHORIZED
-    assert f"the token of {RUNTIME} (401: Invalid IAP credentials: JWT audience doesn't match" in str(failed)
+    assert f"token of {RUNTIME}: it answered 401: Invalid IAP credentials: JWT audience doesn't match" in str(failed)
 
 
 @pytest.mark.parametrize("audience", [None, AUDIENCE])
