@@ -13,16 +13,18 @@ PACK := policy/.venv
 PACK_READY := $(PACK)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help rehearse chaos test check policy up preview destroy lock golden iam clean
+.PHONY: help install rehearse chaos test check policy up preview destroy lock golden iam clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+install: $(READY) ## Install everything into .venv
+
 rehearse: $(READY) ## Stand the environment up on this machine and watch an event start a run [STACK=dev FILE=...]
 	@$(BIN)/pipeline-trigger rehearse --stack "$(STACK)" $(if $(FILE),--file "$(FILE)")
 
-chaos: $(READY) ## Send events through the launcher while all goes wrong, and count [EVENTS=2000 SEED=1]
-	@$(BIN)/pipeline-trigger chaos --events "$(EVENTS)" --seed "$(SEED)"
+chaos: $(READY) ## Send events through the launcher while all goes wrong, and count [STACK=dev EVENTS=2000 SEED=1]
+	@$(BIN)/pipeline-trigger chaos --stack "$(STACK)" --events "$(EVENTS)" --seed "$(SEED)"
 
 test: check $(PACK_READY) ## Check style and types, and run every test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile

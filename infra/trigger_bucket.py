@@ -47,8 +47,8 @@ class TriggerBucket(pulumi.ComponentResource):
         return {"kind": "gcs", "bucket": self._bucket_name, "prefix": self._source.prefix, **glob}
 
     def let_read(self, launcher: grants.Principal) -> list[Grant]:
-        """Lets the launcher read files, for triggers that map a file's content."""
-        role, reason = "roles/storage.objectViewer", "The trigger maps the content of its files to run parameters"
+        """Lets the launcher read files, for triggers with a parameter or a `when` that reads what is in them."""
+        role, reason = "roles/storage.objectViewer", "A parameter or `when` reads what is in its files"
         if self._source.bucket:  # which other triggers may read too
             on = grants.on_bucket(self._source.bucket, self._source.bucket)
             return [self._foundation.grant(role, on=on, to=launcher, reason=reason)]

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ops.errors import OperationError
 from rehearsal.chaos import Report, run_chaos
-from rehearsal.faults import LOST_RACE, every_kind
+from rehearsal.environment import may_read
+from rehearsal.faults import LOST_RACE
 from rehearsal.function import FunctionError
-from rehearsal.program import evaluate, read_stack
-
-STACK = "dev"
+from rehearsal.program import Plan, evaluate, read_stack
 
 
-def show_chaos(events: int, seed: int, console: Console) -> int:
-    """Runs chaos on the dev stack; returns the exit status, 0 if every event started one run.
+def show_chaos(stack: str, events: int, seed: int, console: Console) -> int:
+    """Runs chaos on a stack; returns the exit status, 0 if every event started one run.
 
     Raises:
-        OperationError: the launcher does not start.
+        ConfigurationError: the program refuses the stack's configuration.
+        OperationError: the stack is none whose runs can be counted, or the launcher does not start.
     """
     try:
         with console.status("Evaluating the program") as status:
-            report = run_chaos(evaluate(*read_stack(STACK)), events, seed, say=status.update)
+            plan = evaluate(*read_stack(stack))
+            _check(plan, stack)
+            report = run_chaos(plan, events, seed, say=status.update)
     except FunctionError as error:
         raise OperationError(str(error)) from None
     console.print(_faults(report), "", _summary(report, seed))
@@ -33,11 +39,32 @@ def show_chaos(events: int, seed: int, console: Console) -> int:
     return 1 if failures else 0
 
 
+def _check(plan: Plan, stack: str) -> None:
+    """Runs are counted by the file's URI, the files are never made, and each has to launch."""
+    triggers = [
+        json.loads(function.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"])
+        for function in plan.of_type(":Function")
+    ]
+    if len(triggers) != 1 or not _launches_every_file(triggers[0], plan):
+        raise OperationError(
+            "chaos needs a stack with one trigger, on a bucket, that gives each file's object.uri to a parameter, "
+            f"without glob and when, and reads no files; {stack} is another: try STACK=dev"
+        )
+
+
+def _launches_every_file(trigger: Mapping[str, Any], plan: Plan) -> bool:
+    source = trigger["source"]
+    given = trigger["parameters"].values()
+    reads = may_read(plan, source.get("bucket"))
+    skips = "when" in trigger or "glob" in source
+    return source["kind"] == "gcs" and "object.uri" in given and not reads and not skips
+
+
 def _faults(report: Report) -> Table:
     table = Table(title="faults", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(justify="right", min_width=6)
     table.add_column()
-    for kind in every_kind():
+    for kind in report.kinds:
         times = report.faults.get(kind, 0)
         table.add_row(str(times) if times else "[yellow]0[/]", kind)
     return table

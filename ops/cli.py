@@ -36,7 +36,12 @@ app.add_typer(experiments, name="experiments")
 @app.command()
 def rehearse(
     stack: Stack = "dev",
-    file: Annotated[Path | None, typer.Option(help="A local file to drop into the trigger bucket.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A sample event: the file, message or log entry, or a directory with one per trigger (TRIGGER.*)."
+        ),
+    ] = None,
 ) -> None:
     """Stand the environment up on this machine and watch an event start a run. Needs no cloud account."""
     from ops.rehearse import rehearse_stack  # imports kfp and Pulumi, which the other verbs can do without
@@ -46,13 +51,14 @@ def rehearse(
 
 @app.command()
 def chaos(
+    stack: Stack = "dev",
     events: Annotated[int, typer.Option(min=1, help="How many files land in the trigger bucket.")] = 2000,
     seed: Annotated[int, typer.Option(help="What goes wrong: the same seed, the same faults.")] = 1,
 ) -> None:
     """Send events through the launcher while all that can go wrong does, and count the runs that they start."""
     from ops.chaos import show_chaos  # as above
 
-    sys.exit(show_chaos(events, seed, Console()))
+    sys.exit(show_chaos(stack, events, seed, Console()))
 
 
 @app.command()

@@ -52,7 +52,7 @@ Happening = Attempt | LogLine | RunChange
 class RunningTrigger:
     """One trigger of the plan, running. ``settings`` are the launcher's own, TRIGGER.
 
-    ``reads_content``: whether the plan lets the launcher read files, since a parameter depends on what they hold.
+    ``reads_content``: whether the plan lets the launcher read files, for a parameter or `when`.
     """
 
     name: str
@@ -210,15 +210,11 @@ class Environment:
         push = _subscription(subscription, push_endpoint=function.url)
         self.pubsub.subscribe(push)
         return RunningTrigger(
-            name, self._may_read(settings["source"].get("bucket")), settings, function, push, endpoint
+            name, may_read(self.plan, settings["source"].get("bucket")), settings, function, push, endpoint
         )
 
     def _publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> None:
         self.pubsub.publish(topic, data, attributes)
-
-    def _may_read(self, bucket: str | None) -> bool:
-        granted = self.plan.of_type(":BucketIAMMember")
-        return any(g.inputs["bucket"] == bucket and g.inputs["role"] == "roles/storage.objectViewer" for g in granted)
 
     def _reach(self, target: dict[str, Any]) -> RunBook:
         """The stand-in for a target, which is from then on at another address; triggers with one target share one."""
@@ -244,6 +240,12 @@ class Environment:
         return VertexEndpoint(
             target["location"], self.tokens.principal, may.may_create_jobs, may.may_act_as, executor
         )
+
+
+def may_read(plan: Plan, bucket: str | None) -> bool:
+    """Whether a plan lets the launcher read the files in a trigger bucket."""
+    granted = plan.of_type(":BucketIAMMember")
+    return any(g.inputs["bucket"] == bucket and g.inputs["role"] == "roles/storage.objectViewer" for g in granted)
 
 
 def _subscription(planned: Resource, push_endpoint: str | None = None) -> Subscription:

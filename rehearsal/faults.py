@@ -35,7 +35,7 @@ class Point(StrEnum):
     READ_OUTCOME = "read outcome"
 
 
-KFP_POINTS = frozenset({Point.EXPERIMENT, Point.POST, Point.GET})
+TARGET_POINTS = frozenset({Point.EXPERIMENT, Point.POST, Point.GET})
 KILL_RATES = {Point.CLAIM: 0.015, Point.POST: 0.015, Point.GET: 0.06, Point.OUTCOME: 0.015}  # few launches need a GET
 LEDGER_POINTS = {
     ("POST", "claims"): Point.CLAIM,
@@ -103,7 +103,7 @@ def seeded(seed: int) -> Plan:
         kill_rate = KILL_RATES.get(step.point, 0)
         if number >= MOST_PER_STEP or chance >= kill_rate + FAULT_RATE:
             return None
-        menu = KFP_MENU if step.point in KFP_POINTS else STORAGE_FAULTS
+        menu = KFP_MENU if step.point in TARGET_POINTS else STORAGE_FAULTS
         menu = KILLS if chance < kill_rate else menu
         return menu[int(choice * len(menu))]
 
@@ -148,17 +148,18 @@ def ledger_step(method: str, path: str, query: str, _body: bytes) -> Step | None
 
 
 def label(point: Point, fault: Fault) -> str:
-    """What a fault is counted as: a kill by its point, all else by its service."""
+    """What a fault is counted as: a kill by its point, all else by whether it befell the target or the ledger."""
     if fault in KILLS:
         return f"{point}: {fault}"
-    return f"{'kfp' if point in KFP_POINTS else 'storage'}: {fault}"
+    return f"{'target' if point in TARGET_POINTS else 'storage'}: {fault}"
 
 
-def every_kind() -> tuple[str, ...]:
-    """The labels of all that befalls launches under a seeded plan."""
+def every_kind(target: str) -> tuple[str, ...]:
+    """The labels of all that befalls launches on a kind of target, under a seeded plan. On Vertex AI none claims."""
+    points = [point for point in KILL_RATES if target == "kfp" or point is not Point.CLAIM]
     return (
         *(label(Point.POST, fault) for fault in KFP_FAULTS),
-        *(label(Point.CLAIM, fault) for fault in STORAGE_FAULTS),
+        *(label(Point.OUTCOME, fault) for fault in STORAGE_FAULTS),
         LOST_RACE,
-        *(label(point, fault) for point in KILL_RATES for fault in KILLS),
+        *(label(point, fault) for point in points for fault in KILLS),
     )

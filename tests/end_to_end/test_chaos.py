@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from ops.chaos import show_chaos
+from ops.errors import OperationError
 from rehearsal.chaos import PROCESSES, Report, Verdict, judge, recorded_runs, run_chaos
-from rehearsal.faults import every_kind
+from rehearsal.faults import KILLS, Point, every_kind, label
 from rehearsal.kfp_runs import Workflow
 from rehearsal.objects import Object
 from rehearsal.traffic import Event, events
@@ -45,8 +50,8 @@ def test_it_was_chaos(report: Report) -> None:
     assert report.kills >= 1
     assert report.messages > EVENTS
     assert report.deliveries > report.messages
-    assert set(report.faults) <= set(every_kind())
-    assert len(report.faults) > len(every_kind()) / 2
+    assert set(report.faults) <= set(report.kinds)
+    assert len(report.faults) > len(report.kinds) / 2
 
 
 def workflow(event: Event, run_id: str) -> Workflow:
@@ -83,11 +88,32 @@ def test_a_failure_says_what_was_promised_and_names_an_event(report: Report) -> 
 
 def test_a_long_run_fails_unless_every_kind_of_fault_hit(report: Report) -> None:
     well = Verdict(2000, lost=(), duplicated=(), unrecorded=())
-    faults = dict.fromkeys(every_kind(), 1)
+    faults = dict.fromkeys(report.kinds, 1)
     long = dataclasses.replace(report, verdict=well, events=2000, kills=50, faults=faults)
     assert long.failures() == []
-    missed = dataclasses.replace(long, kills=49, faults=faults | {"kfp: 429": 0})
-    assert missed.failures() == ["never hit: kfp: 429", "only 49 kills"]
+    missed = dataclasses.replace(long, kills=49, faults=faults | {"target: 429": 0})
+    assert missed.failures() == ["never hit: target: 429", "only 49 kills"]
+
+
+def test_a_launch_on_vertex_is_not_expected_to_die_at_a_claim(report: Report) -> None:
+    claims = {label(Point.CLAIM, fault) for fault in KILLS}
+    assert set(every_kind("kfp")) - set(every_kind("vertex")) == claims
+    assert set(report.kinds) >= claims
+
+
+def test_the_command_takes_a_stack_on_vertex() -> None:
+    console = Console(record=True, width=120, file=io.StringIO())
+    assert show_chaos("examples/Pulumi.vertex.yaml", 10, SEED, console) == 0
+    shown = console.export_text()
+    assert "post: killed" in shown
+    assert "claim: killed" not in shown
+    assert re.search(r"10 +workflows started", shown)
+
+
+@pytest.mark.parametrize("stack", ["prod", "examples/Pulumi.orders.yaml", "examples/Pulumi.batches.yaml"])
+def test_a_stack_whose_runs_it_could_not_count_is_refused(stack: str) -> None:
+    with pytest.raises(OperationError, match=r"needs a stack with one trigger, on a bucket"):
+        show_chaos(stack, EVENTS, SEED, Console(quiet=True))
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks processes up in /proc")
