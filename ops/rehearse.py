@@ -24,13 +24,14 @@ def rehearse_stack(stack: str, file: Path | None, console: Console) -> int:
         ConfigurationError: the program refuses the stack's configuration.
         OperationError: the file is missing, or the environment does not stand up.
     """
-    file = file or _samples_of(stack)
+    name, config = read_stack(stack)
+    file = file or _samples_of(name)
     if file and not file.exists():
         raise OperationError(f"there is no file {file}; give the path of a local file")
     try:
         with contextlib.ExitStack() as running:
             with console.status("Evaluating the program") as status:
-                plan = evaluate(*read_stack(stack))
+                plan = evaluate(name, config)
                 environment = running.enter_context(Environment(plan, say=status.update))
             return _tell(environment, stack, file, console)
     except FunctionError as error:
@@ -55,9 +56,9 @@ def _tell(environment: Environment, stack: str, file: Path | None, console: Cons
     return 0 if all(step.as_expected for steps in told.values() for step in steps) else 1
 
 
-def _samples_of(stack: str) -> Path | None:
-    """The directory of a stack's samples, `examples/prod`, if there is one."""
-    samples = ROOT / "examples" / stack
+def _samples_of(name: str) -> Path | None:
+    """The directory of the samples for a stack of that name, `examples/prod`, if there is one."""
+    samples = ROOT / "examples" / name
     return samples if samples.is_dir() else None
 
 

@@ -23,7 +23,7 @@ def test_each_trigger_of_the_prod_stack_is_rehearsed_with_its_own_sample() -> No
 
 
 def test_every_other_source_is_rehearsed_with_the_sample_that_is_called_like_its_trigger() -> None:
-    done = rehearse("--stack", "examples/Pulumi.sources.yaml", "--file", "examples/sources")
+    done = rehearse("--stack", "examples/Pulumi.sources.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     assert outcomes(done) == [*STORY, REPLAYED, *STORY, *STORY]
     assert "task echo: Output = gs://acme-shop-exports/2026-11-22/orders.csv" in done.stdout
