@@ -113,7 +113,7 @@ class StackSettings(Model):
         int,
         Field(
             description="for how many days the ledger remembers what became of an event; at least the longest "
-            "`retention_days` and 31"
+            "`retention_days` plus 31"
         ),
     ] = 93
     production: Annotated[

@@ -1,4 +1,4 @@
-"""The KFP endpoint: the v2beta1 REST API of a hosted, single-user installation, behind its proxy.
+"""The KFP endpoint: v2beta1 of a single-user installation, behind whichever proxy is given.
 
 What the real server does and a client must survive is kept, from the source of kubeflow/pipelines 2.17: a client may
 choose a run's id but the id is no lock, for the workflow starts before the row is inserted; wrong input may be a 500;

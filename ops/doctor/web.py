@@ -1,4 +1,4 @@
-"""Requests to Google's APIs and to the endpoint. A token goes to those hosts, each over https, and nowhere else."""
+"""A token goes to Google's APIs and to hosted endpoints, over https, and nowhere else."""
 
 from __future__ import annotations
 

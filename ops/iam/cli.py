@@ -12,6 +12,7 @@ from rich.console import Console
 from ops.options import Stack
 
 iam = typer.Typer(help="The stack's permissions as a document, and what a change does to them.", no_args_is_help=True)
+UP_TO_DATE = "the files in iam/ are up to date"
 REACHED = 3  # the exit code of a diff that --fail-on stops
 
 
@@ -51,20 +52,20 @@ def show(
 
 @iam.command()
 def update() -> None:
-    """Write iam/STACK.md and iam/STACK.json of every stack file."""
+    """Write the files in iam/: for every stack, the permissions that it gives, and those that deploying it takes."""
     from ops.iam import document  # as above
 
     written = document.update()
-    typer.echo("\n".join(f"wrote {name}" for name in written) or "the manifests are up to date")
+    typer.echo("\n".join(f"wrote {name}" for name in written) or UP_TO_DATE)
 
 
 @iam.command()
 def check() -> None:
-    """Fail when a manifest is not what the program gives. Exits with 1 then."""
+    """Fail when a file in iam/ is not what the program gives, or what deploying it takes. Exits with 1 then."""
     from ops.iam import document  # as above
 
     document.check()
-    typer.echo("the manifests are up to date")
+    typer.echo(UP_TO_DATE)
 
 
 @iam.command()

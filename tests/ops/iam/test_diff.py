@@ -241,7 +241,7 @@ def test_json_lists_what_is_unchanged_too() -> None:
         (("show", "--format", "markdown"), "## echo-push"),
         (("show", "--format", "json"), '"principal": "echo-push"'),
         (("show",), "Permissions of stack dev"),
-        (("check",), "the manifests are up to date"),
+        (("check",), "the files in iam/ are up to date"),
     ],
 )
 def test_the_verbs_answer(
