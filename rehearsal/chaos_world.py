@@ -81,7 +81,7 @@ class World:
     def publish(self, count: int) -> list[Event]:
         """Has ``count`` files land in the trigger bucket; returns when all were published, not yet delivered."""
         inputs = self._notification.inputs
-        crowd = events(count, inputs["bucket"], inputs["objectNamePrefix"], inputs["topic"])
+        crowd = events(count, inputs["bucket"], inputs.get("objectNamePrefix", ""), inputs["topic"])
         self.loopback.run(self.traffic.publish(self.pubsub, self._subscription, crowd))
         return crowd
 
