@@ -13,7 +13,7 @@ from rich.table import Table
 from ops.errors import OperationError
 from rehearsal.chaos import Report, run_chaos
 from rehearsal.environment import may_read
-from rehearsal.faults import LOST_RACE
+from rehearsal.faults import LOST_RACE, every_kind
 from rehearsal.function import FunctionError
 from rehearsal.program import Plan, evaluate, read_stack
 
@@ -64,7 +64,7 @@ def _faults(report: Report) -> Table:
     table = Table(title="faults", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(justify="right", min_width=6)
     table.add_column()
-    for kind in report.kinds:
+    for kind in every_kind():
         times = report.faults.get(kind, 0)
         table.add_row(str(times) if times else "[yellow]0[/]", kind)
     return table

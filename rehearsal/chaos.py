@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rehearsal.chaos_world import World
-from rehearsal.faults import seeded
+from rehearsal.faults import every_kind, seeded
 from rehearsal.kfp_runs import Workflow
 from rehearsal.objects import Object
 from rehearsal.program import Plan
@@ -42,7 +42,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run came to. ``kinds`` are the faults that launches on its target can meet."""
+    """What a run came to."""
 
     events: int
     messages: int
@@ -50,7 +50,6 @@ class Report:
     outcomes: Mapping[str, int]
     defects: tuple[str, ...]
     faults: Mapping[str, int]
-    kinds: tuple[str, ...]
     kills: int
     verdict: Verdict
     drained: bool
@@ -70,7 +69,7 @@ class Report:
         if not self.drained:
             found.append(f"events were still delivered {DRAIN_LEASES} leases after the last was published")
         if self.events >= ENOUGH_FOR_EVERY_KIND:
-            found += [f"never hit: {kind}" for kind in self.kinds if not self.faults.get(kind)]
+            found += [f"never hit: {kind}" for kind in every_kind() if not self.faults.get(kind)]
             if self.kills < self.events / EVENTS_PER_KILL:
                 found.append(f"only {self.kills} kills")
         return found
@@ -103,7 +102,6 @@ def run_chaos(
         outcomes=Counter(line["outcome"] for line in world.logged if "outcome" in line),
         defects=tuple(line["stack_trace"] for line in world.logged if "stack_trace" in line),
         faults=dict(world.faults.injected),
-        kinds=world.kinds,
         kills=world.fleet.kills,
         verdict=verdict,
         drained=drained,

@@ -13,7 +13,6 @@ from typing import Any
 
 from rehearsal.environment import CACHE
 from rehearsal.faults import Plan as FaultPlan
-from rehearsal.faults import every_kind
 from rehearsal.fleet import Fleet
 from rehearsal.function import install, unpack
 from rehearsal.kfp import KfpEndpoint
@@ -32,7 +31,6 @@ SLOW = 0.4  # of the lease: the launcher waits a sixth, and sends nothing that c
 
 class World:
     """A context manager. ``logged`` holds what the launcher printed, ``say`` hears what is being set up.
-    ``kinds`` are the faults that can befall its launches.
 
     Unlike the Environment, it executes no runs, and nothing in it takes longer than a lease.
     """
@@ -60,7 +58,6 @@ class World:
         self.traffic = traffic
         self.faults = Faults(faults)
         self._trigger = json.loads(self._function.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"])
-        self.kinds = every_kind(self._trigger["target"]["kind"])
         self.endpoint = self._target()
         self.logged: list[dict[str, Any]] = []
         self.fleet: Fleet

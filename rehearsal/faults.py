@@ -154,12 +154,11 @@ def label(point: Point, fault: Fault) -> str:
     return f"{'target' if point in TARGET_POINTS else 'storage'}: {fault}"
 
 
-def every_kind(target: str) -> tuple[str, ...]:
-    """The labels of all that befalls launches on a kind of target, under a seeded plan. On Vertex AI none claims."""
-    points = [point for point in KILL_RATES if target == "kfp" or point is not Point.CLAIM]
+def every_kind() -> tuple[str, ...]:
+    """The labels of all that befalls launches under a seeded plan."""
     return (
         *(label(Point.POST, fault) for fault in KFP_FAULTS),
         *(label(Point.OUTCOME, fault) for fault in STORAGE_FAULTS),
         LOST_RACE,
-        *(label(point, fault) for point in points for fault in KILLS),
+        *(label(point, fault) for point in KILL_RATES for fault in KILLS),
     )

@@ -13,7 +13,7 @@ from rich.console import Console
 from ops.chaos import show_chaos
 from ops.errors import OperationError
 from rehearsal.chaos import PROCESSES, Report, Verdict, judge, recorded_runs, run_chaos
-from rehearsal.faults import KILLS, Point, every_kind, label
+from rehearsal.faults import every_kind
 from rehearsal.kfp_runs import Workflow
 from rehearsal.objects import Object
 from rehearsal.traffic import Event, events
@@ -50,8 +50,8 @@ def test_it_was_chaos(report: Report) -> None:
     assert report.kills >= 1
     assert report.messages > EVENTS
     assert report.deliveries > report.messages
-    assert set(report.faults) <= set(report.kinds)
-    assert len(report.faults) > len(report.kinds) / 2
+    assert set(report.faults) <= set(every_kind())
+    assert len(report.faults) > len(every_kind()) / 2
 
 
 def workflow(event: Event, run_id: str) -> Workflow:
@@ -88,17 +88,11 @@ def test_a_failure_says_what_was_promised_and_names_an_event(report: Report) -> 
 
 def test_a_long_run_fails_unless_every_kind_of_fault_hit(report: Report) -> None:
     well = Verdict(2000, lost=(), duplicated=(), unrecorded=())
-    faults = dict.fromkeys(report.kinds, 1)
+    faults = dict.fromkeys(every_kind(), 1)
     long = dataclasses.replace(report, verdict=well, events=2000, kills=50, faults=faults)
     assert long.failures() == []
     missed = dataclasses.replace(long, kills=49, faults=faults | {"target: 429": 0})
     assert missed.failures() == ["never hit: target: 429", "only 49 kills"]
-
-
-def test_a_launch_on_vertex_is_not_expected_to_die_at_a_claim(report: Report) -> None:
-    claims = {label(Point.CLAIM, fault) for fault in KILLS}
-    assert set(every_kind("kfp")) - set(every_kind("vertex")) == claims
-    assert set(report.kinds) >= claims
 
 
 def test_the_command_takes_a_stack_on_vertex() -> None:
