@@ -16,6 +16,7 @@ from rehearsal.chaos import PROCESSES, Report, Verdict, judge, recorded_runs, ru
 from rehearsal.faults import every_kind
 from rehearsal.kfp_runs import Workflow
 from rehearsal.objects import Object
+from rehearsal.program import ROOT
 from rehearsal.traffic import Event, events
 from tests.plans import plan
 
@@ -108,6 +109,22 @@ def test_the_command_takes_a_stack_on_vertex() -> None:
 def test_a_stack_whose_runs_it_could_not_count_is_refused(stack: str) -> None:
     with pytest.raises(OperationError, match=r"needs a stack with one trigger, on a bucket"):
         show_chaos(stack, EVENTS, SEED, Console(quiet=True))
+
+
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        ("prefix: incoming/", 'glob: "**/_SUCCESS"'),
+        ("pipeline: echo ", "when: object.size > `1`\n      pipeline: echo "),
+        ("filename: object.uri", "filename: content.uri"),
+    ],
+)
+def test_a_trigger_that_would_not_launch_every_file_is_refused(key: str, change: str, tmp_path: Path) -> None:
+    text = (ROOT / "Pulumi.dev.yaml").read_text()
+    assert key in text
+    (tmp_path / "Pulumi.picky.yaml").write_text(text.replace(key, change))
+    with pytest.raises(OperationError, match=r"needs a stack with one trigger, on a bucket"):
+        show_chaos(str(tmp_path / "Pulumi.picky.yaml"), EVENTS, SEED, Console(quiet=True))
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks processes up in /proc")
