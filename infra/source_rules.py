@@ -78,7 +78,7 @@ def log_filter(value: str) -> str:
         raise ValueError("has a parenthesis without its other; close it")
     if found := re.search(r"\b(and|or|not)\b", bare):
         raise ValueError(f"has {found[0]!r} in lower case, which is a word to look for; write {found[0].upper()}")
-    if not re.search(r"[=:<>~]", bare):
+    if not re.search(r"[=:<>~]|\b(log_id|SEARCH|sample|ip_in_net)\(", bare):
         raise ValueError('compares nothing; write a condition such as protoPayload.methodName = "..."')
     return value
 

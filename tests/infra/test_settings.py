@@ -210,6 +210,11 @@ def test_a_wrong_source(source: dict[str, Any], key: str, problem: str, fix: str
     assert "\n" not in text, "one problem, one line"
 
 
+def test_a_log_filter_may_be_a_function_alone() -> None:
+    source = {"kind": "log", "filter": 'log_id("cloudaudit.googleapis.com/activity")'}
+    assert read_settings("dev", dev_config(source=source, parameters={}))
+
+
 @pytest.mark.parametrize(
     "cron",
     [
