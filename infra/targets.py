@@ -72,12 +72,16 @@ def _given(target: Target, *keys: str) -> dict[str, Any]:
     return {key: getattr(target, key) for key in keys if getattr(target, key) is not None}
 
 
+def loop(bucket: str | None, root: str | None) -> str | None:
+    """What is wrong with output that goes to ``root``, if that is in the trigger bucket."""
+    if not bucket or not f"{root}/".startswith(f"gs://{bucket}/"):
+        return None
+    return f"{root} is in the trigger bucket {bucket}, where each output would be an event; use another bucket"
+
+
 def _outside(bucket: str | None, root: str) -> str:
-    if f"{root}/".startswith(f"gs://{bucket}/"):
-        raise pulumi.RunError(
-            f"target.pipeline_root: {root} is in the trigger bucket {bucket}, where each output would be an event; "
-            "use another bucket"
-        )
+    if problem := loop(bucket, root):
+        raise pulumi.RunError(f"target.pipeline_root: {problem}")
     return root
 
 

@@ -17,9 +17,10 @@ from infra.foundation import Foundation
 from infra.launcher import Launcher
 from infra.packaging import Archive, compile_pipeline, launcher_archive
 from infra.settings import TRIGGERS, StackSettings, TriggerSettings, in_stack_file
+from infra.source_settings import GcsSource
 from infra.sources import make_source
 from infra.target_settings import KfpTarget
-from infra.targets import grant_access, target_settings
+from infra.targets import grant_access, loop, target_settings
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
             reads_content |= check()
         except ConfigurationError as error:
             problems.append(str(error))
+    bucket = settings.source.bucket if isinstance(settings.source, GcsSource) else None
+    if problem := loop(bucket, settings.target.pipeline_root or package.pipeline_root):
+        problems.append(f"{where}.target.pipeline_root: {problem}")
     if problems:
         raise ConfigurationError("\n".join(problems))
     if isinstance(settings.target, KfpTarget):

@@ -230,6 +230,17 @@ def test_a_tfx_package_is_checked_like_any_other() -> None:
     assert second.strip().startswith(f"{TRIGGERS}[0].parameters: the pipeline requires 'run_note' (STRING)")
 
 
+def test_a_package_whose_own_output_would_be_an_event_is_refused_at_preview() -> None:
+    """acme-tfx is where the package itself puts what its runs write."""
+    config = dev_config(
+        source={"kind": "gcs", "bucket": "acme-tfx", "prefix": "incoming/"},
+        pipeline="tests/packages/tfx-2.1.0.json",
+        parameters={"run_note": "object.uri"},
+    )
+    text = configuration_refusal(config)
+    assert "gs://acme-tfx/roots/taxi is in the trigger bucket acme-tfx, where each output would be an event" in text
+
+
 def test_a_package_whose_own_values_do_not_fit_is_refused_at_preview(
     pipelines: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
