@@ -48,7 +48,7 @@ class GivenToken(Credentials):
     # Here and below: google-auth has no types.
 
     def __init__(self, token: str) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # google-auth has no types
         self.token = token
 
     def refresh(self, request: Request) -> None:
@@ -132,7 +132,7 @@ def _key_file(path: str | None) -> Credentials:
             "key-file", "a file", f'key_file="key.json", on the command line --key-file, or {KEY_VARIABLE}'
         )
     try:
-        found = service_account.Credentials.from_service_account_file(path, scopes=[SCOPE])  # type: ignore[no-untyped-call]
+        found = service_account.Credentials.from_service_account_file(path, scopes=[SCOPE])
         return cast("Credentials", found)
     except (OSError, ValueError, GoogleAuthError) as error:
         raise _bad_key_file(path, error) from None
@@ -159,9 +159,7 @@ def _for_audience(found: Credentials, audience: str, request: Request) -> Creden
             return impersonated_credentials.IDTokenCredentials(found, audience, include_email=True)
         case service_account.Credentials():
             uri = found._token_uri  # noqa: SLF001 google-auth has no public name for it
-            return service_account.IDTokenCredentials(  # type: ignore[no-untyped-call]
-                found.signer, found.service_account_email, uri, audience
-            )
+            return service_account.IDTokenCredentials(found.signer, found.service_account_email, uri, audience)
     raise ConnectError(Problem.NO_ID_TOKEN, AUDIENCE=audience)
 
 

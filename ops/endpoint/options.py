@@ -69,7 +69,7 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
 
         command(connect(**options), **given)
 
-    run.__signature__ = inspect.signature(command, eval_str=True)  # type: ignore[attr-defined]
+    run.__signature__ = inspect.signature(command, eval_str=True)  # type: ignore[attr-defined]  # what typer reads, and typeshed does not know
     return with_options(run)
 
 

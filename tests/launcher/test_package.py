@@ -27,7 +27,7 @@ def of_every_kind(text: str, count: int, ratio: float, fast: bool, tags: list[st
     show(text=text)
 
 
-def with_defaults(count: int = 2, fast: bool = False, tags: list[str] = ["a"], text: str = "") -> None:  # noqa: B006
+def with_defaults(count: int = 2, fast: bool = False, tags: list[str] = ["a"], text: str = "") -> None:  # noqa: B006 kfp reads the default, and nobody changes it
     show(text=text)
 
 
@@ -43,7 +43,7 @@ def with_an_artifact(text: str, data: dsl.Input[dsl.Dataset]) -> None:
     show(text=text)
 
 
-def with_an_optional_artifact(text: str, data: Optional[dsl.Input[dsl.Dataset]] = None) -> None:  # noqa: UP045
+def with_an_optional_artifact(text: str, data: Optional[dsl.Input[dsl.Dataset]] = None) -> None:  # noqa: UP045 kfp reads Optional only
     show(text=text)
 
 

@@ -79,7 +79,7 @@ def test_a_vertex_target() -> None:
     }
     for given in ({}, options):
         fields = {name: value for name, value in VERTEX.items() if name != "kind"} | given
-        assert read(changed("target", {**VERTEX, **given})).target == VertexTarget(**fields)  # type: ignore[arg-type]
+        assert read(changed("target", {**VERTEX, **given})).target == VertexTarget(**fields)  # type: ignore[arg-type]  # one dict for fields of several types
 
 
 @pytest.mark.parametrize("key", [key for key in VERTEX if key != "kind"])

@@ -51,7 +51,7 @@ def message(response: requests.Response) -> str:
 
 def impersonated(api: Api) -> Any:
     """google-auth's own credentials of the other account, refreshed."""
-    source = Credentials(api.tokens.issue(LAUNCHER, 3600))  # type: ignore[no-untyped-call]  # google-auth has no types
+    source = Credentials(api.tokens.issue(LAUNCHER, 3600))
     endpoint = f"{api.url}/v1/projects/-/serviceAccounts/{RUNS}:generateAccessToken"
     credentials = impersonated_credentials.Credentials(source, RUNS, [SCOPE], iam_endpoint_override=endpoint)
     credentials.refresh(Request())

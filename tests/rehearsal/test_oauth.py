@@ -85,7 +85,7 @@ def test_an_assertion_for_another_server_gives_nothing(server: Server) -> None:
     claims = {"iss": EMAIL, "aud": "https://evil.example/token", "scope": SCOPES[0], "iat": 0, "exp": 2**33}
     assertion = jwt.encode(signer, claims)
     with pytest.raises(RefreshError, match="Invalid JWT Signature"):
-        _client.jwt_grant(Request(), server.uri, assertion)  # type: ignore[no-untyped-call]
+        _client.jwt_grant(Request(), server.uri, assertion)
 
 
 def test_a_deleted_key_gives_nothing_more(server: Server) -> None:

@@ -64,7 +64,7 @@ def component(function: Callable[..., Any], **options: Any) -> Any:
     return dsl.component(function, base_image="python:3.11", **options)
 
 
-def two_steps(text: str, times: int, scale: float, note: Optional[str] = None) -> None:  # noqa: UP045
+def two_steps(text: str, times: int, scale: float, note: Optional[str] = None) -> None:  # noqa: UP045 kfp reads Optional only
     received = component(receive)(text=text, times=times, scale=scale)
     component(remark)(text=received.output, note=note)
 
