@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from connect.problems import ConnectError, Problem
 from function_src.launcher.origin import is_loopback
-from infra.rules import endpoint_host, is_hosted
-from infra.settings import read_settings
-from infra.stack_file import read_stack
-from infra.target_settings import KfpTarget
+from infra.configuration.rules import endpoint_host, is_hosted
+from infra.configuration.settings import read_settings
+from infra.configuration.stack_file import read_stack
+from infra.configuration.target_settings import KfpTarget
 
 VARIABLE = "KF_PIPELINES_ENDPOINT"  # kfp's own
 DEFAULT_INSTALLATION = "PROJECT_NUMBER-compute@developer.gserviceaccount.com"

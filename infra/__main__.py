@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pulumi
 
-# Pulumi runs this directory as a script: the project's root is not on the path, and what is there instead would let
-# infra/packaging.py pass for the package of that name.
+# Pulumi runs this directory as a script: it is on the path, in the place of the project's root.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from infra.configuration.settings import read_settings
 from infra.errors import ConfigurationError
-from infra.foundation import Foundation
-from infra.propagation import retry_until_propagated
-from infra.settings import read_settings
-from infra.trigger import PipelineTrigger, check_triggers
+from infra.resources.foundation import Foundation
+from infra.resources.propagation import retry_until_propagated
+from infra.resources.trigger import PipelineTrigger, check_triggers
 
 try:
     settings = read_settings(pulumi.get_stack(), pulumi.runtime.get_config_env())

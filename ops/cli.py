@@ -44,7 +44,7 @@ def rehearse(
     ] = None,
 ) -> None:
     """Stand the environment up on this machine and watch an event start a run. Needs no cloud account."""
-    from ops.rehearse import rehearse_stack  # imports kfp and Pulumi, which the other verbs can do without
+    from ops.rehearse.rehearse import rehearse_stack  # imports kfp and Pulumi, which the other verbs can do without
 
     sys.exit(rehearse_stack(stack, file, Console()))
 
@@ -56,7 +56,7 @@ def chaos(
     seed: Annotated[int, typer.Option(help="What goes wrong: the same seed, the same faults.")] = 1,
 ) -> None:
     """Send events through the launcher while all that can go wrong does, and count the runs that they start."""
-    from ops.chaos import show_chaos  # as above
+    from ops.rehearse.chaos import show_chaos  # as above
 
     sys.exit(show_chaos(stack, events, seed, Console()))
 
@@ -91,7 +91,7 @@ def destroy(stack: Stack = "dev") -> None:
 
 
 def _deploy(verb: str, stack: str) -> None:
-    from ops.deploy import run_pulumi
+    from ops.deploy.deploy import run_pulumi
 
     sys.exit(run_pulumi(verb, stack))
 

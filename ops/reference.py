@@ -12,8 +12,8 @@ from typing import Any
 import yaml
 from pydantic.json_schema import GenerateJsonSchema
 
-from infra.explain import GCP_KEYS, PROJECT
-from infra.settings import StackSettings
+from infra.configuration.explain import GCP_KEYS, PROJECT
+from infra.configuration.settings import StackSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "configuration.md"

@@ -17,19 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from rehearsal.function import Function, install, unpack
-from rehearsal.iam_credentials import IamCredentials
-from rehearsal.kfp import KfpEndpoint
-from rehearsal.kfp_proxy import IdentityAwareProxy
-from rehearsal.kfp_runs import RunBook, RunChange
-from rehearsal.log_filter import read_log_filter
+from rehearsal.google.iam_credentials import IamCredentials
+from rehearsal.google.log_filter import read_log_filter
+from rehearsal.google.metadata import MetadataServer, Tokens
+from rehearsal.google.permissions import Permissions
+from rehearsal.google.pubsub import Attempt, PubSub, Subscription
+from rehearsal.google.pubsub_api import PubSubApi
+from rehearsal.google.storage import Storage
+from rehearsal.kfp.proxy import IdentityAwareProxy
+from rehearsal.kfp.runs import RunBook, RunChange
+from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import Loopback
-from rehearsal.metadata import MetadataServer, Tokens
-from rehearsal.permissions import Permissions
 from rehearsal.program import ROOT, Plan, Resource
-from rehearsal.pubsub import Attempt, PubSub, Subscription
-from rehearsal.pubsub_api import PubSubApi
 from rehearsal.runs import RunExecutor
-from rehearsal.storage import Storage
 from rehearsal.vertex import VertexEndpoint
 
 TIME_SCALE = 1 / 50  # a backoff of 10 s becomes 0.2 s, the ack deadline of 600 s becomes 12 s

@@ -24,8 +24,8 @@ import yaml
 from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime import stack as pulumi_stack
 
+from infra.configuration.stack_file import ROOT, read_stack
 from infra.errors import ConfigurationError
-from infra.stack_file import ROOT, read_stack
 
 __all__ = ["PROJECT_NUMBER", "ROOT", "UNKNOWN", "Plan", "Resource", "evaluate", "read_stack"]
 

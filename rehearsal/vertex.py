@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rehearsal.google_errors import bearer, google_error
-from rehearsal.kfp_requests import ApiError, Fields, check_parameters
-from rehearsal.kfp_runs import NEVER, Run, RunBook, Workflow
+from rehearsal.google.errors import bearer, google_error
+from rehearsal.kfp.requests import ApiError, Fields, check_parameters
+from rehearsal.kfp.runs import NEVER, Run, RunBook, Workflow
 from rehearsal.program import PROJECT_NUMBER
 from rehearsal.runs import RunExecutor
 

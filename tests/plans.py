@@ -11,7 +11,7 @@ from typing import Any
 import pulumi
 import yaml
 
-from infra.foundation import SERVICES
+from infra.resources.foundation import SERVICES
 from rehearsal.program import Plan, Resource, evaluate, read_stack
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from infra.rules import is_hosted
-from ops.deployer import accounts_relied_on, granted_on, needs_of, project_of
+from infra.configuration.rules import is_hosted
 from ops.doctor import policies
 from ops.doctor.configuration import check_configuration
 from ops.doctor.endpoint import check_endpoint
@@ -30,6 +29,7 @@ from ops.doctor.project import (
 )
 from ops.doctor.web import Web
 from ops.google import LOGIN
+from ops.iam.deployer import accounts_relied_on, granted_on, needs_of, project_of
 from ops.printing import MARKS, print_json
 from rehearsal.program import PROJECT_NUMBER, Plan, read_stack
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.rules import is_hosted
+from infra.configuration.rules import is_hosted
 from ops.doctor.finding import Finding, ok, problem, unchecked
 from ops.doctor.web import Answer, UnreachableError, Web
 from ops.google import LOGIN

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ops.deployer import grant_command
 from ops.doctor.finding import Finding, unchecked
 from ops.doctor.web import Answer, UnreachableError, Web
 from ops.google import LOGIN
+from ops.iam.deployer import grant_command
 
 # What lets a person look, by API.
 VIEWERS = {

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from infra.rules import DEFAULT_ACCOUNTS
-from ops.deployer import accounts_relied_on, is_own
+from infra.configuration.rules import DEFAULT_ACCOUNTS
 from ops.doctor.finding import Finding, ok, problem, unchecked
 from ops.doctor.google_apis import GoogleApis, RefusedError
+from ops.iam.deployer import accounts_relied_on, is_own
 from rehearsal.program import Plan
 
 DEFAULT_GRANTS = "iam.automaticIamGrantsForDefaultServiceAccounts"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from infra.rules import APP_ENGINE_ACCOUNT, COMPUTE_ENGINE_ACCOUNT
-from ops.deployer import Needs, role_with
+from infra.configuration.rules import APP_ENGINE_ACCOUNT, COMPUTE_ENGINE_ACCOUNT
 from ops.doctor.finding import Finding, ok, problem, unchecked
 from ops.doctor.google_apis import GoogleApis, RefusedError
+from ops.iam.deployer import Needs, role_with
 
 # `pulumi up` enables the others through these two (docs/deploy.md).
 FIRST_SERVICES = ("cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com")

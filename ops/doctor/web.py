@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from google.auth.credentials import Credentials
 
-from infra.rules import endpoint_host, is_hosted
+from infra.configuration.rules import endpoint_host, is_hosted
 
 GOOGLE = frozenset(
     f"https://{service}.googleapis.com"

@@ -14,7 +14,7 @@ from kfp_server_api import ApiException
 
 from connect import Client
 from function_src.launcher.package import Package
-from infra.packaging import compile_pipeline
+from infra.package.packaging import compile_pipeline
 
 ALREADY_EXISTS = 409
 DIGITS = 12  # of a digest, as in the archive's name

@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from ops.deployer_files import deployer_files
 from ops.errors import OperationError
+from ops.iam.deployer_files import deployer_files
 from ops.iam.manifest import MANIFESTS, Entry, Manifest, from_plan, stacks
 from ops.iam.report import cell, code, folded, place, stacked
 from ops.iam.risks import risks_of

@@ -11,11 +11,11 @@ from google.auth import _helpers, iam
 from google.auth.compute_engine import _metadata
 
 from connect import connecting, tokens
-from rehearsal.iam_credentials import IamCredentials
-from rehearsal.kfp import KfpEndpoint
-from rehearsal.kfp_proxy import IdentityAwareProxy
-from rehearsal.metadata import MetadataServer, Tokens
-from rehearsal.oauth import OAuth, person_file
+from rehearsal.google.iam_credentials import IamCredentials
+from rehearsal.google.metadata import MetadataServer, Tokens
+from rehearsal.google.oauth import OAuth, person_file
+from rehearsal.kfp.proxy import IdentityAwareProxy
+from rehearsal.kfp.server import KfpEndpoint
 from tests.conftest import Clock, Serve
 from tests.keys import KEY_ID, make_key
 from tests.launcher.wire import Wire

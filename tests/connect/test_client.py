@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from connect import Client, ConnectError, Problem, connect
 from connect.endpoint import find_endpoint
-from rehearsal.kfp import VERSION, KfpEndpoint
+from rehearsal.kfp.server import VERSION, KfpEndpoint
 from tests.conftest import Serve
 from tests.connect.conftest import AUDIENCE, KEYED, PERSON, RUNS, RUNTIME, Cloud
 from tests.keys import make_key

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from connect import ConnectError, Problem, connect, connecting
 from connect.deadline import Deadline
-from rehearsal.kfp import KfpEndpoint
+from rehearsal.kfp.server import KfpEndpoint
 from tests.conftest import Serve
 from tests.connect.conftest import AUDIENCE, KEYED, PERSON, RUNS, RUNTIME, Cloud
 from tests.keys import KEY_ID, certify, make_key

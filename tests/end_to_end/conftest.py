@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from rehearsal.environment import Environment, Happening, LogLine, RunningTrigger
+from rehearsal.google.pubsub import Attempt, Message
 from rehearsal.program import Plan
-from rehearsal.pubsub import Attempt, Message
 from tests.plans import plan
 
 TRACE = "logging.googleapis.com/trace"

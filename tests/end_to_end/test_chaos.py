@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ops.chaos import show_chaos
 from ops.errors import OperationError
-from rehearsal.chaos import PROCESSES, Report, Verdict, judge, recorded_runs, run_chaos
-from rehearsal.faults import every_kind
-from rehearsal.kfp_runs import Workflow
-from rehearsal.objects import Object
+from ops.rehearse.chaos import show_chaos
+from rehearsal.chaos.chaos import PROCESSES, Report, Verdict, judge, recorded_runs, run_chaos
+from rehearsal.chaos.faults import every_kind
+from rehearsal.chaos.traffic import Event, events
+from rehearsal.google.objects import Object
+from rehearsal.kfp.runs import Workflow
 from rehearsal.program import ROOT
-from rehearsal.traffic import Event, events
 from tests.plans import plan
 
 EVENTS, SEED = 60, 1

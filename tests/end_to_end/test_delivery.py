@@ -13,8 +13,8 @@ import pytest
 
 from rehearsal.environment import CACHE
 from rehearsal.function import install, unpack
+from rehearsal.google.pubsub import Message, Subscription
 from rehearsal.program import ROOT, Plan
-from rehearsal.pubsub import Message, Subscription
 from tests.end_to_end.conftest import Stage, of
 
 LARGEST_MESSAGE = 10_000_000  # bytes of data; Pub/Sub takes no more, and pushes a third more in base64

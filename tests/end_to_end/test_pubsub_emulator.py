@@ -24,9 +24,9 @@ import pytest
 import requests
 
 from rehearsal.environment import Environment
+from rehearsal.google.pubsub import Message
 from rehearsal.loopback import HOST
 from rehearsal.program import Plan, Resource
-from rehearsal.pubsub import Message
 from tests.end_to_end.conftest import PATIENCE, Stage
 from tests.plans import plan
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from rehearsal.environment import Environment, LogLine
+from rehearsal.google.pubsub import Message
 from rehearsal.program import ROOT, evaluate, read_stack
-from rehearsal.pubsub import Message
 from tests.plans import TRIGGERS
 
 PATIENCE = 30  # seconds for the next line of a log

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from rehearsal.environment import Environment, LogLine, RunningTrigger
-from rehearsal.kfp_runs import RunBook
+from rehearsal.kfp.runs import RunBook
 from rehearsal.program import evaluate
 from tests.plans import TRIGGERS, dev_config
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from rehearsal import kfp_proxy
-from rehearsal.chaos import Report, run_chaos
+from rehearsal.chaos.chaos import Report, run_chaos
 from rehearsal.environment import Environment
+from rehearsal.kfp.proxy import Proxy
 from rehearsal.program import evaluate
 from tests.end_to_end.conftest import Stage, of
 from tests.plans import TRIGGERS, dev_config, plan
@@ -53,16 +53,16 @@ def stages() -> Iterator[Stages]:
     (echo,) = json.loads(config[TRIGGERS])
     triggers = [{**echo, "name": name, "identity": "dedicated", "target": target} for name, target in TARGETS.items()]
     refused: list[str] = []
-    refusal = kfp_proxy.Proxy._refusal
+    refusal = Proxy._refusal
 
-    def noting(proxy: kfp_proxy.Proxy, request: Request) -> Any:
+    def noting(proxy: Proxy, request: Request) -> Any:
         answer = refusal(proxy, request)
         if answer:
             refused.append(f"{answer.status_code} {request.url.path}")
         return answer
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kfp_proxy.Proxy, "_refusal", noting)
+        patch.setattr(Proxy, "_refusal", noting)
         planned = evaluate("dev", {**config, TRIGGERS: json.dumps(triggers)})
         with Environment(planned, token_lifetime=ALWAYS_STALE) as environment:
             for trigger in environment.triggers:

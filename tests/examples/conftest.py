@@ -15,9 +15,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from rehearsal.google.metadata import Tokens
+from rehearsal.google.oauth import OAuth, person_file
 from rehearsal.loopback import Loopback
-from rehearsal.metadata import Tokens
-from rehearsal.oauth import OAuth, person_file
 from rehearsal.program import ROOT
 
 PERSON = "ada@acme.example"

@@ -12,12 +12,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from infra.packaging import compile_pipeline
+from infra.package.packaging import compile_pipeline
 from rehearsal.environment import Environment
-from rehearsal.kfp import KfpEndpoint
+from rehearsal.google.metadata import MetadataServer, Tokens
+from rehearsal.google.oauth import OAuth
+from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import Loopback
-from rehearsal.metadata import MetadataServer, Tokens
-from rehearsal.oauth import OAuth
 from rehearsal.program import ROOT
 from rehearsal.runs import RunExecutor
 from tests.examples.conftest import PERSON, Play, read_notebook

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.foundation import SERVICES
+from infra.resources.foundation import SERVICES
 from rehearsal.program import Plan, Resource
 from tests.plans import plan
 

@@ -10,8 +10,8 @@ import pytest
 from google.auth.compute_engine import _metadata
 from hypothesis import settings
 
+from rehearsal.google.metadata import MetadataServer, Tokens
 from rehearsal.loopback import HOST, Loopback
-from rehearsal.metadata import MetadataServer, Tokens
 from tests.conftest import Clock, Serve
 from tests.launcher.wire import Wire
 

@@ -32,11 +32,11 @@ from function_src.launcher.credentials import AccessTokens, TokenUnavailableErro
 from function_src.launcher.launch import Delivery as Handled
 from function_src.launcher.launch import Launcher
 from function_src.launcher.storage import ORIGIN
-from rehearsal import objects
-from rehearsal.faults import Fault, Point
-from rehearsal.kfp import KfpEndpoint
-from rehearsal.storage import Storage
-from rehearsal.wire import KFP, STORAGE, Lie, Service
+from rehearsal.chaos.faults import Fault, Point
+from rehearsal.chaos.wire import KFP, STORAGE, Lie, Service
+from rehearsal.google import objects
+from rehearsal.google.storage import Storage
+from rehearsal.kfp.server import KfpEndpoint
 from tests.launcher.deliveries import Delivery
 from tests.launcher.wire import api_error, page
 

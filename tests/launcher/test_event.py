@@ -12,8 +12,8 @@ from function_src.launcher.credentials import AccessTokens
 from function_src.launcher.event import PUBSUB_EVENT, STORAGE_EVENT, Event, launch_key, read_event
 from function_src.launcher.sources import BadDeliveryError, GcsSource
 from function_src.launcher.storage import Objects, storage_api
-from infra.contract import ANY, COUNT, DOCUMENTS, MAP, TEXT
-from rehearsal.storage import Storage
+from infra.package.contract import ANY, COUNT, DOCUMENTS, MAP, TEXT
+from rehearsal.google.storage import Storage
 from tests.conftest import Serve
 from tests.launcher.conftest import TIMEOUT, Identity
 from tests.launcher.deliveries import (

@@ -32,8 +32,8 @@ from function_src.launcher.package import read_package
 from function_src.launcher.parameters import read_parameter
 from function_src.launcher.settings import KfpTarget, Trigger
 from function_src.launcher.sources import GcsSource
-from rehearsal.faults import Point
-from rehearsal.objects import Object
+from rehearsal.chaos.faults import Point
+from rehearsal.google.objects import Object
 from tests.launcher.deliveries import TRIGGER_ID, Delivery, as_json, push
 from tests.launcher.stepwise import HOST, WELL, Attempt, Fate, Services
 

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from function_src.launcher.credentials import AccessTokens, TokenUnavailableError
 from function_src.launcher.http import Api
-from rehearsal.kfp import KfpEndpoint
+from rehearsal.kfp.server import KfpEndpoint
 from tests.conftest import Serve
 from tests.launcher.conftest import TIMEOUT, HangUp, Identity
 from tests.launcher.wire import EXPERIMENTS, RUNS, TOKEN_PATH, Network, Wire, page, silence

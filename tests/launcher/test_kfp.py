@@ -19,8 +19,8 @@ from function_src.launcher.kfp import Endpoint
 from function_src.launcher.package import read_package
 from function_src.launcher.run import RefusedError, Run, UnavailableError, UnknownError
 from function_src.launcher.settings import KfpTarget
-from rehearsal.kfp import KfpEndpoint
-from rehearsal.kfp_requests import read_message
+from rehearsal.kfp.requests import read_message
+from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import HOST
 from tests.conftest import Serve
 from tests.launcher.conftest import TIMEOUT, HangUp

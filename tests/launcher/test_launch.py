@@ -26,9 +26,9 @@ from function_src.launcher.package import read_package
 from function_src.launcher.parameters import read_parameter
 from function_src.launcher.settings import KfpTarget, Trigger
 from function_src.launcher.sources import GcsSource, PubSubSource
-from rehearsal.kfp import KfpEndpoint
+from rehearsal.google.storage import Storage
+from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import Loopback
-from rehearsal.storage import Storage
 from tests.conftest import Serve
 from tests.launcher.conftest import Identity
 from tests.launcher.deliveries import OBJECT, TRIGGER_ID, WRAPPINGS, Delivery, as_json, message, push

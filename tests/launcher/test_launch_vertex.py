@@ -21,9 +21,9 @@ from function_src.launcher.run import Run, UnavailableError
 from function_src.launcher.settings import Trigger, VertexTarget
 from function_src.launcher.sources import GcsSource
 from function_src.launcher.vertex import Endpoint
-from rehearsal.google_errors import google_error
+from rehearsal.google.errors import google_error
+from rehearsal.google.storage import Storage
 from rehearsal.loopback import Loopback
-from rehearsal.storage import Storage
 from rehearsal.vertex import VertexEndpoint
 from tests.conftest import Serve
 from tests.launcher.conftest import Identity

@@ -13,8 +13,8 @@ from function_src.launcher import ledger
 from function_src.launcher.credentials import AccessTokens
 from function_src.launcher.ledger import Claim, ClaimedError, DecidedError, Ledger, LedgerUnavailableError
 from function_src.launcher.storage import storage_api
+from rehearsal.google.storage import Storage
 from rehearsal.loopback import Loopback
-from rehearsal.storage import Storage
 from tests.conftest import Serve
 from tests.launcher.conftest import TIMEOUT, Identity
 from tests.launcher.wire import Wire, page

@@ -21,8 +21,8 @@ from function_src.launcher.storage import (
     StorageUnavailableError,
     storage_api,
 )
+from rehearsal.google.storage import Storage
 from rehearsal.loopback import Loopback
-from rehearsal.storage import Storage
 from tests.conftest import Serve
 from tests.launcher.conftest import TIMEOUT, HangUp, Identity
 from tests.launcher.wire import Wire, page, shown

@@ -18,10 +18,10 @@ from function_src.launcher.credentials import AccessTokens, IdTokens, Tokens, To
 from function_src.launcher.http import Api
 from function_src.launcher.impersonation import EMULATOR, ORIGIN, ImpersonatedTokens
 from function_src.launcher.origin import BadOriginError
-from rehearsal.google_errors import google_error
-from rehearsal.iam_credentials import IamCredentials
-from rehearsal.kfp import KfpEndpoint
-from rehearsal.kfp_proxy import IdentityAwareProxy
+from rehearsal.google.errors import google_error
+from rehearsal.google.iam_credentials import IamCredentials
+from rehearsal.kfp.proxy import IdentityAwareProxy
+from rehearsal.kfp.server import KfpEndpoint
 from tests.conftest import Serve
 from tests.launcher.conftest import LIFETIME, TIMEOUT, Identity
 from tests.launcher.test_credentials import together

@@ -15,7 +15,7 @@ from function_src.launcher.package import read_package
 from function_src.launcher.run import ExistsError, RefusedError, Run, UnavailableError, UnknownError
 from function_src.launcher.settings import VertexTarget
 from function_src.launcher.vertex import Endpoint
-from rehearsal.google_errors import google_error
+from rehearsal.google.errors import google_error
 from rehearsal.vertex import JOB_ID, LABEL, VertexEndpoint
 from tests.conftest import Serve
 from tests.launcher.conftest import TIMEOUT, HangUp, Identity

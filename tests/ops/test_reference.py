@@ -13,7 +13,7 @@ import pytest
 import yaml
 from pydantic import Field
 
-from infra.model import Model
+from infra.configuration.model import Model
 from ops import reference
 from ops.reference import PAGE, SCHEMA, stack_schema, tables, write_page, write_schema
 from rehearsal.program import ROOT

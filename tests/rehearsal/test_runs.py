@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from rehearsal.kfp import KfpEndpoint
-from rehearsal.kfp_runs import RunChange
+from rehearsal.kfp.runs import RunChange
+from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import HOST, Loopback
 from rehearsal.runs import RunExecutor
 

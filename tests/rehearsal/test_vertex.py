@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import requests
 
-from infra.packaging import compile_pipeline
+from infra.package.packaging import compile_pipeline
+from rehearsal.google.metadata import Tokens
 from rehearsal.loopback import Loopback
-from rehearsal.metadata import Tokens
 from rehearsal.runs import RunExecutor
 from rehearsal.vertex import VertexEndpoint
 

@@ -16,10 +16,10 @@ from ops.doctor.diagnosis import diagnose
 from ops.doctor.finding import Finding
 from ops.doctor.web import GOOGLE
 from rehearsal import program
-from rehearsal.kfp import KfpEndpoint
+from rehearsal.google.metadata import Tokens
+from rehearsal.google.project_apis import GoogleProject
+from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import Loopback
-from rehearsal.metadata import Tokens
-from rehearsal.project_apis import GoogleProject
 from tests.ops.machines import install_cli
 
 PROJECT, NUMBER = "my-own-project", "987654321098"

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from ops.doctor.web import Web
-from rehearsal.kfp import KfpEndpoint
+from rehearsal.kfp.server import KfpEndpoint
 from tests.ops.doctor.conftest import COMPUTE, HOST, Clinic
 
 CHECK = f"endpoint {HOST}"

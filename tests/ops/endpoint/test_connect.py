@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
-from rehearsal.kfp import KfpEndpoint
-from rehearsal.kfp_proxy import IdentityAwareProxy
+from rehearsal.kfp.proxy import IdentityAwareProxy
+from rehearsal.kfp.server import KfpEndpoint
 from tests.conftest import Serve
 from tests.connect.conftest import AUDIENCE, KEYED, Cloud
 from tests.launcher.wire import EXPERIMENTS, RUNS, api_error

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connect import Client, connect
-from infra.packaging import compile_pipeline
+from infra.package.packaging import compile_pipeline
 from ops.endpoint.uploads import upload, upload_package
 from tests.connect.conftest import Cloud
 from tests.ops.endpoint.conftest import Command

@@ -13,7 +13,7 @@ from typing import Any
 from ops.iam.inputs import of_preview
 from ops.iam.report import Comparison, to_markdown
 
-PREVIEWS = sorted((Path(__file__).parent.parent / "previews").glob("*.json"))
+PREVIEWS = sorted((Path(__file__).parent / "recorded").glob("*.json"))
 BUCKET_MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
 PROJECT_MEMBER = "gcp:projects/iAMMember:IAMMember"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import grants
+from infra.resources import grants
 from ops.errors import OperationError
 from ops.iam import document
 from ops.iam.manifest import Manifest, from_plan, stacks

@@ -20,11 +20,11 @@ from function_src.launcher.settings import KfpTarget, Trigger
 from function_src.launcher.sources import GcsSource
 from ops.cli import app
 from ops.errors import OperationError
-from rehearsal.kfp import KfpEndpoint
+from rehearsal.google.pubsub import Message, PubSub, Subscription
+from rehearsal.google.pubsub_api import PubSubApi
+from rehearsal.google.storage import Storage
+from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import Loopback
-from rehearsal.pubsub import Message, PubSub, Subscription
-from rehearsal.pubsub_api import PubSubApi
-from rehearsal.storage import Storage
 from tests.conftest import Serve
 from tests.launcher.conftest import Identity, identity
 from tests.launcher.deliveries import as_json

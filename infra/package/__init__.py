@@ -1,0 +1,1 @@
+"""What is deployed: pipelines compiled and checked against their mapping, and the function's archive."""

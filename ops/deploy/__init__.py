@@ -1,0 +1,1 @@
+"""Pulumi's verbs, after a check that they can do their work here."""

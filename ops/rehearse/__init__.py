@@ -1,0 +1,1 @@
+"""Rehearsals and chaos, as stories that people watch."""

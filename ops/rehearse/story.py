@@ -1,0 +1,236 @@
+"""The story of a trigger: what happens to it in production, told as it happens here."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import queue
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeGuard, TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+
+from ops.errors import OperationError
+from ops.launches.rehearsed import replay_dead_letter
+from ops.rehearse.occasions import occasion
+from rehearsal.environment import Environment, Happening, LogLine, RunningTrigger
+from rehearsal.google.pubsub import ACKNOWLEDGED, Attempt
+from rehearsal.kfp.runs import RunChange
+from rehearsal.runs import Outputs
+
+SECONDS_OF_SILENCE = 300  # a component may install packages first
+PATIENCE = 12  # deliveries of one event that end in `retry`
+COLOURS = {"launched": "green", "duplicate": "cyan", "skipped": "cyan", "rejected": "red", "retry": "yellow"}
+T = TypeVar("T", Attempt, LogLine, RunChange)
+GS_URI = re.compile(r"gs://([^/\s\"']+)/([^\s\"']+)")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the story and how it came out; ``details`` are lines for people."""
+
+    title: str
+    expected: str
+    outcome: str
+    details: tuple[str, ...]
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the environment did what it promises."""
+        return self.outcome == self.expected
+
+
+class Story:
+    """What happens to a trigger in production, played one after the other."""
+
+    def __init__(
+        self, environment: Environment, trigger: RunningTrigger, file: Path | None, console: Console
+    ) -> None:
+        self._environment = environment
+        self._trigger = trigger
+        self._console = console
+        self._started = time.monotonic()
+        self._seen: list[Happening] = []
+        self._quiet = False
+        self._file = file
+        self._occasion = occasion(environment, trigger, file, self._say)
+
+    def play(self, *, to_the_end: bool) -> list[Step]:
+        """Plays all of it and returns how each step came out; only the first, if the event itself is no good.
+
+        The end is long, and the same for every trigger: an outage that outlasts all attempts.
+        """
+        if self._file:
+            self._provide_neighbours(self._file)
+        first, line = self._first()
+        if not first.as_expected:
+            return [first]
+        steps = [first, self._delivered_twice(line), *self._passed_over(), self._bad_event(), self._endpoint_outage()]
+        return [*steps, self._outage_that_lasts()] if to_the_end else steps
+
+    def _provide_neighbours(self, file: Path) -> None:
+        """Lets files beside the trigger file stand in for the objects that it names: data.csv for gs://b/x/data.csv."""
+        for bucket, name in GS_URI.findall(file.read_text(errors="ignore")):
+            neighbour = file.with_name(Path(name).name)
+            if neighbour.is_file():
+                self._environment.upload(bucket, name, neighbour.read_bytes())
+                self._say("storage", f"{neighbour.name}, beside {file.name}, stands in for gs://{bucket}/{name}")
+
+    def _first(self) -> tuple[Step, LogLine]:
+        title = self._occasion.title
+        self._headline(title.capitalize())
+        line = self._until_logged(self._occasion.happen())
+        return self._step(title, "launched", line), line
+
+    def _delivered_twice(self, first: LogLine) -> Step:
+        attempt = self._until_acknowledged(first)
+        self._headline("The same event is delivered again, as at-least-once delivery may")
+        self._occasion.repeat(attempt.message)
+        line = self._until_logged(str(first.entry["event"]))
+        self._until_acknowledged(line)
+        return self._step("the same event is delivered again", "duplicate", line)
+
+    def _passed_over(self) -> list[Step]:
+        if not self._occasion.pass_over:
+            return []
+        title = "a file lands that the glob does not match"
+        self._headline(title.capitalize())
+        line = self._until_logged(self._occasion.pass_over())
+        self._until_acknowledged(line)
+        return [self._step(title, "skipped", line)]
+
+    def _bad_event(self) -> Step:
+        title = self._occasion.bad
+        self._headline(title.capitalize())
+        through_pubsub = self._occasion.go_wrong()
+        line = self._until(LogLine)
+        if through_pubsub:
+            self._until_acknowledged(line)
+        return self._step(title, "rejected", line)
+
+    def _endpoint_outage(self) -> Step:
+        self._headline("The endpoint is down when the next event comes, then comes back")
+        self._trigger.endpoint.outage = True
+        subject = self._occasion.happen_again()
+        self._until(Attempt, lambda attempt: attempt.number == 2)
+        self._trigger.endpoint.outage = False
+        self._say("endpoint", "is back")
+        return self._step("the endpoint is down for a while", "launched", self._until_logged(subject))
+
+    def _outage_that_lasts(self) -> Step:
+        self._headline("The endpoint stays down until Pub/Sub gives up; later somebody replays the dead letter")
+        self._trigger.endpoint.outage = self._environment.pubsub.hurries = self._quiet = True
+        self._occasion.happen_again()
+        last = self._trigger.subscription.max_delivery_attempts
+        self._until(Attempt, lambda attempt: attempt.number == last)
+        self._trigger.endpoint.outage = self._environment.pubsub.hurries = self._quiet = False
+        self._say("pub/sub", f"attempt {last} was the last: the event is a dead letter")
+        self._seen.clear()
+        letter = replay_dead_letter(self._environment, self._trigger.name)
+        self._say("operator", f"{letter.event} is listed as {letter.state}, and replayed")
+        title = "the endpoint stays down, and the dead letter is replayed"
+        return self._step(title, "launched", self._until_logged(letter.event))
+
+    def _until_logged(self, subject: str) -> LogLine:
+        """Waits for the final outcome of an event, or for one `retry` too many."""
+        retries = itertools.count(1)
+
+        def settled(line: LogLine) -> bool:
+            mine = line.entry.get("event") == subject
+            return mine and (line.entry["outcome"] != "retry" or next(retries) > PATIENCE)
+
+        return self._until(LogLine, settled)
+
+    def _until_acknowledged(self, line: LogLine) -> Attempt:
+        """Waits for the answer that a line was logged with; for any if the message could not be read."""
+        message_id = line.entry.get("message_id")
+        return self._until(
+            Attempt, lambda attempt: attempt.status in ACKNOWLEDGED and message_id in (None, attempt.message.id)
+        )
+
+    def _until_run_ends(self, run_id: str) -> RunChange:
+        ended = ("SUCCEEDED", "FAILED", "CANCELED")
+        return self._until(RunChange, lambda change: change.run_id == run_id and change.state in ended)
+
+    def _until(self, kind: type[T], wanted: Callable[[T], bool] = lambda _: True) -> T:
+        """Shows what happens until the wanted thing has, be it since the last headline: threads race to report."""
+
+        def is_it(happening: Happening) -> TypeGuard[T]:
+            return isinstance(happening, kind) and self._is_mine(happening) and wanted(happening)
+
+        for happening in self._seen:
+            if is_it(happening):
+                return happening
+        while True:
+            try:
+                happening = self._environment.happenings.get(timeout=SECONDS_OF_SILENCE)
+            except queue.Empty:
+                raise OperationError(
+                    f"nothing has happened for {SECONDS_OF_SILENCE} s; the rehearsal hangs"
+                ) from None
+            self._seen.append(happening)
+            if not self._quiet:
+                self._show(happening)
+            if is_it(happening):
+                return happening
+
+    def _is_mine(self, happening: Happening) -> bool:
+        """Another trigger may have the same events."""
+        if isinstance(happening, LogLine):
+            return happening.trigger == self._trigger.name
+        return not isinstance(happening, Attempt) or happening.subscription == self._trigger.subscription.name
+
+    def _step(self, title: str, expected: str, line: LogLine) -> Step:
+        """Sums a step up; a launched run is followed to its end first.
+
+        An event can be launched, and its delivery given up before that was answered: then the next one finds the run.
+        """
+        outcome = str(line.entry["outcome"])
+        run_id, reason = line.entry.get("run_id"), line.entry.get("reason")
+        if expected == "launched" and outcome == "duplicate" and run_id:
+            outcome = "launched"
+        if outcome != "launched":
+            details = [f"run {run_id} is there already; no second one started"] if outcome == "duplicate" else []
+            return Step(title, expected, outcome, (*details, *filter(None, [reason])))
+        run = self._until_run_ends(str(run_id))
+        outputs = self._trigger.endpoint.outputs(run.run_id)
+        details = [f"run {run.run_id} {run.state.lower()}", *map(_outputs_line, outputs, outputs.values())]
+        return Step(title, expected, outcome if run.state == "SUCCEEDED" else "run failed", tuple(details))
+
+    def _show(self, happening: Happening) -> None:
+        match happening:
+            case Attempt(number=number, status=status):
+                then = "acknowledged" if status in ACKNOWLEDGED else "will be delivered again"
+                self._say("pub/sub", f"attempt {number} answered {status or 'by nobody in time'}: {then}")
+            case LogLine(entry=entry):
+                colour = COLOURS.get(entry.get("outcome", ""), "white")
+                self._say("launcher", f"[{colour}]{escape(str(entry['message']))}[/]", markup=True)
+            case RunChange(task=task, outputs=outputs) if task:
+                self._say("pipeline", _outputs_line(task, outputs))
+            case RunChange(run_id=run_id, state=state, error=error):
+                self._say("pipeline", f"run {run_id} is {state}" + (f": {error}" if error else ""))
+
+    def _headline(self, text: str) -> None:
+        self._seen.clear()
+        self._console.print(f"\n[bold]{text}[/]")
+
+    def _say(self, actor: str, text: str, *, markup: bool = False) -> None:
+        seconds = time.monotonic() - self._started
+        line = text if markup else escape(text)
+        self._console.print(f"[dim]{seconds:6.2f} s[/]  [bold]{actor:<9}[/] {line}", soft_wrap=True, highlight=False)
+
+
+def _outputs_line(task: str, outputs: Outputs) -> str:
+    return f"task {task}: " + ", ".join(f"{name} = {_show(value)}" for name, value in sorted(outputs.items()))
+
+
+def _show(value: object) -> str:
+    """A parameter as it is, an artifact by its URI."""
+    if isinstance(value, dict) and "uri" in value:
+        value = value["uri"]
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

@@ -1,0 +1,102 @@
+"""Events as at-least-once delivery brings them: singly, in pairs at once, and again after they were acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rehearsal.chaos.faults import chances
+from rehearsal.google.objects import EVENT_TYPES, Notification, Object
+from rehearsal.google.pubsub import ACKNOWLEDGED, Attempt, Message, PubSub, Subscription
+
+FINALIZE = EVENT_TYPES[0]
+FIRST_GENERATION = 1_700_000_000_000_000  # the same in every run: an event's key hangs on it, and on the key the plan
+TWIN_RATE = 0.15
+CROWD_RATE = 0.02
+CROWD = 8
+AGAIN_RATE = 0.2
+MOST_UNDER_WAY = 96
+
+
+@dataclass(frozen=True)
+class Event:
+    """A file that landed, and the notification of it. ``uri`` is in no other event."""
+
+    uri: str
+    subject: str
+    data: bytes
+    attributes: dict[str, str]
+
+
+def events(count: int, bucket: str, prefix: str, topic: str) -> list[Event]:
+    """Events of ``count`` files in a bucket; the objects themselves are not made."""
+    notification = Notification("1", topic, prefix, [FINALIZE], "JSON_API_V1")
+    found = []
+    for number in range(count):
+        generation = FIRST_GENERATION + number
+        landed = Object(bucket, f"{prefix}event-{number:05}.txt", generation, generation, b"", {})
+        uri = f"gs://{bucket}/{landed.name}"
+        found.append(Event(uri, f"{uri}#{generation}", *notification.message(FINALIZE, landed, generation)))
+    return found
+
+
+class Traffic:
+    """Publishes events and hears of their deliveries. Use it on the stand-ins' loop."""
+
+    def __init__(self, seed: int) -> None:
+        self.deliveries = 0
+        self.messages = 0
+        self._seed = seed
+        self._under_way = 0
+        self._acknowledged = asyncio.Event()
+        self._again: dict[str, Callable[[Message], object]] = {}
+
+    def heard(self, attempt: Attempt) -> None:
+        """Counts a delivery. What is to come again does so when it has been acknowledged for the first time."""
+        self.deliveries += 1
+        if attempt.status in ACKNOWLEDGED:
+            self._under_way -= 1
+            self._acknowledged.set()
+            again = self._again.pop(attempt.message.attributes["objectId"], None)
+            if again:
+                self._note()
+                again(attempt.message)
+
+    async def publish(self, pubsub: PubSub, subscription: Subscription, crowd: Sequence[Event]) -> None:
+        """Publishes all events, each as often as the seed says, and not too many at a time."""
+        for event in crowd:
+            await self._until(MOST_UNDER_WAY)
+            self._plan_again(pubsub, subscription, event)
+            for _ in range(self._copies(event)):
+                self._note()
+                pubsub.publish(subscription.topic, event.data, event.attributes)
+
+    async def drain(self) -> None:
+        """Waits until everything is acknowledged."""
+        await self._until(0)
+
+    def _copies(self, event: Event) -> int:
+        chance, _ = chances(self._seed, "copies", event.uri)
+        if chance < CROWD_RATE:
+            return CROWD
+        return 2 if chance < CROWD_RATE + TWIN_RATE else 1
+
+    def _plan_again(self, pubsub: PubSub, subscription: Subscription, event: Event) -> None:
+        """Cloud Storage may send a second message for an event; Pub/Sub may deliver one message twice."""
+        chance, choice = chances(self._seed, "again", event.uri)
+        if chance < AGAIN_RATE:
+            self._again[event.attributes["objectId"]] = (
+                (lambda message: pubsub.redeliver(subscription, message))
+                if choice < 1 / 2
+                else (lambda message: pubsub.publish(subscription.topic, message.data, message.attributes))
+            )
+
+    def _note(self) -> None:
+        self.messages += 1
+        self._under_way += 1
+
+    async def _until(self, under_way: int) -> None:
+        while self._under_way > under_way:
+            self._acknowledged.clear()
+            await self._acknowledged.wait()

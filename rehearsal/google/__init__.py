@@ -1,0 +1,1 @@
+"""Google Cloud's services, as far as the bundle uses them."""

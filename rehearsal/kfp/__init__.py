@@ -1,0 +1,1 @@
+"""A Kubeflow Pipelines API server, and the proxy before it."""

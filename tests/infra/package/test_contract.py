@@ -1,0 +1,320 @@
+"""A trigger is checked against its pipeline at preview, by the code that runs in the function."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from function_src.launcher.condition import holds, read_condition
+from function_src.launcher.event import read_event
+from function_src.launcher.package import Input
+from function_src.launcher.parameters import BadMappingError, UnmappableError, read_parameter, run_parameters
+from function_src.launcher.sources import GcsSource
+from infra.errors import ConfigurationError
+from infra.package.contract import DOCUMENTS, check_condition, check_parameters
+from tests.infra.configuration.test_settings import refusal
+from tests.launcher.deliveries import push
+from tests.launcher.test_parameters import expressions, values
+from tests.plans import TRIGGERS, dev_config, plan
+
+INPUTS = {
+    "uri": Input("STRING", required=True),
+    "rows": Input("NUMBER_INTEGER", required=False),
+    "ratio": Input("NUMBER_DOUBLE", required=False),
+    "tags": Input("LIST", required=False),
+    "labels": Input("STRUCT", required=False),
+    "fast": Input("BOOLEAN", required=False),
+    "mode": Input("STRING", required=False, literals=("a", "b")),
+}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"filname": "object.uri"}, ".filname: the pipeline has no such parameter; did you mean filename?"),
+        ({}, ": the pipeline requires 'filename' (STRING) and nothing maps it; add filename: EXPRESSION"),
+        ({"filename": "object..uri"}, ".filename: parameter 'filename': 'object..uri' is not JMESPath: Expecting"),
+        ({"filename": "object.url"}, ".filename: object.url does not exist; object has: uri, bucket, name"),
+        ({"filename": "objekt.uri"}, ".filename: objekt.uri does not exist; the event has: object"),
+        ({"filename": "object.size"}, ".filename: object.size is a number, which never fits STRING"),
+        ({"filename": 3}, ".filename: parameter 'filename' is 3; write an expression, {from: EXPRESSION"),
+        ({"filename": {"value": 3}}, ".filename: parameter 'filename' is 3, which is no STRING"),
+        (
+            {"filename": {"from": "object.uri", "default": 3}},
+            ".filename: parameter 'filename' is 3, which is no STRIN",
+        ),
+        (
+            {"filename": {"form": "a"}},
+            ".filename: parameter 'filename' is {'form': 'a'}; write an expression, {from:",
+        ),
+        ({"filename": "object.uri || object.urn"}, ".filename: object.urn does not exist; object has: uri"),
+        ({"filename": "join('/', [object.bucket, evnt.id])"}, ".filename: evnt.id does not exist; the event has:"),
+        ({"filename": "object.uri.name"}, ".filename: object.uri.name does not exist; object.uri is text"),
+        (
+            {"filename": "object.size.bytes || 'a'"},
+            ".filename: object.size.bytes does not exist; object.size is a num",
+        ),
+        (
+            {"filename": "upper(object.uri)"},
+            ".filename: parameter 'filename': 'upper(object.uri)': JMESPath has no fun",
+        ),
+        ({"filename": "length()"}, ".filename: parameter 'filename': 'length()': length() takes 1 argument, not 0"),
+        (
+            {"filename": "join('/', object.uri)"},
+            ".filename: \"join('/', object.uri)\": join() takes array-string, not",
+        ),
+        (
+            {"filename": "to_string(abs(object.uri))"},
+            ".filename: 'to_string(abs(object.uri))': abs() takes number, not",
+        ),
+        ({"filename": {"value": None}}, ".filename: the event gives no value for parameter 'filename', which the"),
+        ({"filename": "'[[RunUUID]]'"}, ".filename: parameter 'filename' holds '[[RunUUID', which KFP would expand"),
+        ({"filename": "`3`"}, ".filename: parameter 'filename' is 3, which is no STRING"),
+        (
+            {"filename": "`null`"},
+            ".filename: the event gives no value for parameter 'filename', which the pipeline req",
+        ),
+    ],
+)
+def test_a_mapping_that_does_not_fit_the_pipeline(parameters: dict[str, Any], expected: str) -> None:
+    assert f"{TRIGGERS}[0].parameters{expected}" in refusal(dev_config(parameters=parameters))
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ("object..uri", "when: 'object..uri' is not JMESPath: Expecting"),
+        ("object.url == 'a'", "object.url does not exist; object has: uri, bucket, name"),
+        ("content.a && objekt.uri == 'a'", "objekt.uri does not exist; the event has: object, message"),
+        ("matches(object.name, 'a')", "when: \"matches(object.name, 'a')\": JMESPath has no function matches()"),
+        ("starts_with(object.name)", "when: 'starts_with(object.name)': starts_with() takes 2 arguments, not 1"),
+        (
+            "starts_with(object.size, '1')",
+            "\"starts_with(object.size, '1')\": starts_with() takes string, not number",
+        ),
+        ("sum(lines) > `1`", "'sum(lines) > `1`': sum() takes array-number, not str"),
+        ("object.uri", "'object.uri' is text, which is neither true nor false; compare it with something"),
+        ("object.size", "'object.size' is a number, which is neither true nor false"),
+        ("object.metadata", "'object.metadata' is a map, which is neither true nor false"),
+        ("event", "'event' is a map, which is neither true nor false"),
+        ("lines", "'lines' is a list, which is neither true nor false"),
+        ("'false'", "\"'false'\" is text, which is neither true nor false"),
+        ("to_string(object.size)", "'to_string(object.size)' is text, which is neither true nor false"),
+        ("length(lines)", "'length(lines)' is a number, which is neither true nor false"),
+        (True, "is True, which is no text; write it in quotes"),
+        ("", "when: '' is not JMESPath: Invalid JMESPath expression: cannot be empty."),
+    ],
+)
+def test_a_predicate_that_no_event_can_decide(when: Any, expected: str) -> None:
+    assert refusal(dev_config(when=when)).startswith(f"{TRIGGERS}[0].when: {expected}")
+
+
+@pytest.mark.parametrize(
+    ("when", "read"),
+    [
+        (None, False),
+        ("ends_with(object.name, '.json')", False),
+        ("object.size > `0` && object.content_type != 'text/html'", False),
+        ("object.metadata.ready == 'true'", False),
+        ("to_number(object.content_type) > `1`", False),
+        ("content.ready", True),
+        ("object.size > content.size", True),
+        ("length(lines) > `1`", True),
+        ("`true`", False),
+    ],
+)
+def test_a_predicate_that_can_be_true_or_false_passes_and_says_whether_it_reads_content(
+    when: str | None, read: bool
+) -> None:
+    assert check_condition("when", when, "gcs") is read
+
+
+def test_a_predicate_on_the_file_lets_the_launcher_read_it() -> None:
+    readers = [
+        [grant for grant in plan(when=when).of_type(":BucketIAMMember") if "objectViewer" in grant.inputs["role"]]
+        for when in ("object.size > `1`", "content.ready")
+    ]
+    assert [len(found) for found in readers] == [0, 1]
+
+
+def test_the_problems_of_predicate_and_parameters_are_said_at_once() -> None:
+    text = refusal(dev_config(when="object.uri", parameters={"filename": "object.url"}))
+    assert [line.split(": ")[0].strip() for line in text.splitlines()] == [
+        f"{TRIGGERS}[0].parameters.filename",
+        f"{TRIGGERS}[0].when",
+    ]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"rows": "object.uri"},
+        {"tags": "object.metadata"},
+        {"labels": "lines"},
+        {"fast": "object.size"},
+        {"ratio": "event.time"},
+        {"rows": {"from": "content.rows", "default": 2.5}},
+        {"mode": {"value": "c"}},
+    ],
+)
+def test_a_type_that_can_never_fit(parameters: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^p\.{next(iter(parameters))}: "):
+        check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS, "gcs")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reads_content"),
+    [
+        ({"rows": "object.size", "ratio": "object.size"}, False),
+        ({"rows": "object.generation"}, False),
+        ({"mode": {"value": "a"}, "fast": {"value": True}}, False),
+        ({"uri": "join('/', [object.bucket, object.name])"}, False),
+        ({"labels": "object.metadata", "mode": "object.metadata.mode"}, False),
+        ({"rows": {"from": "content.rows", "default": 3}}, True),
+        ({"tags": "lines"}, True),
+    ],
+)
+def test_a_mapping_that_can_fit_passes_and_says_whether_it_reads_content(
+    parameters: dict[str, Any], reads_content: bool
+) -> None:
+    assert check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS, "gcs") is reads_content
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression", "problem"),
+    [
+        ("schedule", "object.uri", "object.uri does not exist; the event has: message, event"),
+        ("pubsub", "join('/', [object.bucket, event.id])", "object.bucket does not exist; the event has: message"),
+        ("log", "object.uri || log.insertId", "object.uri does not exist; the event has: log, message"),
+        ("gcs", "log.insertId", "log.insertId does not exist; the event has: object"),
+        ("pubsub", "message.body", "message.body does not exist; message has: id, data, attributes, publish_time"),
+    ],
+)
+def test_an_expression_on_what_the_source_s_events_do_not_have(kind: str, expression: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        check_parameters("p", {"uri": expression}, INPUTS, kind)
+    assert f"p.uri: {problem}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expression"),
+    [
+        ("pubsub", "message.attributes.uri"),
+        ("pubsub", "content.order.uri"),
+        ("log", "log.protoPayload.metadata.jobChange.job.jobName"),
+        ("log", 'log.protoPayload."@type"'),
+        ("schedule", "event.time"),
+        ("schedule", "to_string(@)"),
+        ("schedule", "join('', ['a', event.time])"),
+    ],
+)
+def test_an_expression_on_what_the_source_s_events_have(kind: str, expression: str) -> None:
+    check_parameters("p", {"uri": expression}, INPUTS, kind)
+
+
+# --- preview and run time agree ------------------------------------------------------------------------------------
+
+KINDS = ("STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN", "LIST", "STRUCT")
+PATHS = [
+    f"{name}.{field}" for name, fields in DOCUMENTS["gcs"].items() if isinstance(fields, Mapping) for field in fields
+]
+PATHS += [
+    *DOCUMENTS["gcs"],
+    "content.a",
+    "object.metadata.a",
+    "message.attributes.a",
+    "lines[0]",
+    "object.nothing",
+    "nothing",
+]
+literals = st.lists(values, max_size=2).map(tuple)
+inputs = st.builds(Input, st.sampled_from(KINDS), st.booleans(), st.just(()) | literals)
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Mapping[str, Any]:
+    """Events as the launcher reads them, from deliveries as Pub/Sub sends them."""
+    text = st.text(min_size=1, max_size=5) | st.from_regex(r"[0-9]{1,3}", fullmatch=True)
+    resource = draw(
+        st.fixed_dictionaries(
+            {"bucket": st.just("acme-incoming"), "name": text, "generation": st.integers(1, 9).map(str)},
+            optional={
+                "size": st.integers(0, 9).map(str),
+                "contentType": st.just("text/csv"),
+                "timeCreated": st.just("2026-11-22T10:00:00.000Z"),
+                "metadata": st.dictionaries(st.just("a"), text),
+            },
+        )
+    )
+    try:
+        event = read_event("p/s/t", GcsSource("acme-incoming", ""), *push(resource))
+    except ValueError:  # half a character in a name
+        return {}
+    return {**event.document, "content": draw(values), "lines": draw(st.lists(text, max_size=2))}
+
+
+def accepted(config: Any, spec: Input) -> bool:
+    try:
+        return check_parameters("p", {"x": config}, {"x": spec}, "gcs") in (True, False)
+    except ConfigurationError:
+        return False
+
+
+def mapped(config: Any, spec: Input, document: Mapping[str, Any]) -> Any:
+    """What a run is given; an error where the event is rejected."""
+    return run_parameters({"x": read_parameter("x", config)}, {"x": spec}, document).get("x")
+
+
+@given(value=values, spec=inputs)
+def test_a_literal_passes_preview_if_and_only_if_it_is_launched(value: Any, spec: Input) -> None:
+    try:
+        mapped({"value": value}, spec, {})
+        launched = True
+    except UnmappableError:
+        launched = False
+    assert accepted({"value": value}, spec) == launched
+
+
+@given(default=values, spec=inputs)
+def test_a_default_that_passes_preview_is_never_the_reason_of_a_rejection(default: Any, spec: Input) -> None:
+    config = {"from": "content.nothing", "default": default}
+    if accepted(config, spec) and not (default is None and spec.required):
+        mapped(config, spec, {"content": {}})
+
+
+@given(path=st.sampled_from(PATHS), spec=inputs, document=documents())
+def test_what_preview_refuses_would_not_be_launched_by_any_event(
+    path: str, spec: Input, document: Mapping[str, Any]
+) -> None:
+    if accepted(path, spec):
+        return
+    try:
+        assert mapped(path, spec, document) is None, "left to the pipeline, always"
+    except UnmappableError:
+        return
+
+
+@given(document=documents())
+def test_what_the_document_is_known_to_hold_fits_what_preview_says_it_fits(document: Mapping[str, Any]) -> None:
+    for path, kind in [("object.uri", "STRING"), ("object.size", "NUMBER_INTEGER"), ("lines", "LIST")]:
+        spec = Input(kind, required=False)
+        assert accepted(path, spec)
+        mapped(path, spec, document)
+
+
+predicates = expressions | st.sampled_from(PATHS).flatmap(
+    lambda path: st.sampled_from([path, f"!{path}", f"{path} == 'a'", f"{path} > `1`", f"starts_with({path}, 'a')"])
+)
+
+
+@given(when=predicates, document=documents())
+def test_a_predicate_that_preview_refuses_decides_on_no_event(when: str, document: Mapping[str, Any]) -> None:
+    try:
+        check_condition("when", when, "gcs")
+    except ConfigurationError as error:
+        # What is said to have no such field is false for every event at best, and never what was meant.
+        if "does not exist" not in str(error):
+            with pytest.raises((BadMappingError, UnmappableError)):
+                holds(read_condition(when), document)

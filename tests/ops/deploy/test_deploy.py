@@ -1,0 +1,83 @@
+"""`make up` says what is missing and the command that mends it, and else runs the Pulumi CLI."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.errors import ConfigurationError
+from ops.deploy import deploy
+from ops.errors import OperationError
+from rehearsal.program import ROOT
+from tests.ops.machines import install_cli
+
+
+def missing(stack: str) -> str:
+    with pytest.raises(OperationError) as refused:
+        deploy.run_pulumi("up", stack)
+    return str(refused.value)
+
+
+def test_all_that_is_missing_is_said_at_once_with_what_mends_it(machine: Path) -> None:
+    first, cli, credentials, *samples = missing("dev").splitlines()
+    assert first == "`pulumi up` of stack dev needs this first:"
+    assert cli == "- the Pulumi CLI is not installed: curl -fsSL https://get.pulumi.com | sh"
+    assert credentials.startswith("- there are no Google Cloud credentials (")
+    assert credentials.endswith("): gcloud auth application-default login")
+    assert samples == [
+        "- Pulumi.dev.yaml still has the sample gcp:project, acme-ml-dev: put in yours",
+        "- Pulumi.dev.yaml still has the sample target.host, 1234abcd-dot-us-central1: put in yours",
+    ]
+
+
+def test_an_old_cli(machine: Path, mine: str, log: Path) -> None:
+    install_cli(machine, log, version="3.99.0")
+    assert "the Pulumi CLI is 3.99.0, and 3.272.0 is needed" in missing(mine)
+
+
+def test_a_cli_that_is_not_logged_in(machine: Path, mine: str, log: Path) -> None:
+    install_cli(machine, log, whoami="exit 1")
+    assert "you are not logged in to a Pulumi backend: pulumi login" in missing(mine)
+
+
+def test_a_wrong_configuration_stops_it_before_the_cli_starts(machine: Path, mine: str, log: Path) -> None:
+    install_cli(machine, log)
+    Path(mine).write_text(Path(mine).read_text().replace("pipeline: echo", "pipeline: ecco"))
+    assert "there is no pipelines/ecco.py" in missing(mine)
+    assert not log.exists()
+
+
+def test_a_stack_that_is_not_there(machine: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no stack file Pulumi\.nope\.yaml"):
+        deploy.run_pulumi("up", "nope")
+
+
+def test_a_credentials_file_that_is_not_there_is_named(
+    machine: Path, mine: str, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_cli(machine, log)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")
+    assert "/nowhere.json was not found" in missing(mine)
+
+
+def test_a_destroy_asks_only_for_what_it_needs(machine: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sample project, or a pipeline that no longer compiles, must not keep anybody from taking a stack down."""
+    install_cli(machine, log)
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
+    assert deploy.run_pulumi("destroy", "dev") == 0
+    assert log.read_text().splitlines() == [
+        f"{ROOT}: pulumi stack select dev",
+        f"{ROOT}: pulumi destroy --stack dev --run-program",
+    ]
+
+
+@pytest.mark.parametrize("verb", ["up", "preview"])
+def test_with_everything_there_the_cli_runs_in_the_project(
+    machine: Path, mine: str, log: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_cli(machine, log)
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
+    assert deploy.run_pulumi(verb, mine) == 0
+    assert log.read_text().splitlines() == [
+        f"{ROOT}: pulumi stack select mine --create",
+        f"{ROOT}: pulumi {verb} --stack mine --config-file {mine}",
+    ]

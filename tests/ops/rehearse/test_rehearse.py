@@ -1,0 +1,128 @@
+"""`make rehearse` as a person runs it: a process, with its output and its exit status."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from rehearsal.program import ROOT
+from rehearsal.runs import RunExecutor
+from tests.ops.rehearse.rehearsals import COMMAND, REPLAYED, STORY, outcomes, rehearse
+
+
+def test_a_file_s_uri_comes_out_of_the_pipeline_that_it_started() -> None:
+    done = rehearse()
+    assert done.returncode == 0, done.stdout + done.stderr
+    uri = r"gs://echo-bucket-\w+/incoming/hello\.txt"
+    assert re.search(rf"launched: {uri}#\d+", done.stdout)
+    assert re.search(rf"task receive: Output = {uri}", done.stdout)
+    assert re.search(rf"task echo: Output = {uri}\n", done.stdout)
+    assert re.search(r"run [0-9a-f-]{36} is SUCCEEDED", done.stdout)
+    assert outcomes(done) == [*STORY, REPLAYED]
+    assert done.stderr == ""
+
+
+def test_another_stack_and_a_file_of_one_s_own_with_the_data_that_it_names() -> None:
+    done = rehearse("--stack", "examples/Pulumi.orders.yaml", "--file", "examples/new-orders.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "orders.csv, beside new-orders.json, stands in for gs://acme-orders/2026/11/orders.csv" in done.stdout
+    assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 3.0}' in done.stdout
+
+
+def test_a_file_that_the_pipeline_cannot_use_is_seen_in_the_exit_status(tmp_path: Path) -> None:
+    (tmp_path / "trigger.json").write_text('{"data": 5}')
+    done = rehearse("--stack", "examples/Pulumi.orders.yaml", "--file", str(tmp_path / "trigger.json"))
+    assert done.returncode == 1
+    assert "parameter 'csv_uri' is 5, which is no STRING" in done.stdout
+    assert "✗ rejected" in done.stdout
+
+
+def test_an_endpoint_inside_a_network_is_rehearsed_without_a_token(tmp_path: Path) -> None:
+    stack = (ROOT / "Pulumi.dev.yaml").read_text().replace("access: viewer", "access: none")
+    inside = re.sub(r"host: \S+", "host: https://kfp.internal.example", stack)
+    (tmp_path / "Pulumi.inside.yaml").write_text(inside)
+    done = rehearse("--stack", str(tmp_path / "Pulumi.inside.yaml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_components_do_not_see_the_person_s_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rehearsed component that writes somewhere would else write there for real."""
+    secrets = {"GOOGLE_APPLICATION_CREDENTIALS": "/key.json", "AWS_SECRET_ACCESS_KEY": "secret", "HOME": "/home/me"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    environment = RunExecutor()._environment
+    assert not [name for name, value in secrets.items() if environment.get(name) == value]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--stack", "nope"], "error: there is no stack file Pulumi.nope.yaml; choose one of dev"),
+        (["--file", "nope.txt"], "error: there is no file nope.txt; give the path of a local file"),
+        (
+            ["--stack", "examples/Pulumi.orders.yaml"],
+            "reads what stands in its files; give one: make rehearse STACK=",
+        ),
+    ],
+)
+def test_what_is_missing_is_said_without_a_traceback(arguments: list[str], message: str) -> None:
+    done = rehearse(*arguments)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_refused_configuration_is_shown_as_it_is(tmp_path: Path) -> None:
+    stack = tmp_path / "Pulumi.mine.yaml"
+    stack.write_text((ROOT / "Pulumi.dev.yaml").read_text().replace("kind: gcs, prefix: incoming/", "kind: [red]"))
+    done = rehearse("--stack", str(stack))
+    assert done.returncode == 1
+    assert (
+        "Pulumi.mine.yaml:\n  event-triggered-pipelines:triggers[0].source.kind: is ['red']; use 'gcs',"
+        in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks processes up in /proc")
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_it_leaves_nothing_running(stop: signal.Signals) -> None:
+    rehearsal = subprocess.Popen(
+        COMMAND,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "COLUMNS": "200"},
+    )
+    assert rehearsal.stdout
+    for line in rehearsal.stdout:
+        if "task receive:" in line:
+            break
+    started = descendants(rehearsal.pid)
+    assert len(started) >= 3, "the function's server, its worker and the run"
+    rehearsal.send_signal(stop)
+    rest = rehearsal.stdout.read()
+    rehearsal.stdout.close()
+    assert rehearsal.wait() == 130
+    assert "Traceback" not in rest
+    assert not [pid for pid in started if is_running(pid)]
+
+
+def is_running(pid: int) -> bool:
+    """Not one that has ended and that nobody has asked how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process started, and those that they started."""
+    children = [
+        int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()
+    ]
+    return children + [found for child in children for found in descendants(child)]
