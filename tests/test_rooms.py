@@ -3,7 +3,9 @@
 import ast
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,8 @@ PURE_LAUNCHER_MODULES = {
     f"function_src.launcher.{module}" for module in ("condition", "glob", "origin", "package", "parameters")
 }
 LONGEST_MODULE = 300
+FULL = 13  # modules in a folder
+FLAT_LAUNCHER = 24
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -54,21 +58,49 @@ def test_connecting_takes_only_a_pure_module_from_the_launcher() -> None:
     assert taken == {"function_src.launcher.origin"}
 
 
+def test_what_is_asked_for_and_what_is_deployed_need_no_pulumi() -> None:
+    """So that commands which only read a stack file start without it."""
+    floors = [ROOT / "infra" / "errors.py", *modules("infra/configuration"), *modules("infra/package")]
+    assert not {name for path in floors for name in imports(path) if name.startswith("pulumi")}
+
+
 @pytest.mark.parametrize(
-    "module",
+    ("floor", "below"),
     [
-        "infra/packaging.py",
-        "infra/contract.py",
-        "infra/rules.py",
-        "infra/errors.py",
-        "infra/settings.py",
-        "infra/source_rules.py",
-        "infra/stack_file.py",
-        "infra/target_settings.py",
+        ("errors", set()),
+        ("configuration", {"errors"}),
+        ("package", {"errors"}),
+        ("resources", {"configuration", "errors", "package"}),
     ],
 )
-def test_what_needs_no_pulumi_imports_none(module: str) -> None:
-    assert not [name for name in imports(ROOT / module) if name.startswith("pulumi")]
+def test_the_program_has_floors_and_each_knows_only_those_below(floor: str, below: set[str]) -> None:
+    inside = modules(f"infra/{floor}") or [ROOT / "infra" / f"{floor}.py"]
+    known = {name.split(".")[1] for path in inside for name in imports(path) if name.startswith("infra.")}
+    assert known - {floor} <= below
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_rooms_within_a_room_know_each_other_in_one_direction(room: str) -> None:
+    doors: dict[str, set[str]] = {}
+    for path in modules(room):
+        here = path.relative_to(ROOT / room).with_suffix("").parts[0]
+        inside = (name.split(".")[1] for name in imports(path) if name.startswith(f"{room}.") and name.count(".") > 0)
+        doors.setdefault(here, set()).update(name for name in inside if name != here)
+    assert list(TopologicalSorter(doors).static_order())
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_a_folder_is_short_enough_to_find_a_module_by_its_name(room: str) -> None:
+    sizes = Counter(path.parent for path in modules(room) if path.name != "__init__.py")
+    flat = ROOT / "function_src" / "launcher"
+    assert not {folder: size for folder, size in sizes.items() if size > (FLAT_LAUNCHER if folder == flat else FULL)}
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_a_module_is_imported_from_where_it_is(room: str) -> None:
+    """No folder passes on what its modules define: a name has one home. What users import is the exception."""
+    shims = [path for path in modules(room) if path.name == "__init__.py" and [*imports(path)]]
+    assert [path.parent.name for path in shims] == (["connect"] if room == "connect" else [])
 
 
 def test_the_function_imports_nothing_that_it_does_not_require() -> None:
