@@ -73,6 +73,14 @@ def doctor(
 
 
 @app.command()
+def cost(stack: Stack = "dev", as_json: Json = False) -> None:
+    """Estimate what a stack costs a month, by its plan and list prices. Asks nobody."""
+    from ops.cost.show import show_cost  # imports Pulumi, as above
+
+    show_cost(stack, Console(), as_json=as_json)
+
+
+@app.command()
 def up(stack: Stack = "dev") -> None:
     """Stand the environment up on Google Cloud, after showing what will change."""
     _deploy("up", stack)

@@ -1,5 +1,5 @@
-"""Writes what the settings' models say of a stack file: the tables of docs/configuration.md, and a JSON schema for
-editors. Run by `make golden`; a test holds both to what is written here."""
+"""Writes what code says better than a person keeps up with: the tables of docs/configuration.md and a JSON schema for
+editors, from the settings' models, and the table of docs/cost.md. Run by `make golden`; tests hold all to it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from infra.configuration.explain import GCP_KEYS, PROJECT
 from infra.configuration.settings import StackSettings
+from ops.cost.estimate import estimate
+from ops.cost.show import BASIS, to_markdown
+from rehearsal.program import evaluate, read_stack
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
 SCHEMA = ROOT / "docs" / "stack.schema.json"
+COST = ROOT / "docs" / "cost.md"
+SHOWN = ROOT / "examples" / "Pulumi.sources.yaml"
 START, END = "<!-- Written by `make golden` from here -->", "<!-- to here -->"
 TYPES = {
     "string": "text",
@@ -123,10 +128,15 @@ def _key(name: str) -> str:
     return f"gcp:{name}" if name in GCP_KEYS else f"{PROJECT}:{name}"
 
 
-def write_page(page: str, schema: Schema) -> str:
+def costs() -> str:
+    """What the stack of all sources costs a month."""
+    return f"{to_markdown(estimate(evaluate(*read_stack(str(SHOWN)))))}\n\n{BASIS}\n"
+
+
+def write_page(page: str, written: str) -> str:
     """The page with its tables anew; what a person wrote around them stays."""
     before, _, rest = page.partition(START)
-    return f"{before}{START}\n\n{tables(schema)}\n{END}{rest.partition(END)[2]}"
+    return f"{before}{START}\n\n{written}\n{END}{rest.partition(END)[2]}"
 
 
 def write_schema(schema: Schema) -> str:
@@ -136,5 +146,6 @@ def write_schema(schema: Schema) -> str:
 
 if __name__ == "__main__":
     found = stack_schema()
-    PAGE.write_text(write_page(PAGE.read_text(), found))
+    PAGE.write_text(write_page(PAGE.read_text(), tables(found)))
+    COST.write_text(write_page(COST.read_text(), costs()))
     SCHEMA.write_text(write_schema(found))
