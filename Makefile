@@ -13,7 +13,7 @@ PACK := policy/.venv
 PACK_READY := $(PACK)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse chaos test check policy up preview destroy lock golden iam clean
+.PHONY: help install rehearse chaos test check policy up preview destroy lock golden picture iam clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ golden: $(READY) ## Write golden plans, the tables of keys and their schema anew
 	@$(BIN)/python -m tests.plans
 	@$(BIN)/python -m tests.ops.iam.previews
 	@$(BIN)/python -m ops.reference
+
+picture: $(READY) ## Draw the README's picture of a rehearsal anew
+	@$(BIN)/python -m tests.ops.rehearse.picture
 
 iam: $(READY) ## Write iam/ anew: the permissions that stacks give, and those that deploying them takes
 	@$(BIN)/pipeline-trigger iam update

@@ -7,14 +7,22 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from rehearsal.program import ROOT
 from rehearsal.runs import RunExecutor
+from tests.ops.rehearse.picture import PICTURE, WIDTH, lines, shown, text_of
 from tests.ops.rehearse.rehearsals import COMMAND, REPLAYED, STORY, outcomes, rehearse
 
 
-def test_a_file_s_uri_comes_out_of_the_pipeline_that_it_started() -> None:
-    done = rehearse()
+@pytest.fixture(scope="module")
+def done() -> subprocess.CompletedProcess[str]:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("COLUMNS", str(WIDTH))
+        return rehearse()
+
+
+def test_a_file_s_uri_comes_out_of_the_pipeline_that_it_started(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     uri = r"gs://echo-bucket-\w+/incoming/hello\.txt"
     assert re.search(rf"launched: {uri}#\d+", done.stdout)
@@ -23,6 +31,11 @@ def test_a_file_s_uri_comes_out_of_the_pipeline_that_it_started() -> None:
     assert re.search(r"run [0-9a-f-]{36} is SUCCEEDED", done.stdout)
     assert outcomes(done) == [*STORY, REPLAYED]
     assert done.stderr == ""
+
+
+def test_the_readme_s_picture_shows_what_a_rehearsal_says(done: subprocess.CompletedProcess[str]) -> None:
+    now = lines(shown(Text.from_ansi(done.stdout)).plain)
+    assert lines(text_of(PICTURE.read_text())) == now, "draw it anew with: make picture"
 
 
 def test_another_stack_and_a_file_of_one_s_own_with_the_data_that_it_names() -> None:
