@@ -17,6 +17,7 @@ from ops.errors import OperationError
 from ops.iam.cli import iam
 from ops.launches.cli import launches, replay
 from ops.options import Json, Stack
+from ops.printing import open_console
 
 app = typer.Typer(
     help="Starts pipeline runs from events: rehearse an environment here, or stand it up on Google Cloud.",
@@ -77,7 +78,7 @@ def cost(stack: Stack = "dev", as_json: Json = False) -> None:
     """Estimate what a stack costs a month, by its plan and list prices. Asks nobody."""
     from ops.cost.show import show_cost  # imports Pulumi, as above
 
-    show_cost(stack, Console(), as_json=as_json)
+    show_cost(stack, open_console(), as_json=as_json)
 
 
 @app.command()

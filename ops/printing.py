@@ -1,42 +1,24 @@
-"""How commands answer: tables for people, JSON for scripts."""
+"""How commands answer: sentences for people, JSON for scripts. Tables are in `ops/tables.py`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 MARKS = {"ok": "[green]✓[/]", "problem": "[red]✗[/]", "could not check": "[yellow]?[/]"}
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """Where sentences for people go. The terminal breaks their lines: a command is copied, and grep reads, whole."""
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False)
 
 
 def print_json(value: object) -> None:
     """Prints JSON for scripts; of messages of the KFP API, the fields that are set."""
     print(json.dumps(value, indent=2, default=_plain))  # not rich: a script wants no colours and no line breaks
-
-
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]], console: Console) -> None:
-    """Prints one line for each row, never cut: ids and subjects are copied from it. Cells are rich's markup."""
-    table = Table(*headings, box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in table.columns:
-        column.no_wrap, column.overflow = True, "ignore"
-    for row in rows:
-        table.add_row(*row)
-    console.print(table, soft_wrap=True, crop=False)
-
-
-def print_details(rows: Iterable[tuple[str, str]], console: Console) -> None:
-    """Prints names and their values, which are text and no markup."""
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(name, escape(value))
-    console.print(table)
 
 
 def show_moment(moment: datetime | None) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.markup import escape
 
 from ops.cost import prices
 from ops.cost.estimate import SECONDS, VOLUMES, Line, estimate, total
-from ops.printing import print_json, print_table
+from ops.printing import print_json
+from ops.tables import print_table
 from rehearsal.program import evaluate, read_stack
 
 HEADINGS = ("trigger", "what", *(f"{events:,} events" for events in VOLUMES))
@@ -30,7 +30,8 @@ def show_cost(stack: str, console: Console, *, as_json: bool) -> None:
     if as_json:
         print_json({"currency": "USD", "read": str(prices.READ), "parts": [_as_json(line) for line in lines]})
         return
-    print_table(HEADINGS, [tuple(map(escape, row)) for row in rows(lines)], console)
+    table = [[trigger, what, *map(_aligned, HEADINGS[2:], dollars)] for trigger, what, *dollars in rows(lines)]
+    print_table(HEADINGS, table, console)
     console.print(BASIS)
 
 
@@ -45,6 +46,10 @@ def rows(lines: list[Line]) -> Iterator[tuple[str, ...]]:
     for line in lines:
         yield line.trigger, line.what, *(f"{line.dollars(events):,.2f}" for events in VOLUMES)
     yield "", "all", *(f"{total(lines, events):,.2f}" for events in VOLUMES)
+
+
+def _aligned(heading: str, figure: str) -> str:
+    return figure.rjust(len(heading))
 
 
 def _as_json(line: Line) -> dict[str, object]:

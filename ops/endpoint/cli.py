@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from ops.endpoint.options import connected, with_options
 from ops.options import Json
-from ops.printing import MARKS, print_json
+from ops.printing import MARKS, open_console, print_json
 
 if TYPE_CHECKING:  # kfp takes two seconds to import, which --help can do without
     from connect import Client
@@ -36,7 +35,7 @@ def connect(options: dict[str, Any], as_json: Json = False) -> None:
         found.append(vars(check))
         if not as_json:
             mark = MARKS["ok" if check.passed else "problem"]
-            Console().print(f"{mark} [bold]{check.step}[/]  {escape(check.found)}", soft_wrap=True, highlight=False)
+            open_console().print(f"{mark} [bold]{check.step}[/]  {escape(check.found)}")
     if as_json:
         print_json(found)
     raise typer.Exit(0 if passed else 1)
@@ -58,7 +57,7 @@ def list_runs(
     if as_json:
         print_json(found)
     else:
-        show.print_runs(found, Console())
+        show.print_runs(found, open_console())
 
 
 @runs.command("show")
@@ -71,7 +70,7 @@ def show_run(client: Client, run_id: RunId, as_json: Json = False) -> None:
     if as_json:
         print_json(found)
     else:
-        show.print_run(client, found, Console())
+        show.print_run(client, found, open_console())
 
 
 @runs.command("wait")
@@ -86,7 +85,7 @@ def wait_for_run(
     """Wait until a run has ended. Exit status: 0 succeeded or skipped, 3 failed, 4 cancelled, 5 the time is up."""
     from ops.endpoint import show
 
-    raise typer.Exit(show.wait(client, run_id, timeout, every, Console(stderr=as_json), as_json=as_json))
+    raise typer.Exit(show.wait(client, run_id, timeout, every, open_console(stderr=as_json), as_json=as_json))
 
 
 @runs.command("terminate")
@@ -94,7 +93,7 @@ def wait_for_run(
 def terminate_run(client: Client, run_id: RunId) -> None:
     """Stop a run. It is CANCELED once its steps have stopped: `runs wait` waits for that."""
     client.terminate_run(run_id)
-    Console().print(f"run {run_id} is being stopped", highlight=False)
+    open_console().print(f"run {run_id} is being stopped")
 
 
 @pipelines.command("list")
@@ -107,7 +106,7 @@ def list_pipelines(client: Client, limit: Limit = 20, as_json: Json = False) -> 
     if as_json:
         print_json(found)
     else:
-        show.print_named(found, "pipeline_id", Console())
+        show.print_named(found, "pipeline_id", open_console())
 
 
 @pipelines.command("upload")
@@ -126,7 +125,7 @@ def upload_pipeline(
         print_json(vars(done))
     else:
         state = "was uploaded" if done.new else "is there already"
-        Console().print(f"{escape(done.pipeline)} {done.version} {state}: {done.version_id}", highlight=False)
+        open_console().print(f"{escape(done.pipeline)} {done.version} {state}: {done.version_id}")
 
 
 @experiments.command("list")
@@ -139,4 +138,4 @@ def list_experiments(client: Client, limit: Limit = 20, as_json: Json = False) -
     if as_json:
         print_json(found)
     else:
-        show.print_named(found, "experiment_id", Console())
+        show.print_named(found, "experiment_id", open_console())

@@ -10,11 +10,13 @@ from typing import Any
 from kfp_server_api import V2beta1Run
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from connect import Client
 from connect.waiting import wait_for_run
 from ops.errors import OperationError
-from ops.printing import print_details, print_json, print_table, show_moment
+from ops.printing import print_json, show_moment
+from ops.tables import Cell, print_details, print_table, visible
 
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELED": "yellow", "CANCELING": "yellow", "SKIPPED": "cyan"}
 STATUS = {"SUCCEEDED": 0, "SKIPPED": 0, "FAILED": 3, "CANCELED": 4}
@@ -35,21 +37,19 @@ def experiment_id(client: Client, name: str) -> str:
 
 def print_runs(found: Sequence[V2beta1Run], console: Console) -> None:
     """Prints runs as a table."""
-    rows = [
-        (show_moment(run.created_at), _state(run.state), run.run_id, escape(run.display_name or "")) for run in found
-    ]
+    rows = [(show_moment(run.created_at), _state(run.state), run.run_id, run.display_name or "") for run in found]
     _print_table(("created", "state", "run", "name"), rows, console)
 
 
 def print_named(found: Sequence[Any], id_field: str, console: Console) -> None:
     """Prints pipelines or experiments as a table."""
-    rows = [(show_moment(one.created_at), getattr(one, id_field), escape(one.display_name or "")) for one in found]
+    rows = [(show_moment(one.created_at), getattr(one, id_field), one.display_name or "") for one in found]
     _print_table(("created", "id", "name"), rows, console)
 
 
 def print_run(client: Client, run: V2beta1Run, console: Console) -> None:
     """Prints one run."""
-    console.print(f"[bold]{escape(run.display_name)}[/] is {_state(run.state)}", soft_wrap=True, highlight=False)
+    console.print(Text.assemble((visible(run.display_name), "bold"), " is ", _state(run.state)))
     parameters = run.runtime_config.parameters if run.runtime_config else None
     rows = [
         ("run", run.run_id),
@@ -70,7 +70,7 @@ def wait(client: Client, run_id: str, timeout: float | None, every: float, conso
         nonlocal last
         if run.state != last:
             last = str(run.state)
-            console.print(f"run {run_id} is {_state(last)}", soft_wrap=True, highlight=False)
+            console.print(Text.assemble(f"run {run_id} is ", _state(last)))
 
     def get_run(seconds: float) -> V2beta1Run:
         return client.get_run(run_id, seconds)
@@ -79,21 +79,21 @@ def wait(client: Client, run_id: str, timeout: float | None, every: float, conso
         with console.status("Waiting"):
             run = wait_for_run(get_run, timeout, every, see, sleep=sleep)
     except TimeoutError as error:
-        console.print(f"[red]time is up:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        console.print(f"[red]time is up:[/] {escape(str(error))}")
         return TIME_IS_UP
     if as_json:
         print_json(run)
     elif run.error:
-        console.print(escape(run.error.message), soft_wrap=True, highlight=False)
+        console.print(escape(run.error.message))
     return STATUS[str(run.state)]
 
 
-def _print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> None:
+def _print_table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], console: Console) -> None:
     if rows:
         print_table(headings, rows, console)
     else:
         console.print("there are none")
 
 
-def _state(state: str | None) -> str:
-    return f"[{COLOURS.get(str(state), 'white')}]{state or 'unknown'}[/]"
+def _state(state: str | None) -> Text:
+    return Text(visible(state or "unknown"), COLOURS.get(str(state), "white"))

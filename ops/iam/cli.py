@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ops.options import Stack
+from ops.printing import open_console
 
 iam = typer.Typer(help="The stack's permissions as a document, and what a change does to them.", no_args_is_help=True)
 UP_TO_DATE = "the files in iam/ are up to date"
@@ -45,7 +45,7 @@ def show(
 
     found = manifest.manifest_of(stack)
     if written is Format.TABLE:
-        Console().print(document.to_table(found))
+        document.to_terminal(found, open_console())
     else:
         typer.echo(found.to_json() if written is Format.JSON else document.to_markdown(found), nl=False)
 
@@ -86,7 +86,7 @@ def diff(
 
     found = inputs.compared(before, after, stack)
     if written is Format.TABLE:
-        report.to_terminal(found, Console())
+        report.to_terminal(found, open_console())
     else:
         typer.echo(report.to_json(found) if written is Format.JSON else report.to_markdown(found).rstrip())
     if _reached(fail_on, broadened=any(c.broadened for c in found), high=any(c.high for c in found)):

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from ops.errors import OperationError
 from ops.iam.deployer_files import deployer_files
 from ops.iam.manifest import MANIFESTS, Entry, Manifest, from_plan, stacks
-from ops.iam.report import cell, code, folded, place, stacked
+from ops.iam.report import cell, code, place
 from ops.iam.risks import risks_of
+from ops.tables import Prose, print_table
 from rehearsal.program import ROOT, evaluate, read_stack
 
 COLUMNS = ("Role", "On", "Condition", "Why", "Needed by", "Risk")
@@ -79,15 +80,11 @@ def _lines(manifest: Manifest) -> Iterator[str]:
         yield from (f"| {' | '.join(_cells(entry))} |" for entry in entries)
 
 
-def to_table(manifest: Manifest) -> Table:
-    """The same for a terminal."""
-    title = f"Permissions of stack {manifest.stack}: {_sum(manifest)}"
-    table = Table(*folded("Permission", "Why", "Risk"), title=title, show_lines=True)
-    for entry in manifest.grants:
-        why = f"{entry.reason}\nfor {', '.join(entry.triggers)}"
-        risks = "\n".join(f"{risk.level}: {risk.text}" for risk in risks_of(entry.permission))
-        table.add_row(Text(stacked(entry.permission)), Text(why), Text(risks))
-    return table
+def to_terminal(manifest: Manifest, console: Console) -> None:
+    """Prints the same as a table."""
+    console.print(Text(f"Permissions of stack {manifest.stack}: {_sum(manifest)}", "bold"))
+    headings = ("who", "for", "member", "role", "on", "condition", Prose("why"), Prose("risk"))
+    print_table(headings, [_row(entry) for entry in manifest.grants], console)
 
 
 def _by_principal(entries: Iterable[Entry]) -> Iterator[tuple[tuple[str, str], Iterator[Entry]]]:
@@ -98,6 +95,12 @@ def _sum(manifest: Manifest) -> str:
     principals = len({entry.member for entry in manifest.grants})
     high = sum(bool(entry.violations) for entry in manifest.grants)
     return f"{len(manifest.grants)} permissions ({high} high) for {principals} principals"
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    risks = "; ".join(f"{risk.level}: {risk.text}" for risk in risks_of(entry.permission))
+    what = (entry.member, entry.role, place(entry.permission), entry.condition)
+    return entry.principal, ", ".join(entry.triggers), *what, entry.reason, risks
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:

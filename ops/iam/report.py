@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.table import Column, Table
+from rich.console import Console
 from rich.text import Text
 
 from ops.iam.compare import EFFECTS, Change
 from ops.iam.permissions import WIDE, Permission
 from ops.iam.risks import DESCRIPTIONS
+from ops.tables import Cell, Prose, print_table, visible
 
 STYLES = {"broadened": "red", "moved": "yellow", "narrowed": "green", "unchanged": "dim"}
 COLUMNS = ("Change", "Principal", "Role", "On", "Condition", "Look at")
@@ -52,30 +52,18 @@ class Comparison:
 def to_terminal(comparisons: Iterable[Comparison], console: Console) -> None:
     """Prints each comparison as a table."""
     for comparison in comparisons:
-        console.print(Group(*_terminal(comparison)))
+        console.print(Text(f"{comparison.title}: {summary(comparison)}", "bold"))
+        if comparison.shown:
+            headings = ("change", "member", "role", "on", "condition", Prose("look at"))
+            print_table(headings, [_row(change) for change in comparison.shown], console)
+        for line in _below(comparison):
+            console.print(Text(f"- {visible(line)}"))
 
 
-def _terminal(comparison: Comparison) -> Iterable[RenderableType]:
-    yield Text(f"{comparison.title}: {summary(comparison)}", style="bold")
-    if comparison.shown:
-        table = Table("Change", *folded("Permission", "Look at"), show_lines=True)
-        for change in comparison.shown:
-            effect = Text(change.effect, style=STYLES[change.effect])
-            table.add_row(effect, Text(stacked(change.permission)), Text("\n".join(_look(change))))
-        yield table
-    for line in _below(comparison):
-        yield Text(f"- {line}")
-
-
-def folded(*headers: str) -> list[Column]:
-    """Columns that never cut anything off: a reviewer must see all of an address."""
-    return [Column(header, overflow="fold") for header in headers]
-
-
-def stacked(permission: Permission) -> str:
-    """A permission on lines of their own, for the width of a terminal."""
-    condition = f"\nif {permission.condition}" * bool(permission.condition)
-    return f"{permission.member}\n{permission.role}\non {place(permission)}{condition}"
+def _row(change: Change) -> tuple[Cell, ...]:
+    p = change.permission
+    effect = Text(change.effect, STYLES[change.effect])
+    return effect, p.member, p.role, place(p), p.condition, "; ".join(_look(change))
 
 
 def to_markdown(comparisons: Iterable[Comparison]) -> str:

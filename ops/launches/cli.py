@@ -8,12 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from ops.errors import OperationError
 from ops.launches.words import KnownState, State, read_moment
 from ops.options import Json, Stack, Trigger
-from ops.printing import print_json
+from ops.printing import open_console, print_json
 
 if TYPE_CHECKING:  # Google's libraries take a second to import, which the other verbs can do without
     from ops.launches.cloud import Cloud
@@ -54,9 +53,9 @@ def list_launches(
     if as_json:
         print_json([show.as_json(launch) for launch in found])
     elif found:
-        show.print_launches(found, Console())
+        show.print_launches(found, open_console())
     else:
-        Console().print("no such events")
+        open_console().print("no such events")
 
 
 @launches.command()
@@ -75,7 +74,7 @@ def show(
         print_json([shown.as_json(launch, records) for launch, records in found])
     else:
         for launch, records in found:
-            shown.print_records(launch, records, Console())
+            shown.print_records(launch, records, open_console())
 
 
 @launches.command()
@@ -89,7 +88,7 @@ def missing(stack: Stack = "dev", trigger: Trigger = None, as_json: Json = False
     if as_json:
         print_json([shown.as_json(launch) for launch in sweep.missing])
         return
-    console = Console()
+    console = open_console()
     if sweep.missing:
         shown.print_launches(sweep.missing, console)
         console.print("What is minutes old may still be on its way. To launch: pipeline-trigger replay --missing")
@@ -133,18 +132,18 @@ def replay(
         if missing:
             chosen += find_missing(cloud, deployment, trigger).missing
         if not chosen:
-            Console().print("nothing to replay")
+            open_console().print("nothing to replay")
             return
-        shown.print_launches(chosen, Console())
+        shown.print_launches(chosen, open_console())
         if not yes:
             typer.confirm(f"Replay {len(chosen)}?", abort=True)
         if again:
             for launch in chosen:
                 key = replaying.launch_again(cloud, launch, because)
-                Console().print(f"one more run was asked for: pipeline-trigger launches show {key}")
+                open_console().print(f"one more run was asked for: pipeline-trigger launches show {key}")
         else:
             count = replaying.replay(cloud, deployment, chosen)
-            Console().print(f"{count} replayed; pipeline-trigger launches list shows what becomes of them")
+            open_console().print(f"{count} replayed; pipeline-trigger launches list shows what becomes of them")
 
 
 @contextlib.contextmanager

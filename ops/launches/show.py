@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from ops.launches.history import Launch
 from ops.launches.words import State
-from ops.printing import print_details, print_table, show_moment
+from ops.printing import show_moment
+from ops.tables import print_details, print_table, visible
 
 SHOWN = ("reason", "again_because", "run_id", "run_url", "parameters", "package", "message_id", "attempt")
 COLOURS = {
@@ -47,15 +48,13 @@ def as_json(launch: Launch, records: Sequence[Mapping[str, Any]] | None = None) 
 
 def print_launches(launches: Sequence[Launch], console: Console) -> None:
     """Prints events as a table."""
-    rows = [
-        (show_moment(one.at), one.trigger.name, _state(one), escape(one.event), one.run_id or "-") for one in launches
-    ]
+    rows = [(show_moment(one.at), one.trigger.name, _state(one), one.event, one.run_id or "") for one in launches]
     print_table(("at", "trigger", "state", "event", "run"), rows, console)
 
 
 def print_records(launch: Launch, records: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Prints one event: where it is, which run it started, and if none, why."""
-    console.print(f"[bold]{escape(launch.event)}[/] is {_state(launch)}", soft_wrap=True)
+    console.print(Text.assemble((visible(launch.event), "bold"), " is ", _state(launch)))
     rows: list[tuple[str, object]] = [
         ("trigger", launch.trigger.id),
         ("key", launch.key),
@@ -71,5 +70,5 @@ def print_records(launch: Launch, records: Sequence[Mapping[str, Any]], console:
     print_details([(name, value if isinstance(value, str) else json.dumps(value)) for name, value in rows], console)
 
 
-def _state(launch: Launch) -> str:
-    return f"[{COLOURS[launch.state]}]{launch.state}[/]"
+def _state(launch: Launch) -> Text:
+    return Text(launch.state, COLOURS[launch.state])

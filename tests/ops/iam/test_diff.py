@@ -211,13 +211,25 @@ def test_a_name_cannot_break_out_of_its_cell_in_a_comment() -> None:
     assert row.replace(r"\|", "").count("|") == 7
 
 
-def test_a_terminal_shows_addresses_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+def test_a_terminal_shows_addresses_in_full(width: int) -> None:
     """An address that is cut off could be anybody's."""
     output = io.StringIO()
     comparison: Comparison = recorded(PREVIEW_DIRECTORY / "condition-removed.json")
-    to_terminal([comparison], Console(file=output, width=90))
-    assert "…" not in output.getvalue()
-    assert "2 broadened, 1 narrowed" in output.getvalue()
+    to_terminal([comparison], Console(file=output, force_terminal=True, color_system=None, width=width))
+    words = output.getvalue().split()
+    assert "2 broadened, 1 narrowed" in " ".join(words)
+    assert {text for one in comparison.changes for text in (one.permission.member, one.permission.role)} <= {*words}
+
+
+def test_in_a_pipe_each_change_is_one_line() -> None:
+    output = io.StringIO()
+    comparison: Comparison = recorded(PREVIEW_DIRECTORY / "condition-removed.json")
+    to_terminal([comparison], Console(file=output))
+    _, _, *lines = output.getvalue().splitlines()
+    for one, line in zip(comparison.shown, lines, strict=False):
+        p = one.permission
+        assert all(text in line for text in (one.effect, p.member, p.role, p.condition, one.what))
 
 
 def test_what_cannot_be_seen_is_said_under_the_table() -> None:

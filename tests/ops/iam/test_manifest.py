@@ -1,16 +1,19 @@
 """The manifest holds every permission of a stack, with its reason and who needs it, and is never stale."""
 
+import io
 import json
 import random
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from infra.resources import grants
 from ops.errors import OperationError
 from ops.iam import document
 from ops.iam.manifest import Manifest, from_plan, stacks
+from ops.iam.report import place
 from rehearsal.program import PROJECT_NUMBER, ROOT, Plan, Resource, evaluate, read_stack
 from tests.ops.iam.previews import change, state, step
 from tests.plans import TRIGGERS, dev_config, plan
@@ -117,6 +120,25 @@ def test_the_page_says_all_that_a_reviewer_asks(dev: Plan) -> None:
     assert {line for line in page.splitlines() if line.startswith("## ")} == {
         f"## {name}" for name in ("app-engine", "build", "echo-push", "pubsub-agent", "storage-agent")
     }
+
+
+def test_in_a_pipe_each_grant_is_one_line_with_all_that_is_known_of_it(dev: Plan) -> None:
+    manifest, out = from_plan(dev, "acme-ml-dev"), io.StringIO()
+    document.to_terminal(manifest, Console(file=out))
+    _, heading, *lines = out.getvalue().splitlines()
+    assert heading.split() == ["who", "for", "member", "role", "on", "condition", "why", "risk"]
+    for entry, line in zip(manifest.grants, lines, strict=True):
+        known = (entry.principal, entry.member, entry.role, place(entry.permission), entry.condition, entry.reason)
+        assert all(text in line for text in (*known, *entry.triggers))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+def test_on_a_terminal_no_address_is_cut(dev: Plan, width: int) -> None:
+    manifest, out = from_plan(dev, "acme-ml-dev"), io.StringIO()
+    document.to_terminal(manifest, Console(file=out, force_terminal=True, color_system=None, width=width))
+    words = out.getvalue().split()
+    for entry in manifest.grants:
+        assert {entry.member, entry.role, place(entry.permission).split(" ")[-1]} <= {*words}
 
 
 def test_an_iam_resource_that_is_no_grant_is_listed_all_the_same(dev: Plan) -> None:

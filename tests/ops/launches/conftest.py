@@ -117,9 +117,9 @@ class Desk:
         """Lets every lease expire, now and from now on."""
         self.monkeypatch.setattr(ledger, "CLOCK_RESOLUTION", -10 * LEASE)
 
-    def run(self, *arguments: str) -> str:
+    def run(self, *arguments: str, width: int = 200) -> str:
         """Runs `pipeline-trigger` and returns what it prints."""
-        done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": "200"}, catch_exceptions=False)
+        done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": str(width)}, catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return done.output
 

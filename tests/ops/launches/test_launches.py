@@ -1,6 +1,7 @@
 """`launches` says of every event where it is, and of every file whether it was an event."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
@@ -35,10 +36,21 @@ def test_every_event_is_listed_with_its_state_and_its_run(desk: Desk) -> None:
     assert [launch["at"] for launch in listed] == sorted((launch["at"] for launch in listed), reverse=True)
 
 
-def test_a_table_shows_what_json_holds_and_cuts_nothing(desk: Desk) -> None:
-    for state, event in one_of_each(desk).items():
-        [line] = [line for line in desk.run("launches", "list").splitlines() if event in line]
-        assert f" {state} " in line
+def test_in_a_pipe_every_event_is_one_line_with_all_that_json_holds(desk: Desk) -> None:
+    one_of_each(desk)
+    _, *lines = desk.run("launches", "list", width=40).splitlines()
+    for launch, line in zip(desk.json("launches", "list"), lines, strict=True):
+        assert all(f" {launch[name] or '-'} " in f"{line} " for name in ("trigger", "state", "event", "run_id"))
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 200])
+def test_on_a_terminal_no_event_and_no_run_is_cut(desk: Desk, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_of_each(desk)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    words = re.sub(r"\x1b\[\d*m", "", desk.run("launches", "list", width=width)).split()
+    for launch in desk.json("launches", "list"):
+        assert {launch[name] for name in ("trigger", "state", "event", "run_id") if launch[name]} <= {*words}
 
 
 @pytest.mark.parametrize("state", ["launched", "rejected", "dead-lettered", "open"])
