@@ -98,10 +98,12 @@ def test_no_name_steers_the_terminal(rows: list[list[str]], width: int | None) -
 
 
 @given(st.lists(ids.map(lambda text: re.sub(r"\s", "_", text)), min_size=1, max_size=12), widths)
+@example(["漢字漢字漢字漢字"] * 8, 60)
 def test_a_sentence_is_broken_between_words_only(words: list[str], width: int) -> None:
     lines = printed(("id", Prose("why")), [("x", " ".join(words))], width)
     shown = [word for line in lines for word in line.split(" ") if word]
     assert shown == ["id", "why", "x", *(visible(word) for word in words)]
+    assert all(cell_len(line) <= width or len(line.removeprefix("x").split()) == 1 for line in lines)
 
 
 def test_a_sentence_fills_what_its_row_leaves_it() -> None:
