@@ -1,4 +1,7 @@
-"""Plans of stacks for tests, and their rendering as golden files: `make golden` writes those anew."""
+"""The product's own stacks, their plans, and what is kept of them to compare: `make golden` writes that anew.
+
+They are copies of the samples that the product comes with, as these were: the samples are whoever's the checkout is.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,14 @@ import pulumi
 import yaml
 
 from infra.resources.foundation import SERVICES
-from rehearsal.program import Plan, Resource, evaluate, read_stack
+from ops.iam import document
+from rehearsal.program import ROOT, Plan, Resource, evaluate, read_stack
 
 GOLDEN = Path(__file__).parent / "golden"
-STACKS = ("dev", "prod")
+STACKS = Path(__file__).parent / "stacks"
+DEV, PROD = (STACKS / f"Pulumi.{name}.yaml" for name in ("dev", "prod"))
+EXAMPLES = sorted((ROOT / "examples").glob("Pulumi.*.yaml"))
+STACK_FILES = [DEV, PROD, *EXAMPLES]
 TRIGGERS = "event-triggered-pipelines:triggers"
 # What changes with every edit of the launcher and every release of kfp is not what a reviewer looks for here.
 HASHES = {r"launcher-[0-9a-f]{12}\.zip": "launcher-CONTENT_HASH.zip", r"sha256:[0-9a-f]{64}": "sha256:DIGEST"}
@@ -23,7 +30,7 @@ HASHES = {r"launcher-[0-9a-f]{12}\.zip": "launcher-CONTENT_HASH.zip", r"sha256:[
 
 def dev_config(**changes: Any) -> dict[str, str]:
     """The dev stack's configuration with changes to its trigger: ``source__prefix="in/"``; None takes a key out."""
-    _, config = read_stack("dev")
+    _, config = read_stack(str(DEV))
     triggers = json.loads(config[TRIGGERS])
     for path, value in changes.items():
         *parents, key = path.split("__")
@@ -82,5 +89,7 @@ def _plain(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    for stack in STACKS:
-        (GOLDEN / f"{stack}.yaml").write_text(render(evaluate(*read_stack(stack))))
+    for file in (DEV, PROD):
+        planned = evaluate(*read_stack(str(file)))
+        (GOLDEN / f"{planned.stack}.yaml").write_text(render(planned))
+    document.update(STACKS)

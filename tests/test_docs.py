@@ -14,6 +14,7 @@ import yaml
 from ops.cli import app
 from policy.rules import RULES
 from rehearsal.program import ROOT, evaluate, read_stack
+from tests.plans import DEV, EXAMPLES
 
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LONGEST_README = 200
@@ -33,10 +34,10 @@ def test_every_stack_file_in_the_documents_is_accepted(where: str, block: str, t
 
 def test_the_readme_shows_the_dev_stack_as_it_is() -> None:
     (_, shown), *_ = blocks("yaml")
-    assert yaml.safe_load(shown) == yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())
+    assert yaml.safe_load(shown) == yaml.safe_load(DEV.read_text())
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("Pulumi.*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_every_example_stack_is_accepted(path: Path) -> None:
     assert evaluate(*read_stack(str(path))).exports
 

@@ -12,6 +12,7 @@ import typer
 import yaml
 
 from ops.cli import app
+from tests.plans import DEV
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / ".github").rglob("*.yml"))
@@ -166,4 +167,4 @@ def test_every_command_that_a_workflow_runs_is_one() -> None:
 def test_the_previewed_stack_holds_no_secret() -> None:
     """A pull request previews with an empty passphrase, which opens no secret."""
     assert WORKFLOWS["preview"]["jobs"]["preview"]["env"]["STACK"] == "${{ vars.PREVIEW_STACK || 'dev' }}"
-    assert "secure:" not in (ROOT / "Pulumi.dev.yaml").read_text()
+    assert "secure:" not in DEV.read_text()

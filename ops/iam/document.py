@@ -15,16 +15,14 @@ from ops.iam.manifest import MANIFESTS, Entry, Manifest, from_plan, stacks
 from ops.iam.report import cell, code, place
 from ops.iam.risks import risks_of
 from ops.tables import Prose, print_table
-from rehearsal.program import ROOT, evaluate, read_stack
+from rehearsal.program import ROOT, Plan, evaluate, read_stack
 
 COLUMNS = ("Role", "On", "Condition", "Why", "Needed by", "Risk")
 
 
-def files_of(stack: str) -> dict[str, str]:
+def files_of(plan: Plan, project: str) -> dict[str, str]:
     """The files about a stack, by name, as they should be: permissions that it gives, and that deploying it takes."""
-    name, config = read_stack(stack)
-    plan = evaluate(name, config)
-    manifest = from_plan(plan, config.get("gcp:project", ""))
+    manifest, stack = from_plan(plan, project), plan.stack
     texts = {f"{stack}.json": manifest.to_json(), f"{stack}.md": to_markdown(manifest), **deployer_files(plan)}
     return {f"{MANIFESTS}/{name}": text for name, text in texts.items()}
 
@@ -49,10 +47,18 @@ def check(root: Path = ROOT) -> None:
 
 
 def _stale(root: Path) -> dict[str, str]:
-    wanted = {name: text for stack in stacks(root) for name, text in files_of(stack).items()}
+    found: dict[str, str] = {}
+    for stack in stacks(root):
+        name, config = read_stack(stack, root)
+        found |= stale_files(evaluate(name, config), config.get("gcp:project", ""), root)
+    return found
+
+
+def stale_files(plan: Plan, project: str, root: Path = ROOT) -> dict[str, str]:
+    """Those files of a stack that are not as they should be, and what they should be."""
     return {
         name: text
-        for name, text in wanted.items()
+        for name, text in files_of(plan, project).items()
         if not (root / name).is_file() or (root / name).read_text() != text
     }
 

@@ -29,6 +29,7 @@ from tests.conftest import Serve
 from tests.connect.conftest import AUDIENCE, KEYED, PERSON, RUNS, RUNTIME, Cloud
 from tests.keys import KEY_ID, certify, make_key
 from tests.launcher.wire import Wire, api_error, shown
+from tests.plans import DEV
 
 HEALTH, HEALTH_V1 = "/apis/v2beta1/healthz", "/apis/v1beta1/healthz"
 BROKEN_JSON = PlainTextResponse("{", media_type="application/json")
@@ -389,7 +390,7 @@ def test_all_of_it_takes_five_seconds_at_most() -> None:
 
 
 def test_a_missing_endpoint_of_a_stack(bare: Path) -> None:
-    failed = failure(stack="dev", trigger="orders")
+    failed = failure(stack=str(DEV), trigger="orders")
     assert failed.problem is Problem.NO_TARGET
     assert "stack dev has no KFP target for trigger orders; name one of its triggers that has: echo" in str(failed)
 

@@ -17,8 +17,7 @@ from rehearsal.chaos.faults import every_kind
 from rehearsal.chaos.traffic import Event, events
 from rehearsal.google.objects import Object
 from rehearsal.kfp.runs import Workflow
-from rehearsal.program import ROOT
-from tests.plans import plan
+from tests.plans import DEV, PROD, plan
 
 EVENTS, SEED = 60, 1
 
@@ -104,7 +103,7 @@ def test_the_command_takes_a_stack_on_vertex() -> None:
     assert re.search(r"10 +workflows started", shown)
 
 
-@pytest.mark.parametrize("stack", ["prod", "examples/Pulumi.orders.yaml", "examples/Pulumi.batches.yaml"])
+@pytest.mark.parametrize("stack", [str(PROD), "examples/Pulumi.orders.yaml", "examples/Pulumi.batches.yaml"])
 def test_a_stack_whose_runs_it_could_not_count_is_refused(stack: str) -> None:
     with pytest.raises(OperationError, match=r"needs a stack with one trigger, on a bucket"):
         show_chaos(stack, EVENTS, SEED, Console(quiet=True))
@@ -119,7 +118,7 @@ def test_a_stack_whose_runs_it_could_not_count_is_refused(stack: str) -> None:
     ],
 )
 def test_a_trigger_that_would_not_launch_every_file_is_refused(key: str, change: str, tmp_path: Path) -> None:
-    text = (ROOT / "Pulumi.dev.yaml").read_text()
+    text = DEV.read_text()
     assert key in text
     (tmp_path / "Pulumi.picky.yaml").write_text(text.replace(key, change))
     with pytest.raises(OperationError, match=r"needs a stack with one trigger, on a bucket"):

@@ -12,7 +12,7 @@ import yaml
 from rehearsal.environment import Environment, LogLine
 from rehearsal.google.pubsub import Message
 from rehearsal.program import ROOT, evaluate, read_stack
-from tests.plans import TRIGGERS
+from tests.plans import DEV, TRIGGERS
 
 PATIENCE = 30  # seconds for the next line of a log
 TOPIC = "projects/acme-shop/topics/orders"
@@ -81,7 +81,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    _, config = read_stack("dev")
+    _, config = read_stack(str(DEV))
     with Environment(evaluate("dev", {**config, TRIGGERS: json.dumps(_triggers())})) as environment:
         [endpoint] = {id(trigger.endpoint): trigger.endpoint for trigger in environment.triggers}.values()
         endpoint._execute = None

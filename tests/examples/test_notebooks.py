@@ -22,7 +22,7 @@ from rehearsal.program import ROOT
 from rehearsal.runs import RunExecutor
 from tests.examples.conftest import PERSON, Play, read_notebook
 from tests.keys import KEY_ID, make_key
-from tests.plans import plan
+from tests.plans import DEV, plan
 
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "examples").glob("*.ipynb"))
 RUNTIME = "runtime@acme-ml-dev.iam.gserviceaccount.com"
@@ -106,7 +106,7 @@ def test_an_event_triggers_a_run(environment: Environment, play: Play, sign_in: 
     [trigger] = environment.triggers
     sign_in(environment.tokens)
     stack = tmp_path / "Pulumi.mine.yaml"
-    dev = (ROOT / "Pulumi.dev.yaml").read_text().replace("acme-ml-dev", "my-own-project")
+    dev = DEV.read_text().replace("acme-ml-dev", "my-own-project")
     dev = re.sub(r"host: https://\S+", f"host: {trigger.settings['target']['host']}", dev)
     stack.write_text(dev.replace("access: viewer", "access: none"))
     (tmp_path / "bin").mkdir()

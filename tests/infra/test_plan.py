@@ -1,18 +1,21 @@
 """The plan as a whole: what a reviewer reads, and what the engine would refuse."""
 
+from pathlib import Path
+
 import pytest
 
 from rehearsal.program import UNKNOWN, Plan, Resource, evaluate, read_stack
 from tests.infra.schema import problems
-from tests.plans import GOLDEN, STACKS, dev_config, plan, render
+from tests.plans import DEV, GOLDEN, PROD, dev_config, plan, render
 
 LABELLED = ("Bucket", "Topic", "Subscription", "Function", "Repository")
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_the_plan_is_the_reviewed_one(stack: str) -> None:
-    reviewed = (GOLDEN / f"{stack}.yaml").read_text()
-    assert render(evaluate(*read_stack(stack))) == reviewed, "the plan changed: read `make golden; git diff`"
+@pytest.mark.parametrize("file", [DEV, PROD], ids=lambda path: path.name)
+def test_the_plan_is_the_reviewed_one(file: Path) -> None:
+    planned = evaluate(*read_stack(str(file)))
+    reviewed = (GOLDEN / f"{planned.stack}.yaml").read_text()
+    assert render(planned) == reviewed, "the plan changed: read `make golden; git diff`"
 
 
 def test_a_second_evaluation_changes_nothing(dev: Plan) -> None:

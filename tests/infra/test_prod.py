@@ -5,11 +5,12 @@ import pytest
 from policy.resources import roles_of
 from policy.rules import BASIC_ROLES
 from rehearsal.program import Plan, evaluate, read_stack
+from tests.plans import PROD
 
 
 @pytest.fixture(scope="module")
 def prod() -> Plan:
-    return evaluate(*read_stack("prod"))
+    return evaluate(*read_stack(str(PROD)))
 
 
 def test_no_role_is_a_basic_one(prod: Plan) -> None:

@@ -7,7 +7,7 @@ from google.auth.compute_engine import _metadata
 
 from ops.doctor.configuration import SAMPLES
 from ops.doctor.machine import CREDENTIALS
-from rehearsal.program import ROOT
+from tests.plans import DEV
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def mine(tmp_path: Path) -> str:
     """A stack file with a project and an endpoint of one's own."""
-    text = (ROOT / "Pulumi.dev.yaml").read_text()
+    text = DEV.read_text()
     for sample in SAMPLES:
         text = text.replace(sample, "my-own-project")
     path = tmp_path / "Pulumi.mine.yaml"

@@ -16,9 +16,7 @@ from pydantic import Field
 from infra.configuration.model import Model
 from ops import reference
 from ops.reference import PAGE, SCHEMA, stack_schema, tables, write_page, write_schema
-from rehearsal.program import ROOT
-
-STACK_FILES = [*ROOT.glob("Pulumi.*.yaml"), *(ROOT / "examples").glob("Pulumi.*.yaml")]
+from tests.plans import DEV, STACK_FILES
 
 
 def test_the_page_and_the_schema_are_current() -> None:
@@ -83,7 +81,7 @@ def test_every_stack_file_passes_in_an_editor_that_knows_the_schema(path: Path) 
     ids=str,
 )
 def test_the_schema_marks_what_is_wrong(changes: dict[str, Any], problem: str) -> None:
-    file = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())
+    file = yaml.safe_load(DEV.read_text())
     for key, value in changes.items():
         (file["config"] if ":" in key else file["config"]["event-triggered-pipelines:triggers"][0])[key] = value
     with pytest.raises(jsonschema.ValidationError, match=problem):

@@ -10,7 +10,7 @@ import pytest
 from infra.configuration.settings import read_settings
 from infra.errors import ConfigurationError
 from rehearsal.program import evaluate, read_stack
-from tests.plans import TRIGGERS, dev_config
+from tests.plans import STACKS, TRIGGERS, dev_config
 
 HOST = "1234abcd-dot-us-central1.pipelines.googleusercontent.com"
 
@@ -389,8 +389,10 @@ def test_all_problems_are_said_at_once() -> None:
 
 
 def test_a_stack_file_that_is_not_there() -> None:
-    with pytest.raises(ConfigurationError, match=r"there is no stack file Pulumi.nope.yaml; choose one of dev"):
-        read_stack("nope")
+    with pytest.raises(
+        ConfigurationError, match=r"there is no stack file Pulumi.nope.yaml; choose one of dev, prod,"
+    ):
+        read_stack("nope", STACKS)
 
 
 @pytest.mark.parametrize("content", ["config: [1]", "- 1", "a: b: c", "text"], ids=str)

@@ -152,10 +152,12 @@ def test_an_edit_of_a_pipeline_is_seen_by_the_next_evaluation(pipelines: Path) -
 
 
 @pytest.mark.parametrize("name", ["ecco", "images", "__init__", "../infra/settings"])
-def test_an_unknown_pipeline_is_answered_with_those_there_are(name: str) -> None:
+def test_an_unknown_pipeline_is_answered_with_those_there_are(name: str, pipelines: Path) -> None:
+    for there in ("__init__", "images", "mine", "yours"):
+        (pipelines / f"{there}.py").touch()
     text = refusal(name)
     assert f"there is no pipelines/{name}.py" in text
-    assert "choose one of echo, validate_csv" in text
+    assert "choose one of mine, yours, or" in text
 
 
 @pytest.mark.parametrize(

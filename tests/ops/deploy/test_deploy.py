@@ -1,5 +1,6 @@
 """`make up` says what is missing and the command that mends it, and else runs the Pulumi CLI."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,9 @@ import pytest
 from infra.errors import ConfigurationError
 from ops.deploy import deploy
 from ops.errors import OperationError
-from rehearsal.program import ROOT
+from rehearsal.program import ROOT, read_stack
 from tests.ops.machines import install_cli
+from tests.plans import DEV, STACKS
 
 
 def missing(stack: str) -> str:
@@ -18,7 +20,7 @@ def missing(stack: str) -> str:
 
 
 def test_all_that_is_missing_is_said_at_once_with_what_mends_it(machine: Path) -> None:
-    first, cli, credentials, *samples = missing("dev").splitlines()
+    first, cli, credentials, *samples = missing(str(DEV)).splitlines()
     assert first == "`pulumi up` of stack dev needs this first:"
     assert cli == "- the Pulumi CLI is not installed: curl -fsSL https://get.pulumi.com | sh"
     assert credentials.startswith("- there are no Google Cloud credentials (")
@@ -63,6 +65,7 @@ def test_a_destroy_asks_only_for_what_it_needs(machine: Path, log: Path, monkeyp
     """The sample project, or a pipeline that no longer compiles, must not keep anybody from taking a stack down."""
     install_cli(machine, log)
     monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
+    monkeypatch.setattr(deploy, "read_stack", partial(read_stack, root=STACKS))
     assert deploy.run_pulumi("destroy", "dev") == 0
     assert log.read_text().splitlines() == [
         f"{ROOT}: pulumi stack select dev",

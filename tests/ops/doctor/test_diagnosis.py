@@ -16,6 +16,7 @@ from ops.doctor.finding import Finding
 from ops.doctor.machine import check_credentials
 from tests.ops.doctor.conftest import HOST, PROJECT, Clinic
 from tests.ops.machines import install_cli
+from tests.plans import DEV
 
 LOGIN = "gcloud auth application-default login"
 
@@ -25,7 +26,7 @@ def of(findings: list[Finding], check: str) -> Finding:
 
 
 def test_with_nothing_on_the_machine_it_says_what_it_could_not_check(machine: Path) -> None:
-    findings = diagnose("dev", reach=lambda _: pytest.fail("nobody is asked about the samples"))
+    findings = diagnose(str(DEV), reach=lambda _: pytest.fail("nobody is asked about the samples"))
     assert [(finding.check, finding.status) for finding in findings] == [
         ("Pulumi CLI", "problem"),
         ("credentials", "problem"),

@@ -11,6 +11,7 @@ from tests.conftest import Serve
 from tests.connect.conftest import AUDIENCE, KEYED, Cloud
 from tests.launcher.wire import EXPERIMENTS, RUNS, api_error
 from tests.ops.endpoint.conftest import Command
+from tests.plans import DEV
 
 MAY = ["may list pipelines", "may list experiments", "may list runs", "may change things"]
 
@@ -69,7 +70,7 @@ def test_what_one_may_not_read_does_not_hide_the_rest(command: Command, cloud: C
     ("options", "step"),
     [
         (["--host", "http://kfp.acme.example"], "endpoint"),
-        (["--stack", "dev", "--trigger", "nope"], "endpoint"),
+        (["--stack", str(DEV), "--trigger", "nope"], "endpoint"),
         (["--stack", "nope"], "endpoint"),
         (["--host", "https://kfp.acme.example"], "token"),
         (["--host", "http://127.0.0.1:1"], "server"),

@@ -9,11 +9,10 @@ import yaml
 from ops.errors import OperationError
 from ops.iam.deployer import ACT_AS, ATTACH, NEEDS, SERVICE_ACCOUNT_USER, accounts_relied_on, needs_of
 from ops.iam.deployer_files import LONGEST_LIST, SUFFIXES, deployer_files
-from rehearsal.program import ROOT, Plan, evaluate, read_stack
-from tests.plans import plan
+from rehearsal.program import Plan, evaluate, read_stack
+from tests.plans import DEV, PROD, STACK_FILES, STACKS, plan
 
-STACKS = [path for folder in (ROOT, ROOT / "examples") for path in sorted(folder.glob("Pulumi.*.yaml"))]
-FOLDER = ROOT / "iam"
+FOLDER = STACKS / "iam"
 STRANGER = "kfp-nodes@their-project.iam.gserviceaccount.com"
 
 
@@ -32,19 +31,18 @@ def held() -> dict[str, set[str]]:
     }
 
 
-@pytest.mark.parametrize("path", [path for path in STACKS if path.parent == ROOT], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [DEV, PROD], ids=lambda path: path.name)
 def test_the_files_are_what_the_plan_needs(path: Path) -> None:
     for name, text in deployer_files(evaluate(*read_stack(str(path)))).items():
-        assert (FOLDER / name).read_text() == text, f"iam/{name} is stale: read `make iam; git diff iam`"
+        assert (FOLDER / name).read_text() == text, f"{name} is stale: read `make golden; git diff`"
 
 
 def test_there_are_no_files_of_stacks_that_are_gone() -> None:
     there = {path.name for suffix in SUFFIXES for path in FOLDER.glob(f"*{suffix}")}
-    names = [path.name.split(".")[1] for path in STACKS if path.parent == ROOT]
-    assert there == {f"{name}{suffix}" for name in names for suffix in SUFFIXES}
+    assert there == {f"{name}{suffix}" for name in ("dev", "prod") for suffix in SUFFIXES}
 
 
-@pytest.mark.parametrize("path", STACKS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", STACK_FILES, ids=lambda path: path.name)
 def test_every_resource_of_every_stack_has_its_needs_told(path: Path) -> None:
     assert needs_of(evaluate(*read_stack(str(path)))).permissions
 

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from rich.console import Console
 
 from ops import cli
 from ops.errors import OperationError
-from ops.iam import inputs
+from ops.iam import document, inputs
 from ops.iam.manifest import Entry, Manifest
 from ops.iam.report import Comparison, to_json, to_markdown, to_terminal
 from tests.ops.iam.previews import BUCKET_MEMBER, PREVIEWS, change, recorded, roles, state, step
+from tests.plans import DEV, STACKS
 
 PREVIEW_DIRECTORY = PREVIEWS[0].parent
 PUSH = Entry(
@@ -247,12 +249,15 @@ def test_json_lists_what_is_unchanged_too() -> None:
     assert [change["effect"] for change in document["changes"]] == ["moved", "unchanged"]
 
 
+OF_DEV = ("--stack", str(DEV))
+
+
 @pytest.mark.parametrize(
     ("arguments", "shown"),
     [
-        (("show", "--format", "markdown"), "## echo-push"),
-        (("show", "--format", "json"), '"principal": "echo-push"'),
-        (("show",), "Permissions of stack dev"),
+        (("show", *OF_DEV, "--format", "markdown"), "## echo-push"),
+        (("show", *OF_DEV, "--format", "json"), '"principal": "echo-push"'),
+        (("show", *OF_DEV), "Permissions of stack dev"),
         (("check",), "the files in iam/ are up to date"),
     ],
 )
@@ -262,5 +267,6 @@ def test_the_verbs_answer(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(document, "check", partial(document.check, STACKS))
     assert run(*arguments, monkeypatch=monkeypatch) == 0
     assert shown in capsys.readouterr().out

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,18 @@ from function_src.launcher.settings import KfpTarget, Trigger
 from function_src.launcher.sources import GcsSource
 from ops.cli import app
 from ops.errors import OperationError
+from ops.launches import deployment
 from rehearsal.google.pubsub import Message, PubSub, Subscription
 from rehearsal.google.pubsub_api import PubSubApi
 from rehearsal.google.storage import Storage
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import Loopback
+from rehearsal.program import read_stack
 from tests.conftest import Serve
 from tests.launcher.conftest import Identity, identity
 from tests.launcher.deliveries import as_json
 from tests.launcher.test_launch import LEASE, PACKAGE
+from tests.plans import STACKS
 
 __all__ = ["identity"]  # fixtures
 
@@ -176,5 +180,6 @@ def desk(
     program.write_text(FAKE_CLI.format(outputs=outputs))
     program.chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(deployment, "read_stack", partial(read_stack, root=STACKS))
     yield Desk(loopback, storage, pubsub, kfp, serve(kfp.app), api, inbox, letters, monkeypatch)
     loopback.run(pubsub.close())

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ops.rehearse.rehearse import rehearse_stack
 from rehearsal.program import ROOT
+from tests.plans import DEV
 
 PICTURE = ROOT / "docs" / "rehearsal.svg"
 WIDTH = 126
@@ -81,7 +82,7 @@ def draw(told: str) -> str:
 
 def main() -> int:
     console = Console(record=True, width=WIDTH, color_system="standard", file=io.StringIO())
-    status = rehearse_stack("dev", None, console)
+    status = rehearse_stack(str(DEV), None, console)
     PICTURE.write_text(draw(console.export_text(styles=True)))
     return status
 

@@ -13,13 +13,14 @@ from rehearsal.program import ROOT
 from rehearsal.runs import RunExecutor
 from tests.ops.rehearse.picture import PICTURE, WIDTH, lines, shown, text_of
 from tests.ops.rehearse.rehearsals import COMMAND, REPLAYED, STORY, outcomes, rehearse
+from tests.plans import DEV
 
 
 @pytest.fixture(scope="module")
 def done() -> subprocess.CompletedProcess[str]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("COLUMNS", str(WIDTH))
-        return rehearse()
+        return rehearse("--stack", str(DEV))
 
 
 def test_a_file_s_uri_comes_out_of_the_pipeline_that_it_started(done: subprocess.CompletedProcess[str]) -> None:
@@ -54,7 +55,7 @@ def test_a_file_that_the_pipeline_cannot_use_is_seen_in_the_exit_status(tmp_path
 
 
 def test_an_endpoint_inside_a_network_is_rehearsed_without_a_token(tmp_path: Path) -> None:
-    stack = (ROOT / "Pulumi.dev.yaml").read_text().replace("access: viewer", "access: none")
+    stack = DEV.read_text().replace("access: viewer", "access: none")
     inside = re.sub(r"host: \S+", "host: https://kfp.internal.example", stack)
     (tmp_path / "Pulumi.inside.yaml").write_text(inside)
     done = rehearse("--stack", str(tmp_path / "Pulumi.inside.yaml"))
@@ -73,8 +74,11 @@ def test_components_do_not_see_the_person_s_credentials(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--stack", "nope"], "error: there is no stack file Pulumi.nope.yaml; choose one of dev"),
-        (["--file", "nope.txt"], "error: there is no file nope.txt; give the path of a local file"),
+        (["--stack", "nope"], "error: there is no stack file Pulumi.nope.yaml; choose one of "),
+        (
+            ["--stack", str(DEV), "--file", "nope.txt"],
+            "error: there is no file nope.txt; give the path of a local file",
+        ),
         (
             ["--stack", "examples/Pulumi.orders.yaml"],
             "reads what stands in its files; give one: make rehearse STACK=",
@@ -90,7 +94,7 @@ def test_what_is_missing_is_said_without_a_traceback(arguments: list[str], messa
 
 def test_a_refused_configuration_is_shown_as_it_is(tmp_path: Path) -> None:
     stack = tmp_path / "Pulumi.mine.yaml"
-    stack.write_text((ROOT / "Pulumi.dev.yaml").read_text().replace("kind: gcs, prefix: incoming/", "kind: [red]"))
+    stack.write_text(DEV.read_text().replace("kind: gcs, prefix: incoming/", "kind: [red]"))
     done = rehearse("--stack", str(stack))
     assert done.returncode == 1
     assert (
@@ -104,7 +108,7 @@ def test_a_refused_configuration_is_shown_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_it_leaves_nothing_running(stop: signal.Signals) -> None:
     rehearsal = subprocess.Popen(
-        COMMAND,
+        [*COMMAND, "--stack", str(DEV)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -3,6 +3,7 @@
 import re
 
 from tests.ops.rehearse.rehearsals import REPLAYED, STORY, outcomes, rehearse
+from tests.plans import PROD
 
 FILES = ["✓ launched", "✓ duplicate", "✓ skipped", "✓ rejected", "✓ launched"]  # of a trigger with a glob
 
@@ -15,7 +16,7 @@ def test_batch_markers_start_runs_and_data_files_are_skipped() -> None:
 
 
 def test_each_trigger_of_the_prod_stack_is_rehearsed_with_its_own_sample() -> None:
-    done = rehearse("--stack", "prod")
+    done = rehearse("--stack", str(PROD))
     assert done.returncode == 0, done.stdout + done.stderr
     assert outcomes(done) == [*STORY, REPLAYED, *FILES]
     assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 2.0}' in done.stdout
