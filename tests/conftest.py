@@ -1,17 +1,34 @@
-"""What tests in several rooms serve their stand-ins with."""
+"""What tests in several rooms serve their stand-ins with, and the watch over the files that a user owns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import tempfile
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from starlette.types import ASGIApp
 
 from rehearsal.loopback import Loopback
+from tests.watch.sitecustomize import HERE, NOTES
 
 Serve = Callable[[ASGIApp], str]
+
+noted = tempfile.NamedTemporaryFile()  # noqa: SIM115 it is there for as long as this process is
+os.environ[NOTES] = noted.name
+os.environ["PYTHONPATH"] = os.pathsep.join([HERE, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    """Fails the test that has opened a file which a user owns, in this process or in one that it started."""
+    yield
+    if opened := sorted(set(Path(noted.name).read_text().splitlines())):
+        Path(noted.name).write_text("")
+        pytest.fail("these are the user's, and the product's tests read none of them: " + "; ".join(opened))
 
 
 @dataclass
