@@ -24,7 +24,8 @@ ALLOWED = {
     "ops": {"connect", "function_src", "infra", "policy", "rehearsal"},
 }
 PURE_LAUNCHER_MODULES = {
-    f"function_src.launcher.{module}" for module in ("condition", "glob", "origin", "package", "parameters")
+    f"function_src.launcher.{module}"
+    for module in ("condition", "expression", "fitting", "glob", "origin", "package", "parameters")
 }
 LONGEST_MODULE = 300
 FULL = 13  # modules in a folder

@@ -10,7 +10,8 @@ from typing import Any
 
 from jmespath.parser import ParsedResult
 
-from .parameters import UnmappableError, describe, evaluate, read_expression
+from .expression import UnmappableError, evaluate, read_expression, reads_event
+from .fitting import describe, show
 
 
 def read_condition(text: Any) -> ParsedResult:
@@ -33,6 +34,7 @@ def holds(condition: ParsedResult, document: Mapping[str, Any]) -> bool:
     """
     found = evaluate("when", condition, document)
     if not isinstance(found, bool):
-        given = "nothing (null)" if found is None else describe(found)
+        in_words = describe if reads_event(condition) else show
+        given = "nothing (null)" if found is None else in_words(found)
         raise UnmappableError(f"when gives {given}, which is neither true nor false; compare it with something")
     return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .content import read_content
-from .parameters import show
+from .fitting import show
 from .sources import BadDeliveryError, GcsSource, Message, Source, read_json
 
 PUBSUB_EVENT = "google.cloud.pubsub.topic.v1.messagePublished"

@@ -1,4 +1,4 @@
-"""Takes values for the types that a pipeline's inputs have, as they are or not at all.
+"""Takes values for the types that a pipeline's inputs have, as they are or not at all; says in words what they are.
 
 Nothing is coerced but text that spells a number or a boolean where one is wanted.
 """
@@ -14,6 +14,7 @@ from typing import Any
 UNFIT: Any = object()
 LARGEST_INTEGER = 2**53 - 1  # KFP carries numbers as JSON doubles
 INTEGER = re.compile(r"[+-]?[0-9]{1,16}")
+LONGEST_VALUE_SHOWN = 60
 DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
@@ -84,3 +85,25 @@ FITTERS: Mapping[str, Callable[[Any], Any]] = {
     "LIST": _list,
     "STRUCT": _struct,
 }
+
+
+def describe(value: Any) -> str:
+    """What a value is, without what it says: it may come from a file, and logs must not carry payloads."""
+    return _kind_and_length(value) if isinstance(value, str | list | dict) else show(value)
+
+
+def show(value: Any) -> str:
+    """A short value as JSON has it, text in single quotes; a long one by its length."""
+    try:
+        text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if not text.isprintable():  # half a character, which no terminal takes
+            text = json.dumps(value)
+    except (ValueError, TypeError, RecursionError):
+        return "what JSON cannot hold"
+    return text if len(text) <= LONGEST_VALUE_SHOWN else _kind_and_length(value)
+
+
+def _kind_and_length(value: Any) -> str:
+    kinds: Mapping[type, str] = {str: "text", list: "a list", dict: "a map"}
+    kind = kinds.get(type(value))
+    return f"{kind} of length {len(value)}" if kind else "a long number"

@@ -16,9 +16,10 @@ from . import logs
 from .condition import holds
 from .credentials import AccessTokens, TokenUnavailableError
 from .event import Event, launch_key, read_event
+from .expression import UnmappableError, reads_content
 from .ledger import Claim, ClaimedError, DecidedError, Ledger, LedgerUnavailableError
 from .package import Package
-from .parameters import UnmappableError, needs_content, reads_content, run_parameters
+from .parameters import needs_content, run_parameters
 from .run import ExistsError, RefusedError, Run, UnavailableError, UnknownError
 from .settings import Trigger
 from .sources import BadDeliveryError

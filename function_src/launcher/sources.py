@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .fitting import show
 from .glob import Glob
-from .parameters import show
 
 FINALIZE = "OBJECT_FINALIZE"
 LAUNCH_KEY = "launch_key"

@@ -10,21 +10,19 @@ from jmespath.exceptions import JMESPathTypeError
 from jmespath.parser import ParsedResult
 
 from function_src.launcher.condition import read_condition
-from function_src.launcher.package import Input
-from function_src.launcher.parameters import (
-    ABSENT,
+from function_src.launcher.expression import (
     EXPRESSION_ERRORS,
     BadMappingError,
     UnmappableError,
-    brief,
-    fit,
-    needs_content,
+    failure,
     paths,
     plain_path,
-    read_parameter,
     reads_content,
-    run_parameters,
+    reads_event,
 )
+from function_src.launcher.fitting import show
+from function_src.launcher.package import Input
+from function_src.launcher.parameters import ABSENT, fit, needs_content, read_parameter, run_parameters
 from infra.errors import ConfigurationError
 
 TEXT, COUNT, MAP, LIST, ANY = "text", "a number", "a map", "a list", "anything"
@@ -120,8 +118,8 @@ def _check(name: str, config: Any, inputs: Mapping[str, Input], document: Mappin
     try:
         parameter = read_parameter(name, config)
         if parameter.default not in (ABSENT, None):
-            fit(name, parameter.default, inputs[name])
-        if parameter.expression is None or not list(paths(parameter.expression.parsed)):  # whatever the event
+            fit(name, parameter.default, inputs[name], show)
+        if not reads_event(parameter.expression):
             run_parameters({name: parameter}, {name: inputs[name]}, {})
     except (BadMappingError, UnmappableError) as error:
         return [f"{name}: {error}"]
@@ -141,7 +139,7 @@ def _check_expression(expression: ParsedResult, document: Mapping[str, Any]) -> 
             _try(expression, document)
         except JMESPathTypeError as error:
             if error.actual_type != "null":  # that may be another type on another event
-                problems.append(f"{expression.expression!r}: {brief(error)}")
+                problems.append(f"{show(expression.expression)}: {failure(error)}")
         except EXPRESSION_ERRORS:
             pass  # may be right for another event
     return problems
@@ -155,7 +153,7 @@ def _check_truth(condition: ParsedResult, document: Mapping[str, Any]) -> list[s
         return []
     if kind in (None, ANY):
         return []
-    return [f"{condition.expression!r} is {kind}, which is neither true nor false; compare it with something"]
+    return [f"{show(condition.expression)} is {kind}, which is neither true nor false; compare it with something"]
 
 
 def _check_type(expression: ParsedResult, spec: Input, document: Mapping[str, Any]) -> list[str]:
@@ -195,6 +193,8 @@ def _look_up(path: Sequence[str], document: Mapping[str, Any]) -> tuple[Any, str
         if not isinstance(found, Mapping):
             return ANY, f"{wrong}{inside} is {found}"
         if name not in found:
-            return ANY, f"{wrong}{inside} has: {', '.join(found)}"
+            close = difflib.get_close_matches(name, found, n=1)
+            meant = f"did you mean {'.'.join([*path[:depth], close[0], *path[depth + 1 :]])}? " if close else ""
+            return ANY, f"{wrong}{meant}{inside} has: {', '.join(found)}"
         found = found[name]
     return found, None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from function_src.launcher.condition import holds, read_condition
-from function_src.launcher.parameters import BadMappingError, UnmappableError
+from function_src.launcher.expression import BadMappingError, UnmappableError
 from tests.launcher.test_parameters import DOCUMENT, documents, expressions
 
 
@@ -37,14 +37,17 @@ def test_true_launches_and_false_skips(condition: str, held: bool) -> None:
         ("!content.nothing", "when gives nothing (null)"),  # JMESPath reads (!content).nothing
         ("object.size", "when gives 12, which is neither true nor false"),
         ("`0`", "when gives 0, which is neither true nor false"),
-        ("'false'", "when gives a str of length 5, which is neither true nor false"),
+        ("'false'", "when gives 'false', which is neither true nor false"),
         ("content.tags", "when gives a list of length 1, which is neither true nor false"),
-        ("content.text", "when gives a str of length 700, which is neither true nor false"),
+        ("content.text", "when gives text of length 700, which is neither true nor false"),
         (
             "starts_with(object.size, '1')",
-            "when: the expression fails on this event: starts_with() takes string, not",
+            "when: the expression fails on this event: starts_with() takes text, not a number",
         ),
-        ("object.size < content.text", "when: the expression fails on this event: '<' not supported between"),
+        (
+            "object.size < content.text",
+            "when: the expression fails on this event: it compares or joins values of different types",
+        ),
     ],
 )
 def test_anything_else_is_said_and_not_taken_for_a_no(condition: str, problem: str) -> None:
@@ -57,12 +60,12 @@ def test_anything_else_is_said_and_not_taken_for_a_no(condition: str, problem: s
 @pytest.mark.parametrize(
     ("condition", "problem"),
     [
-        ("", "when: '' is not JMESPath: "),
-        ("object.name ==", "when: 'object.name ==' is not JMESPath: "),
+        ("", "when: '' is not JMESPath: it is empty"),
+        ("object.name ==", "when: 'object.name ==' is not JMESPath: it breaks off at its end"),
         ("matches(object.name, '.*')", "when: \"matches(object.name, '.*')\": JMESPath has no function matches()"),
         ("starts_with(object.name)", "when: 'starts_with(object.name)': starts_with() takes 2 arguments, not 1"),
-        (True, "when: True is not JMESPath: "),
-        ({"from": "a"}, "when: {'from': 'a'} is not JMESPath: "),
+        (True, "when: true is not JMESPath, which is text; put it in quotes"),
+        ({"from": "a"}, 'when: {"from": "a"} is not JMESPath, which is text'),
     ],
     ids=str,
 )

@@ -187,15 +187,15 @@ def generation_problem(shown: str) -> str:
         pytest.param(changed(name=7), f"{NO_OBJECT}: bucket or name is missing", id="name is a number"),
         pytest.param(changed(name="\ud800"), f"{NO_OBJECT}: bucket or name is missing", id="half a character"),
         pytest.param(changed(bucket=["b"]), f"{NO_OBJECT}: bucket or name is missing", id="bucket is a list"),
-        pytest.param(without("generation"), generation_problem("None"), id="no generation"),
+        pytest.param(without("generation"), generation_problem("null"), id="no generation"),
         pytest.param(changed(generation=-1), generation_problem("-1"), id="negative generation"),
         pytest.param(changed(generation="-1"), generation_problem("'-1'"), id="negative generation in digits"),
-        pytest.param(changed(generation=True), generation_problem("True"), id="generation true"),
+        pytest.param(changed(generation=True), generation_problem("true"), id="generation true"),
         pytest.param(changed(generation=1.5), generation_problem("1.5"), id="generation 1.5"),
         pytest.param(changed(generation=10**20), generation_problem(str(10**20)), id="huge generation"),
         pytest.param(changed(generation=""), generation_problem("''"), id="empty generation"),
         pytest.param(changed(generation="١٢"), generation_problem("'١٢'"), id="digits of another script"),
-        pytest.param(changed(generation=LONG), generation_problem("a str of 1002 characters"), id="long generation"),
+        pytest.param(changed(generation=LONG), generation_problem("text of length 1000"), id="long generation"),
         pytest.param(
             ({}, as_json(message(as_json(OBJECT), eventType="OBJECT_DELETE"))),
             "the notification's eventType is 'OBJECT_DELETE'; only OBJECT_FINALIZE launches",
@@ -203,7 +203,7 @@ def generation_problem(shown: str) -> str:
         ),
         pytest.param(
             ({}, as_json(message(as_json(OBJECT), eventType=LONG))),
-            "the notification's eventType is a str of 1002 characters; only OBJECT_FINALIZE launches",
+            "the notification's eventType is text of length 1000; only OBJECT_FINALIZE launches",
             id="long eventType",
         ),
         pytest.param(
@@ -213,7 +213,7 @@ def generation_problem(shown: str) -> str:
         ),
         pytest.param(
             ({"content-type": "application/cloudevents+json"}, as_json({"type": LONG, "data": OBJECT})),
-            f"the delivery is a CloudEvent of type a str of 1002 characters; expected {PUBSUB_EVENT}",
+            f"the delivery is a CloudEvent of type text of length 1000; expected {PUBSUB_EVENT}",
             id="structured CloudEvent of another type",
         ),
         pytest.param(

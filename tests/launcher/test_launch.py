@@ -367,7 +367,7 @@ def refused(world: World) -> tuple[Launcher, Delivery]:
         ),
         pytest.param(
             lambda w: (w.launcher("sum(content)"), w.upload()),
-            "the expression fails on this event: sum() takes array-number, not string",
+            "the expression fails on this event: sum() takes a list of numbers, not text",
             id="expression fails",
         ),
         pytest.param(refused, "the endpoint answered 400: parameter x is unknown", id="endpoint refuses"),
@@ -653,9 +653,9 @@ def test_while_a_change_of_mind_is_deployed_an_event_is_either_launched_or_skipp
 @pytest.mark.parametrize(
     ("when", "reason"),
     [
-        ("sum(content) > `1`", "when: the expression fails on this event: sum() takes array-number, not object"),
+        ("sum(content) > `1`", "when: the expression fails on this event: sum() takes a list of numbers, not a map"),
         ("content.rows > `1`", "when gives nothing (null), which is neither true nor false"),
-        ("content.text", "when gives a str of length 280, which is neither true nor false"),
+        ("content.text", "when gives text of length 280, which is neither true nor false"),
     ],
 )
 def test_an_event_that_the_predicate_cannot_decide_on_is_rejected_and_not_skipped(

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from function_src.launcher.condition import holds, read_condition
 from function_src.launcher.event import read_event
+from function_src.launcher.expression import BadMappingError, UnmappableError
 from function_src.launcher.package import Input
-from function_src.launcher.parameters import BadMappingError, UnmappableError, read_parameter, run_parameters
+from function_src.launcher.parameters import read_parameter, run_parameters
 from function_src.launcher.sources import GcsSource
 from infra.errors import ConfigurationError
 from infra.package.contract import DOCUMENTS, check_condition, check_parameters
@@ -35,9 +36,16 @@ INPUTS = {
     [
         ({"filname": "object.uri"}, ".filname: the pipeline has no such parameter; did you mean filename?"),
         ({}, ": the pipeline requires 'filename' (STRING) and nothing maps it; add filename: EXPRESSION"),
-        ({"filename": "object..uri"}, ".filename: parameter 'filename': 'object..uri' is not JMESPath: Expecting"),
-        ({"filename": "object.url"}, ".filename: object.url does not exist; object has: uri, bucket, name"),
-        ({"filename": "objekt.uri"}, ".filename: objekt.uri does not exist; the event has: object"),
+        ({"filename": "object..uri"}, ".filename: parameter 'filename': 'object..uri' is not JMESPath: '.' at"),
+        (
+            {"filename": "object.url"},
+            ".filename: object.url does not exist; did you mean object.uri? object has: uri, b",
+        ),
+        (
+            {"filename": "objekt.uri"},
+            ".filename: objekt.uri does not exist; did you mean object.uri? the event has: ob",
+        ),
+        ({"filename": "object.owner"}, ".filename: object.owner does not exist; object has: uri, bucket, name"),
         ({"filename": "object.size"}, ".filename: object.size is a number, which never fits STRING"),
         ({"filename": 3}, ".filename: parameter 'filename' is 3; write an expression, {from: EXPRESSION"),
         ({"filename": {"value": 3}}, ".filename: parameter 'filename' is 3, which is no STRING"),
@@ -47,10 +55,13 @@ INPUTS = {
         ),
         (
             {"filename": {"form": "a"}},
-            ".filename: parameter 'filename' is {'form': 'a'}; write an expression, {from:",
+            '.filename: parameter \'filename\' is {"form": "a"}; write an expression, {from:',
         ),
-        ({"filename": "object.uri || object.urn"}, ".filename: object.urn does not exist; object has: uri"),
-        ({"filename": "join('/', [object.bucket, evnt.id])"}, ".filename: evnt.id does not exist; the event has:"),
+        ({"filename": "object.uri || object.urn"}, ".filename: object.urn does not exist; did you mean object.uri?"),
+        (
+            {"filename": "join('/', [object.bucket, evnt.id])"},
+            ".filename: evnt.id does not exist; did you mean event.id?",
+        ),
         ({"filename": "object.uri.name"}, ".filename: object.uri.name does not exist; object.uri is text"),
         (
             {"filename": "object.size.bytes || 'a'"},
@@ -63,11 +74,11 @@ INPUTS = {
         ({"filename": "length()"}, ".filename: parameter 'filename': 'length()': length() takes 1 argument, not 0"),
         (
             {"filename": "join('/', object.uri)"},
-            ".filename: \"join('/', object.uri)\": join() takes array-string, not",
+            ".filename: \"join('/', object.uri)\": join() takes a list of text, not",
         ),
         (
             {"filename": "to_string(abs(object.uri))"},
-            ".filename: 'to_string(abs(object.uri))': abs() takes number, not",
+            ".filename: 'to_string(abs(object.uri))': abs() takes a number, not text",
         ),
         ({"filename": {"value": None}}, ".filename: the event gives no value for parameter 'filename', which the"),
         ({"filename": "'[[RunUUID]]'"}, ".filename: parameter 'filename' holds '[[RunUUID', which KFP would expand"),
@@ -85,16 +96,19 @@ def test_a_mapping_that_does_not_fit_the_pipeline(parameters: dict[str, Any], ex
 @pytest.mark.parametrize(
     ("when", "expected"),
     [
-        ("object..uri", "when: 'object..uri' is not JMESPath: Expecting"),
-        ("object.url == 'a'", "object.url does not exist; object has: uri, bucket, name"),
-        ("content.a && objekt.uri == 'a'", "objekt.uri does not exist; the event has: object, message"),
+        ("object..uri", "when: 'object..uri' is not JMESPath: '.' at character 8 does not belong there"),
+        ("object.url == 'a'", "object.url does not exist; did you mean object.uri? object has: uri, bucket, name"),
+        (
+            "content.a && objekt.uri == 'a'",
+            "objekt.uri does not exist; did you mean object.uri? the event has: object, message",
+        ),
         ("matches(object.name, 'a')", "when: \"matches(object.name, 'a')\": JMESPath has no function matches()"),
         ("starts_with(object.name)", "when: 'starts_with(object.name)': starts_with() takes 2 arguments, not 1"),
         (
             "starts_with(object.size, '1')",
-            "\"starts_with(object.size, '1')\": starts_with() takes string, not number",
+            "\"starts_with(object.size, '1')\": starts_with() takes text, not a number",
         ),
-        ("sum(lines) > `1`", "'sum(lines) > `1`': sum() takes array-number, not str"),
+        ("sum(lines) > `1`", "'sum(lines) > `1`': sum() takes a list of numbers, not text"),
         ("object.uri", "'object.uri' is text, which is neither true nor false; compare it with something"),
         ("object.size", "'object.size' is a number, which is neither true nor false"),
         ("object.metadata", "'object.metadata' is a map, which is neither true nor false"),
@@ -104,7 +118,7 @@ def test_a_mapping_that_does_not_fit_the_pipeline(parameters: dict[str, Any], ex
         ("to_string(object.size)", "'to_string(object.size)' is text, which is neither true nor false"),
         ("length(lines)", "'length(lines)' is a number, which is neither true nor false"),
         (True, "is True, which is no text; write it in quotes"),
-        ("", "when: '' is not JMESPath: Invalid JMESPath expression: cannot be empty."),
+        ("", "when: '' is not JMESPath: it is empty"),
     ],
 )
 def test_a_predicate_that_no_event_can_decide(when: Any, expected: str) -> None:

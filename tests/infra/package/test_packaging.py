@@ -252,7 +252,7 @@ def test_a_package_whose_own_values_do_not_fit_is_refused_at_preview(
     monkeypatch.setattr(packaging, "ROOT", pipelines)
     assert configuration_refusal(dev_config(pipeline="given.json", parameters={"run_note": "object.uri"})) == (
         f"{TRIGGERS}[0].parameters: the package's runtimeConfig: "
-        "parameter 'train_steps' is a str of length 4, which is no NUMBER_INTEGER"
+        "parameter 'train_steps' is 'many', which is no NUMBER_INTEGER"
     )
 
 

@@ -1,0 +1,174 @@
+"""JMESPath expressions over the event document: what they read, what they give, and what is wrong with them in words.
+
+Pure: the program that deploys checks expressions with this same code, so preview and run time cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import (
+    EmptyExpressionError,
+    IncompleteExpressionError,
+    JMESPathTypeError,
+    LexerError,
+    ParseError,
+)
+from jmespath.functions import Functions
+from jmespath.parser import ParsedResult
+
+from .fitting import show
+
+CONTENT_ROOTS = frozenset({"content", "lines"})
+ROOTS = CONTENT_ROOTS | {"event", "log", "message", "object"}  # of the event documents of all sources together
+CHAINS = ("subexpression", "index_expression", "pipe", "flatten")
+# JMESPath's own errors are ValueErrors. Beside them it lets through what Python says to contains('a', `1`), to
+# infinity rounded, and to an expression or a document that nests too deeply.
+EXPRESSION_ERRORS = (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
+INSTEAD = {  # of what people write who know another language
+    "=": "; to compare, write ==",
+    "-": '; put a name that has a dash in double quotes, as in content."a-b"',
+    "and": "; write &&",
+    "or": "; write ||",
+    "not": "; write !",
+}
+TYPES = {  # JMESPath's names, and those of Python that it lets through for what is in a list
+    **dict.fromkeys(("string", "str"), "text"),
+    **dict.fromkeys(("number", "int", "float"), "a number"),
+    **dict.fromkeys(("boolean", "bool"), "true or false"),
+    **dict.fromkeys(("array", "list"), "a list"),
+    **dict.fromkeys(("object", "dict"), "a map"),
+    **dict.fromkeys(("null", "NoneType"), "nothing (null)"),
+    "array-string": "a list of text",
+    "array-number": "a list of numbers",
+    "expref": "an expression (&)",
+}
+
+
+class BadMappingError(ValueError):
+    """An expression, or the configuration of a parameter, is wrong, whatever the event."""
+
+
+class UnmappableError(ValueError):
+    """This event gives no value, or none that fits: for an input of the pipeline, or for ``when``."""
+
+
+def read_expression(what: str, text: Any) -> ParsedResult:
+    """Parses an expression and looks at each call in it; JMESPath itself would do so only when it comes to the call.
+
+    Raises:
+        BadMappingError: it is not JMESPath, or calls a function that is none or with the wrong number of arguments.
+    """
+    if not isinstance(text, str):
+        raise BadMappingError(f"{what}: {show(text)} is not JMESPath, which is text; put it in quotes")
+    try:
+        expression = jmespath.compile(text)
+        problems = list(_bad_calls(expression.parsed))
+    except EXPRESSION_ERRORS as error:
+        raise BadMappingError(f"{what}: {show(text)} is not JMESPath: {_syntax(error)}") from None
+    if problems:
+        raise BadMappingError(f"{what}: {show(text)}: {min(problems)}")
+    return expression
+
+
+def evaluate(what: str, expression: ParsedResult, document: Mapping[str, Any]) -> Any:
+    """Evaluates an expression on an event document.
+
+    Raises:
+        UnmappableError: it fails, for example at a value of a type that a function does not take.
+    """
+    try:
+        return expression.search(document)
+    except EXPRESSION_ERRORS as error:
+        raise UnmappableError(f"{what}: the expression fails on this event: {failure(error)}") from None
+
+
+def failure(error: Exception) -> str:
+    """Why an expression has no value on an event, without the event's values, which can be all of a file."""
+    if isinstance(error, JMESPathTypeError):
+        wanted = " or ".join(TYPES.get(name, name) for name in error.expected_types)
+        return f"{error.function_name}() takes {wanted}, not {TYPES.get(error.actual_type, error.actual_type)}"
+    if isinstance(error, RecursionError):
+        return "it nests too deeply"
+    if isinstance(error, ValueError | ArithmeticError):
+        return "it rounds what is no number, or infinite"
+    return "it compares or joins values of different types"
+
+
+def reads_content(expression: ParsedResult | None) -> bool:
+    """Whether an expression reads the object's content."""
+    return expression is not None and bool(roots(expression.parsed) & CONTENT_ROOTS)
+
+
+def reads_event(expression: ParsedResult | None) -> bool:
+    """Whether what an expression gives depends on the event."""
+    return expression is not None and any(True for _ in paths(expression.parsed))
+
+
+def roots(node: Mapping[str, Any]) -> Set[str]:
+    """The top-level fields of the event document that an expression reads; all of them for ``@``."""
+    found = list(paths(node))
+    return ROOTS if [] in found else {path[0] for path in found}
+
+
+def paths(node: Mapping[str, Any]) -> Iterator[list[str]]:
+    """The paths that an expression follows from the top of the event document; an empty one for ``@``, all of it.
+
+    Only the first child of a chain is evaluated on the document; the rest on what it returned.
+    """
+    if (path := plain_path(node)) is not None:
+        yield path
+    elif node["type"] in ("current", "identity"):
+        yield []
+    elif node["type"] not in ("expref", "literal"):
+        chained = node["type"] in CHAINS or "projection" in node["type"]
+        children = [child for child in node["children"] if isinstance(child, dict)]
+        for child in children[:1] if chained else children:
+            yield from paths(child)
+
+
+def plain_path(node: Mapping[str, Any]) -> list[str] | None:
+    """``["object", "uri"]`` for ``object.uri``; None for an expression that is more than a path."""
+    if node["type"] == "field":
+        return [node["value"]]
+    if node["type"] == "subexpression":
+        parts = [plain_path(child) for child in node["children"]]
+        return None if None in parts else [name for part in parts if part for name in part]
+    return None
+
+
+def _bad_calls(node: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the calls and slices in an expression, whatever they are given."""
+    if node["type"] == "function_expression":
+        name, given = node["value"], len(node["children"])
+        function = Functions.FUNCTION_TABLE.get(name)
+        if function is None:
+            yield f"JMESPath has no function {name}()"
+        elif (given < (wanted := len(function["signature"]))) or (
+            given > wanted and not function["signature"][-1].get("variadic")
+        ):
+            yield f"{name}() takes {wanted} argument{'s' * (wanted > 1)}, not {given}"
+    if node["type"] == "slice" and node["children"][2] == 0:
+        yield "a slice with the step 0 takes nothing; leave the step out"
+    for child in node["children"]:
+        if isinstance(child, dict):
+            yield from _bad_calls(child)
+
+
+def _syntax(error: Exception) -> str:
+    """What is wrong with an expression's text, where, and what may be meant instead."""
+    match error:
+        case EmptyExpressionError():
+            return "it is empty"
+        case IncompleteExpressionError() | ParseError(token_type="EOF"):
+            return "it breaks off at its end"
+        case LexerError() if error.message.startswith("Unclosed"):
+            return f"the {error.lexer_value[0]} at character {error.lexer_position + 1} has no other; close it"
+        case ParseError():
+            place = f"at character {error.lex_position + 1}"
+            return f"{show(error.token_value)} {place} does not belong there{INSTEAD.get(error.token_value, '')}"
+        case RecursionError():
+            return "it nests too deeply"
+    return "it has a number that is too long"
