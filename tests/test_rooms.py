@@ -65,7 +65,11 @@ def test_connecting_takes_only_a_pure_module_from_the_launcher() -> None:
 
 def test_what_is_asked_for_and_what_is_deployed_need_no_pulumi() -> None:
     """So that commands which only read a stack file start without it."""
-    floors = [ROOT / "infra" / "errors.py", *modules("infra/configuration"), *modules("infra/package")]
+    floors = [
+        *(ROOT / "infra" / f"{name}.py" for name in ("errors", "syntax")),
+        *modules("infra/configuration"),
+        *modules("infra/package"),
+    ]
     assert not {name for path in floors for name in imports(path) if name.startswith("pulumi")}
 
 
@@ -73,8 +77,9 @@ def test_what_is_asked_for_and_what_is_deployed_need_no_pulumi() -> None:
     ("floor", "below"),
     [
         ("errors", set()),
-        ("configuration", {"errors"}),
-        ("package", {"errors"}),
+        ("syntax", set()),
+        ("configuration", {"errors", "syntax"}),
+        ("package", {"errors", "syntax"}),
         ("resources", {"configuration", "errors", "package"}),
     ],
 )

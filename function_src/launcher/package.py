@@ -110,8 +110,8 @@ def read_package(data: bytes) -> Package:
     """
     try:
         given = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise BadPackageError(f"the package is not JSON: {error}") from None
+    except (ValueError, RecursionError):
+        raise BadPackageError("the package is not JSON") from None
     if not isinstance(given, dict):
         raise BadPackageError("the package is not a JSON object")
     spec, wrapper = given, {}
@@ -132,7 +132,7 @@ def read_package(data: bytes) -> Package:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, BadPackageError):
             raise
-        raise BadPackageError(f"the package is damaged ({type(error).__name__}: {error}); compile it anew") from None
+        raise BadPackageError("the package is damaged, so that its inputs cannot be read; compile it anew") from None
     return Package(name, f"sha256:{hashlib.sha256(data).hexdigest()}", inputs, spec, wrapper)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -11,6 +11,10 @@ from pydantic_core import ErrorDetails
 
 PROJECT = "event-triggered-pipelines"
 GCP_KEYS = ("project", "region")
+OWN_KEYS = ("triggers", "ledger_days", "production")
+NAMESPACES = {"gcp": GCP_KEYS, PROJECT: OWN_KEYS}
+KEYS = tuple(f"{namespace}:{key}" for namespace, keys in NAMESPACES.items() for key in keys)
+ALIKE = 0.8  # as "regon" is to "region", and no key of the provider is to one of ours
 SHAPES = {  # pydantic's name for the error, what was wanted, an example of it
     "list_type": ("list", "a list: - name: ..."),
     "model_type": ("block of keys", "key: value, or leave it out"),
@@ -38,7 +42,8 @@ def explain(error: ErrorDetails, stack: type[BaseModel]) -> str:
             wanted, example = SHAPES[shape]
             return f"{key}: is {error['input']!r}, which is no {wanted}; {HINTS.get(name, f'write {example}')}"
         case "extra_forbidden":
-            return f"{key}: unknown key; {_did_you_mean(name, blocks)}"
+            known = sorted({field for block in blocks for field in block.model_fields})
+            return f"{key}: unknown key; {did_you_mean(name, known)}"
         case "value_error":
             return f"{key}: {context['error']}" if key else str(context["error"])
         case "literal_error":
@@ -95,7 +100,28 @@ def _key(path: Sequence[int | str]) -> str:
     return own + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
 
 
-def _did_you_mean(name: str, blocks: Sequence[type[BaseModel]]) -> str:
-    known = sorted({field for block in blocks for field in block.model_fields})
-    close = difflib.get_close_matches(name, known, n=1)
-    return (f"did you mean {close[0]}? " if close else "") + f"known: {', '.join(known)}"
+def explain_keys(keys: Iterable[str]) -> dict[str, str]:
+    """The keys of a stack that nobody would read, each with the one that was meant, or nothing where none is like it.
+
+    A provider and Pulumi have keys of their own, so that only what looks like one of ours is taken for a mistake.
+    """
+    strange = [key for key in keys if key not in KEYS]
+    meant = {key: _meant(*key.rpartition(":")[::2]) for key in strange}
+    return {key: found for key, found in meant.items() if found or key.startswith(f"{PROJECT}:")}
+
+
+def _meant(namespace: str, name: str) -> str:
+    namespace = closest(namespace, NAMESPACES)
+    found = closest(name, NAMESPACES.get(namespace, ()), ALIKE)
+    return f"{namespace}:{found}" if found else ""
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """What there is, and of it what a name looks like."""
+    close = closest(name, known)
+    return (f"did you mean {close}? " if close else "") + f"known: {', '.join(known)}"
+
+
+def closest(name: str, known: Iterable[str], alike: float = 0.6) -> str:
+    """What a name looks like a misspelling of, if anything."""
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=alike)), "")

@@ -13,16 +13,16 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from infra.configuration import rules
-from infra.configuration.explain import HINTS, PROJECT, explain
+from infra.configuration.explain import GCP_KEYS, HINTS, OWN_KEYS, PROJECT, explain, explain_keys
 from infra.configuration.function_settings import DeliverySettings, FunctionSettings
 from infra.configuration.model import Model
 from infra.configuration.source_settings import GcsSource, PubSubSource, Source
+from infra.configuration.stack_file import in_file
 from infra.configuration.target_settings import Target
 from infra.errors import ConfigurationError
 
 TRIGGERS = f"{PROJECT}:triggers"
 LEDGER_DAYS = f"{PROJECT}:ledger_days"
-OWN_KEYS = ("triggers", "ledger_days", "production")
 MOST_NOTIFICATIONS = 10  # of one event type per bucket: docs.cloud.google.com/storage/docs/pubsub-notifications
 HOW = {"name", "identity", "content_limit", "function", "delivery"}  # the rest of a trigger says what it does
 PARAMETER = {  # for editors; function_src/launcher/parameters.py reads it
@@ -201,14 +201,16 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
     Raises:
         ConfigurationError: one line for each problem.
     """
-    own = {key.removeprefix(f"{PROJECT}:"): text for key, text in config.items() if key.startswith(f"{PROJECT}:")}
-    unknown = [key for key in own if key not in OWN_KEYS]
-    problems = [f"{PROJECT}:{key}: unknown key; known: {', '.join(OWN_KEYS)}" for key in unknown]
+    misspelt = explain_keys(config)
+    problems = [f"{key}: unknown key; {_instead(meant)}" for key, meant in misspelt.items()]
+    config = {
+        **{meant: config[key] for key, meant in misspelt.items()},
+        **config,
+    }  # all else is checked as it is meant
     values: dict[str, Any] = {
         "stack": stack,
-        "project": config.get("gcp:project"),
-        "region": config.get("gcp:region"),
-        **{key: _parsed(own.get(key)) for key in OWN_KEYS},
+        **{key: config.get(f"gcp:{key}") for key in GCP_KEYS},
+        **{key: _parsed(config.get(f"{PROJECT}:{key}")) for key in OWN_KEYS},
     }
     try:
         settings = StackSettings.model_validate({key: value for key, value in values.items() if value is not None})
@@ -219,14 +221,18 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
     return settings
 
 
+def _instead(meant: str) -> str:
+    return f"did you mean {meant}?" if meant else f"known: {', '.join(OWN_KEYS)}"
+
+
 def _parsed(value: str | None) -> Any:
     """A value that the engine hands over as JSON; text that is none stays text, and is refused by its type."""
     try:
         return None if value is None else json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return value
 
 
 def in_stack_file(stack: str, problems: Iterable[str]) -> str:
     """Problems as a list under the name of the file that has them."""
-    return f"Pulumi.{stack}.yaml:" + "".join(f"\n  {problem}" for problem in problems)
+    return in_file(f"Pulumi.{stack}.yaml", problems)

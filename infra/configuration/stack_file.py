@@ -3,37 +3,169 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from infra.configuration.explain import KEYS, PROJECT, closest
 from infra.errors import ConfigurationError
+from infra.syntax import explain_yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+BLOCKS = ("config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider")  # what Pulumi reads of a file
+YAML = "tag:yaml.org,2002:"
+MERGE = f"{YAML}merge"
+NO_TEXT = {f"{YAML}{kind}" for kind in ("bool", "float", "int", "merge", "null")}
+PLAIN = NO_TEXT | {f"{YAML}{kind}" for kind in ("map", "seq", "str")}
 
 
 def read_stack(stack: str, root: Path = ROOT) -> tuple[str, dict[str, str]]:
     """Reads a stack file, ``dev`` (Pulumi.dev.yaml) or a path; returns the stack's name and configuration.
 
     Raises:
-        ConfigurationError: there is no such file, or it is not YAML.
+        ConfigurationError: there is no such file, it is not YAML, or it says something twice or where nobody looks.
     """
     path = Path(stack) if stack.endswith((".yaml", ".yml")) else root / f"Pulumi.{stack}.yaml"
     if not path.is_file():
         there = ", ".join(sorted(file.name.split(".")[1] for file in root.glob("Pulumi.*.yaml")))
         raise ConfigurationError(f"there is no stack file {path.name}; choose one of {there}, or give a file's path")
-    name = path.name.removeprefix("Pulumi.").rsplit(".", 1)[0]
     try:
-        config = (yaml.load(path.read_text(), StackLoader) or {}).get("config") or {}  # noqa: S506 it is a SafeLoader
-        return name, {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, TypeError) as error:
-        raise ConfigurationError(f"{path.name} is not a stack file with a block `config:`: {error}") from None
+        config = _configuration(_text(path))
+    except _WrongFileError as error:
+        raise ConfigurationError(in_file(path.name, error.problems)) from None
+    return path.name.removeprefix("Pulumi.").rsplit(".", 1)[0], config
+
+
+def in_file(name: str, problems: Iterable[str]) -> str:
+    """Problems as a list under the name of the file that has them."""
+    return f"{name}:" + "".join(f"\n  {problem}" for problem in problems)
 
 
 class StackLoader(yaml.SafeLoader):
-    """YAML as the Pulumi CLI reads it: a date is text."""
+    """YAML as the Pulumi CLI reads it, where a date is text; and of that only what JSON can hold."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 the name is PyYAML's
-        first: [resolver for resolver in resolvers if resolver[0] != "tag:yaml.org,2002:timestamp"]
+        first: [resolver for resolver in resolvers if resolver[0] in NO_TEXT]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """What a node holds. Python's own errors at a number become errors of the file, with their place."""
+        try:
+            if node.tag in PLAIN:
+                return super().construct_object(node, deep)
+        except (LookupError, ValueError):
+            raise yaml.constructor.ConstructorError(None, None, "found no such value", node.start_mark) from None
+        raise yaml.constructor.ConstructorError(None, None, "found no such tag", node.start_mark)
+
+
+class _WrongFileError(Exception):
+    """What is wrong with a file, problem by problem."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise _WrongFileError(f"it cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _WrongFileError(f"line {line}: a character that is not UTF-8; save the file as UTF-8") from None
+
+
+def _configuration(text: str) -> dict[str, str]:
+    """The configuration in a stack file's text: lists and maps as JSON, as the engine hands them over."""
+    try:
+        loader = StackLoader(text)
+        root = loader.get_single_node()
+        if root is None:
+            return {}
+        if twice := [*_repeated(loader, root)]:
+            raise _WrongFileError(*twice)
+        config = _config_of(loader.construct_document(root))
+        return {key: "" if value is None else _as_text(value) for key, value in config.items()}
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _WrongFileError(explain_yaml(error, text)) from None
+
+
+def _config_of(document: Any) -> dict[str, Any]:
+    """What stands in the block ``config:``, under the keys' full names."""
+    config = document.get("config") if isinstance(document, dict) else document
+    if not isinstance(config, dict | None):
+        raise _WrongFileError("it is not a stack file; write a block `config:` with NAMESPACE:KEY: VALUE in it")
+    keys = [_as_text(key) for key in config or ()]
+    problems = [
+        *(problem for block in document or () if (problem := _strange(_as_text(block)))),
+        *(f"{key}: is no NAMESPACE:KEY; {_meant_by(key)}" for key in keys if not _full_name(key)),
+    ]
+    if problems:
+        raise _WrongFileError(*problems)
+    return {_full_name(key): value for key, value in zip(keys, (config or {}).values(), strict=True)}
+
+
+def _strange(block: str) -> str:
+    """What is wrong with a block beside ``config:``, if it was meant to be read. It may well hold anchors instead."""
+    if _full_name(block) in KEYS:
+        return f"{block}: stands beside config, where nobody reads it; indent it to stand below config"
+    meant = "" if block in BLOCKS else closest(block.lower(), BLOCKS)
+    return f"{block}: unknown block; did you mean {meant}?" if meant else ""
+
+
+def _meant_by(key: str) -> str:
+    meant = closest(key, KEYS)
+    return f"did you mean {meant}?" if meant else f"write it as {KEYS[0]} is written"
+
+
+def _full_name(key: str) -> str:
+    """A key of ``config:`` as Pulumi has it: without a namespace it is the project's. Nothing for what is no key."""
+    match key.split(":"):
+        case [name]:
+            return f"{PROJECT}:{name}"
+        case [namespace, name] | [namespace, "config", name]:
+            return f"{namespace}:{name}"
+    return ""
+
+
+def _repeated(loader: StackLoader, root: yaml.Node) -> Iterator[str]:
+    """The keys that stand twice in one block. Readers of YAML take the last and say nothing, Pulumi's own excepted.
+
+    A key that the block has beside ``<<`` and from it is none of them: to override is what merging is for.
+    """
+    blocks = [value for key, value in _pairs(root) if key.value == "config"]
+    waiting, seen = [(root, "")], set()
+    while waiting:
+        node, hint = waiting.pop()
+        if id(node) in seen:  # by another alias
+            continue
+        seen.add(id(node))
+        first: dict[str, int] = {}
+        for key, _ in _pairs(node):
+            name = "<<" if key.tag == MERGE else _as_text(loader.construct_object(key))
+            name = _full_name(name) if node in blocks else name
+            line = key.start_mark.line + 1
+            if name in first:
+                yield f"line {line}: {key.value} stands in line {first[name]} already; take one of them out{hint}"
+            first.setdefault(name, line)
+        items = node.value if isinstance(node, yaml.SequenceNode) else []
+        waiting += [(item, ", or start another item of the list with a dash") for item in reversed(items)]
+        waiting += [(value, "") for _, value in reversed(_pairs(node))]
+
+
+def _pairs(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
+    """The keys and values of a block; what is no key, such as a list, is said when the block is read."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return [(key, value) for key, value in pairs if isinstance(key, yaml.ScalarNode)]
+
+
+def _as_text(value: Any) -> str:
+    try:
+        return value if isinstance(value, str) else json.dumps(value)
+    except ValueError:
+        raise _WrongFileError("an alias (*) stands within what it names; take it out") from None

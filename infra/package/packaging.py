@@ -22,6 +22,7 @@ from kfp.dsl.base_component import BaseComponent
 
 from function_src.launcher.package import BadPackageError, Package, read_package
 from infra.errors import ConfigurationError
+from infra.syntax import explain_json, explain_yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PIPELINES = ROOT / "pipelines"
@@ -63,8 +64,12 @@ def compile_pipeline(pipeline: str) -> tuple[Package, str]:
     try:
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return read_package(text.encode()), text
-    except (BadPackageError, TypeError) as error:
+    except BadPackageError as error:
         raise ConfigurationError(f"pipeline {pipeline!r}: {error}") from None
+    except TypeError:
+        raise ConfigurationError(
+            f"pipeline {pipeline!r}: it holds what JSON cannot, such as a date; put that in quotes"
+        ) from None
 
 
 def launcher_archive(package: str, function: Path = FUNCTION) -> Archive:
@@ -95,8 +100,13 @@ def _compiled_documents(path: Path, pipeline: str) -> list[Any]:
         if path.suffix == ".json":  # not as YAML: that takes no tabs, and 1e3 for text
             return [json.loads(text)]
         return [document for document in yaml.safe_load_all(text) if document]
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"pipeline {pipeline!r} is neither YAML nor JSON: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"pipeline {pipeline!r} is not YAML: {explain_yaml(error, text)}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"pipeline {pipeline!r} is not text, and so no compiled package") from None
+    except (ValueError, RecursionError) as error:
+        kind = "JSON" if path.suffix == ".json" else "YAML"
+        raise ConfigurationError(f"pipeline {pipeline!r} is not {kind}: {explain_json(error)}") from None
 
 
 def _compile_source(path: Path, pipeline: str) -> list[Any]:

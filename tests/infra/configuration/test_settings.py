@@ -1,12 +1,15 @@
 """Wrong configuration is found at preview: the message names the key, the problem and the fix."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_gcp
 import pytest
 
+from infra.configuration.explain import explain_keys
 from infra.configuration.settings import read_settings
 from infra.errors import ConfigurationError
 from rehearsal.program import evaluate, read_stack
@@ -283,10 +286,37 @@ def test_two_triggers_of_one_name() -> None:
     assert refusal(twice) == f"{TRIGGERS}: two triggers are called 'echo'; give each a name of its own"
 
 
-def test_an_unknown_key_of_the_stack() -> None:
-    text = refusal({**dev_config(), "event-triggered-pipelines:trigers": "[]"})
-    known = "triggers, ledger_days, production"
-    assert text == f"event-triggered-pipelines:trigers: unknown key; known: {known}"
+@pytest.mark.parametrize(
+    ("key", "instead"),
+    [
+        ("event-triggered-pipelines:trigers", "did you mean event-triggered-pipelines:triggers?"),
+        ("event-triggered-pipelines:retries", "known: triggers, ledger_days, production"),
+        ("event-triggered-pipeline:triggers", "did you mean event-triggered-pipelines:triggers?"),
+        ("gcp:regon", "did you mean gcp:region?"),
+        ("gpc:project", "did you mean gcp:project?"),
+    ],
+)
+def test_an_unknown_key_of_the_stack(key: str, instead: str) -> None:
+    assert refusal({**dev_config(), key: "[]"}) == f"{key}: unknown key; {instead}"
+
+
+def test_a_misspelt_key_is_the_only_thing_that_is_said_of_it() -> None:
+    """And what stands there is checked as what was meant, so that nothing is left for the next try."""
+    config = dev_config()
+    config["gcp:regon"] = config.pop("gcp:region")
+    config["event-triggered-pipeline:triggers"] = config.pop(TRIGGERS).replace('"gcs"', '"gsc"')
+    assert [line.split("; ")[0].strip() for line in refusal(config).splitlines()] == [
+        "gcp:regon: unknown key",
+        "event-triggered-pipeline:triggers: unknown key",
+        f"{TRIGGERS}[0].source.kind: is 'gsc'",
+    ]
+
+
+def test_a_key_of_the_provider_is_never_taken_for_one_of_ours() -> None:
+    source = (Path(pulumi_gcp.__file__).parent / "config" / "vars.py").read_text()
+    keys = [f"gcp:{key}" for key in re.findall(r"__config__\.get\w*\('(\w+)'\)", source)]
+    assert {"gcp:billingProject", "gcp:zone", "gcp:accessToken"} <= set(keys)
+    assert not explain_keys([*keys, "pulumi:tags", "google-native:project", "aws:region"])
 
 
 @pytest.mark.parametrize(
@@ -393,24 +423,6 @@ def test_a_stack_file_that_is_not_there() -> None:
         ConfigurationError, match=r"there is no stack file Pulumi.nope.yaml; choose one of dev, prod,"
     ):
         read_stack("nope", STACKS)
-
-
-@pytest.mark.parametrize("content", ["config: [1]", "- 1", "a: b: c", "text"], ids=str)
-def test_a_file_that_is_no_stack_file(tmp_path: Path, content: str) -> None:
-    (tmp_path / "Pulumi.mine.yaml").write_text(content)
-    with pytest.raises(ConfigurationError, match=r"Pulumi.mine.yaml is not a stack file"):
-        read_stack(str(tmp_path / "Pulumi.mine.yaml"))
-
-
-def test_a_stack_file_that_is_not_text(tmp_path: Path) -> None:
-    (tmp_path / "Pulumi.mine.yaml").write_bytes(b"config: {a: \xff}")
-    with pytest.raises(ConfigurationError, match=r"Pulumi.mine.yaml is not a stack file"):
-        read_stack(str(tmp_path / "Pulumi.mine.yaml"))
-
-
-def test_a_date_in_a_stack_file_is_text_as_it_is_to_pulumi(tmp_path: Path) -> None:
-    (tmp_path / "Pulumi.mine.yaml").write_text("config: {a: {day: 2026-11-22}}")
-    assert read_stack(str(tmp_path / "Pulumi.mine.yaml")) == ("mine", {"a": '{"day": "2026-11-22"}'})
 
 
 def test_the_problems_of_all_triggers_are_said_at_once() -> None:

@@ -186,11 +186,11 @@ def test_a_pipeline_that_does_not_compile_is_named_with_its_line(pipelines: Path
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("{", "is neither YAML nor JSON"),
+        ("{a", "is not YAML: line 1, column 1: a bracket that is not closed"),
         ("apiVersion: argoproj.io/v1alpha1\nkind: Workflow\n", "is an Argo workflow, compiled with the KFP SDK 1"),
         ("- 1\n", "is not a JSON object"),
         ("", "is not a JSON object"),
-        ("when: 2026-11-22\n", "Object of type date is not JSON serializable"),
+        ("when: 2026-11-22\n", "it holds what JSON cannot, such as a date; put that in quotes"),
     ],
     ids=["broken", "argo", "list", "empty", "date"],
 )
@@ -200,6 +200,24 @@ def test_a_file_that_is_no_package(
     monkeypatch.setattr(packaging, "ROOT", pipelines)
     (pipelines / "given.yaml").write_text(content)
     assert expected in refusal("given.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'{"a":\n 1,}', "is not JSON: line 2, column 4 cannot be read"),
+        (b"[" * 100_000, "is not JSON: it nests too deeply"),
+        (b"9" * 5000, "is not JSON: it has a number that is too long"),
+        (b"\xff", "is not text, and so no compiled package"),
+    ],
+    ids=["broken", "deep", "number", "bytes"],
+)
+def test_a_file_that_is_no_json(
+    pipelines: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, expected: str
+) -> None:
+    monkeypatch.setattr(packaging, "ROOT", pipelines)
+    (pipelines / "given.json").write_bytes(content)
+    assert expected in refusal("given.json")
 
 
 @pytest.mark.parametrize(

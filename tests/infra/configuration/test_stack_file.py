@@ -1,0 +1,214 @@
+"""A stack file is read as Pulumi reads it, or refused in words: the line, what is wrong there, and what to write."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.configuration.stack_file import read_stack
+from infra.errors import ConfigurationError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("stacks")
+
+
+def read(folder: Path, content: str | bytes) -> dict[str, str]:
+    path = folder / "Pulumi.mine.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+    name, config = read_stack(str(path))
+    assert name == "mine"
+    return config
+
+
+def refusal(folder: Path, content: str | bytes) -> str:
+    with pytest.raises(ConfigurationError) as refused:
+        read(folder, content)
+    text = str(refused.value)
+    assert text.startswith("Pulumi.mine.yaml:\n  ")
+    return text.removeprefix("Pulumi.mine.yaml:\n  ")
+
+
+# --- as Pulumi reads it (seen with its own loader, sdk 3.274.1) -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "config"),
+    [
+        ("", {}),
+        ("# nothing", {}),
+        ("~", {}),
+        ("encryptionsalt: v1:abc", {}),
+        ("config:", {}),
+        ("\ufeffconfig: {a:b: 1}", {"a:b": "1"}),
+        ("config: {a:b: , a:c: ~}", {"a:b": "", "a:c": ""}),
+        ("config: {a:b: {c: ~}}", {"a:b": '{"c": null}'}),
+        ("config: {triggers: 7}", {"event-triggered-pipelines:triggers": "7"}),
+        ("config: {gcp:config:project: a}", {"gcp:project": "a"}),
+        ("config: {a:b: {day: 2026-11-22, is: =}}", {"a:b": '{"day": "2026-11-22", "is": "="}'}),
+        ("config: {a:b: {1: x}}", {"a:b": '{"1": "x"}'}),
+        ("own: &own {x: 1}\nconfig: {a:b: *own, a:c: *own}", {"a:b": '{"x": 1}', "a:c": '{"x": 1}'}),
+    ],
+    ids=str,
+)
+def test_what_pulumi_reads_in_a_file(folder: Path, content: str, config: dict[str, str]) -> None:
+    assert read(folder, content) == config
+
+
+# --- what stands twice ----------------------------------------------------------------------------------------------
+
+TWICE = "; take one of them out"
+ITEM = f"{TWICE}, or start another item of the list with a dash"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("config: {a:b: 1}\nconfig: {a:c: 2}", f"line 2: config stands in line 1 already{TWICE}"),
+        ("config:\n  gcp:project: a\n\n  gcp:project: a\n", f"line 4: gcp:project stands in line 2 already{TWICE}"),
+        ("config:\n  triggers: 1\n  event-triggered-pipelines:triggers: 2", "line 3: event-triggered-pipelines:trig"),
+        ("config:\n  gcp:project: a\n  gcp:config:project: b\n", "line 3: gcp:config:project stands in line 2"),
+        (
+            "config:\n  a:b:\n    - name: a\n      x: 1\n      name: b\n",
+            f"line 5: name stands in line 3 already{ITEM}",
+        ),
+        ("config:\n  a:b: [{c: {kind: x, kind: y}}]\n", f"line 2: kind stands in line 2 already{TWICE}"),
+        ("config:\n  a:b: {1: x, '1': y}\n", f"line 2: 1 stands in line 2 already{TWICE}"),
+        ("config:\n  a:b: {1: x, 0x1: y}\n", f"line 2: 0x1 stands in line 2 already{TWICE}"),
+        (
+            "own: &own\n  x: 1\n  x: 2\nconfig:\n  a:b: *own\n  a:c: *own\n",
+            f"line 3: x stands in line 2 already{TWICE}",
+        ),
+        ("config:\n  a:b:\n    <<: {x: 1, x: 2}\n", f"line 3: x stands in line 3 already{TWICE}"),
+        ("config:\n  a:b:\n    <<: {x: 1}\n    <<: {y: 2}\n", f"line 4: << stands in line 3 already{TWICE}"),
+        ("config:\n  a:b:\n    &x y: 1\n    *x : 2\n", f"line 3: y stands in line 3 already{TWICE}"),
+    ],
+    ids=str,
+)
+def test_a_key_that_stands_twice_is_refused_with_both_lines(folder: Path, content: str, problem: str) -> None:
+    text = refusal(folder, content)
+    assert problem in text
+    assert "\n" not in text
+
+
+def test_every_key_that_stands_twice_is_said_at_once_in_the_order_of_the_file(folder: Path) -> None:
+    content = "config:\n  a:b:\n    - {x: 1,\n       x: 2}\n    - y: 1\n      y: 2\n      y: 3\n  a:b: 2\n"
+    assert [line.split(";")[0].strip() for line in refusal(folder, content).splitlines()] == [
+        "line 8: a:b stands in line 2 already",
+        "line 4: x stands in line 3 already",
+        "line 6: y stands in line 5 already",
+        "line 7: y stands in line 5 already",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        ("own: &own {x: 1, y: 1}\nconfig:\n  a:b:\n    <<: *own\n    x: 2\n", {"x": 2, "y": 1}),
+        ("own: &own {x: 1}\nconfig:\n  a:b:\n    <<: [*own, {x: 2, y: 2}]\n", {"x": 1, "y": 2}),
+        ("one: &one {x: 1}\ntwo: &two {<<: *one, x: 2}\nconfig:\n  a:b: {<<: *two, x: 3}\n", {"x": 3}),
+    ],
+)
+def test_a_key_beside_a_merge_overrides_it(folder: Path, content: str, value: dict[str, int]) -> None:
+    assert yaml.safe_load(read(folder, content)["a:b"]) == value
+
+
+plain = st.recursive(
+    st.integers()
+    | st.booleans()
+    | st.none()
+    | st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def blocks_in(value: Any) -> list[dict[str, Any]]:
+    """The blocks in a value that have a key, itself first."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    own = [value] if isinstance(value, dict) and value else []
+    return [*own, *(found for item in inside for found in blocks_in(item))]
+
+
+@given(config=st.dictionaries(st.sampled_from(["a:b", "a:c"]), plain, min_size=1), data=st.data())
+def test_of_any_file_a_key_written_once_more_is_found_and_without_it_nothing_is(
+    folder: Path, config: dict[str, Any], data: st.DataObject
+) -> None:
+    def write(value: Any, mark: object) -> str:
+        if isinstance(value, dict):
+            pairs = [f'"{key}": {write(inner, mark)}' for key, inner in value.items()]
+            return "{" + ", ".join([*pairs, *(pairs[:1] if value is mark else [])]) + "}"
+        if isinstance(value, list):
+            return "[" + ", ".join(write(inner, mark) for inner in value) + "]"
+        return "null" if value is None else f'"{value}"' if isinstance(value, str) else str(value).lower()
+
+    read(folder, f"config: {write(config, None)}")
+    marked = data.draw(st.sampled_from(blocks_in(config)))
+    assert "stands in line 1 already" in refusal(folder, f"config: {write(config, marked)}")
+
+
+# --- what is no stack file ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("config: [1]", "it is not a stack file; write a block `config:` with NAMESPACE:KEY: VALUE in it"),
+        ("- 1", "it is not a stack file; write a block `config:`"),
+        ("text", "it is not a stack file; write a block `config:`"),
+        ("confg: {gcp:project: a}", "confg: unknown block; did you mean config?"),
+        ("Config: {gcp:project: a}", "Config: unknown block; did you mean config?"),
+        ("config:\ngcp:project: a", "gcp:project: stands beside config, where nobody reads it; indent it"),
+        ("config:\ntriggers: [a]", "triggers: stands beside config, where nobody reads it; indent it"),
+        ("config: {confg:gcp:project: a}", "confg:gcp:project: is no NAMESPACE:KEY; did you mean gcp:project?"),
+        ("config: {a:b:c:d: a}", "a:b:c:d: is no NAMESPACE:KEY; write it as gcp:project is written"),
+        (b"config:\n  a:b: \xff", "line 2: a character that is not UTF-8; save the file as UTF-8"),
+        ("config:\n  a:b: \x07", "line 2: U+0007, which YAML does not take; take it out"),
+        ("config:\n\ta:b: 1", "line 2, column 1: a tab; indent with spaces"),
+        ("config: {a:b: 1", "line 1, column 9: a bracket that is not closed, or lacks a comma"),
+        ("config:\n  a:b: **/*.csv", "line 2, column 9: text that starts with * or &; put it in quotes"),
+        (
+            "config:\n  a:b: *csv",
+            "line 2, column 8: there is no &csv above it; put text that starts with * in quotes",
+        ),
+        ("config:\n  a:b: @csv", "line 2, column 8: text that starts with @; put it in quotes"),
+        ("config:\n  a:b: 'csv\n", "line 2, column 8: a quotation mark without its other; close it"),
+        ('config:\n  a:b: "\\d"\n', "line 2, column 10: a backslash that means nothing in double quotes; use single"),
+        ("config:\n  a:b: c: d", "line 2, column 9: a colon where none can be; put text with one in quotes"),
+        ("config:\n  a:b: - c", "line 2, column 8: a dash where no list can start; start the list on a line"),
+        ("config:\n  a:b: 1\n  c\n", "line 3, column 3: a key without its colon; write KEY: VALUE"),
+        ("config:\n  a:b:\n    x: 1\n   y: 2", "line 4, column 4: this belongs to nothing above it; indent it as"),
+        ("config: 1\n---\nconfig: 2", "line 2, column 1: a second document starts here; keep one"),
+        ("a: &x 1\nb: &x 2", "line 2, column 4: an anchor (&) whose name is taken; give it a name of its own"),
+        ("config:\n  a:b: {{x}}", "line 2, column 9: a key that is a list or a map; put text that starts"),
+        ("config:\n  a:b: {<<: 1}", "line 2, column 13: << takes a map, or a list of maps; give it one"),
+        ("config:\n  a:b: !secret x", "line 2, column 8: a tag (!) that means nothing here; leave it out"),
+        ("config:\n  a:b: !!set {x}", "line 2, column 8: a tag (!) that means nothing here; leave it out"),
+        ("config:\n  a:b: !!int x", "line 2, column 8: no such number, or true or false; put it in quotes"),
+        ("config:\n  a:b: !!bool x", "line 2, column 8: no such number, or true or false; put it in quotes"),
+        (f"config:\n  a:b: {'9' * 5000}", "line 2, column 8: no such number, or true or false; put it in quotes"),
+        ("config:\n  a:b: 'x' y", "line 2, column 12: this belongs to nothing above it"),
+        ("config:\n  a:b: ]", "line 2, column 8: what follows is not YAML"),
+        ("config:\n  a:b: &x [*x]", "an alias (*) stands within what it names; take it out"),
+        ("config: " + "[" * 3000, "it nests too deeply; take levels out"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_file_that_is_no_stack_file(folder: Path, content: str | bytes, problem: str) -> None:
+    text = refusal(folder, content)
+    assert text.startswith(problem)
+    assert "\n" not in text
+
+
+def test_a_file_that_nobody_may_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    (folder / "Pulumi.mine.yaml").touch()
+    with pytest.raises(ConfigurationError, match=r"^Pulumi\.mine\.yaml:\n  it cannot be read: Permission denied$"):
+        read_stack(str(folder / "Pulumi.mine.yaml"))
