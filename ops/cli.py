@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import signal
 import sys
 from pathlib import Path
@@ -19,11 +20,12 @@ from ops.launches.cli import launches, replay
 from ops.options import Json, Stack
 from ops.printing import open_console
 
+DISTRIBUTION = "event-triggered-pipelines"
+
 app = typer.Typer(
-    help="Starts pipeline runs from events: rehearse an environment here, or stand it up on Google Cloud.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(iam, name="iam")
 app.add_typer(launches, name="launches")
@@ -32,6 +34,21 @@ app.command()(connect)
 app.add_typer(runs, name="runs")
 app.add_typer(pipelines, name="pipelines")
 app.add_typer(experiments, name="experiments")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pipeline-trigger {importlib.metadata.version(DISTRIBUTION)}")
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Starts pipeline runs from events: rehearse an environment here, or stand it up on Google Cloud."""
 
 
 @app.command()
