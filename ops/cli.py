@@ -5,20 +5,22 @@ from __future__ import annotations
 import importlib.metadata
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from infra.errors import ConfigurationError
 from ops.endpoint.cli import connect, experiments, pipelines, runs
 from ops.errors import OperationError
 from ops.iam.cli import iam
 from ops.launches.cli import launches, replay
-from ops.options import Json, Stack
-from ops.printing import open_console
+from ops.options import Json, Stack, asked_for_json
+from ops.printing import open_console, print_error, refuse
+
+DISTRIBUTION = "event-triggered-pipelines"
+INTERRUPTED = 130
 
 DISTRIBUTION = "event-triggered-pipelines"
 
@@ -60,11 +62,14 @@ def rehearse(
             help="A sample event: the file, message or log entry, or a directory with one per trigger (TRIGGER.*)."
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Stand the environment up on this machine and watch an event start a run. Needs no cloud account."""
     from ops.rehearse.rehearse import rehearse_stack  # imports kfp and Pulumi, which the other verbs can do without
+    from ops.rehearse.telling import InJson, OnTerminal
 
-    sys.exit(rehearse_stack(stack, file, Console()))
+    console = open_console(stderr=as_json)
+    sys.exit(rehearse_stack(stack, file, InJson(console) if as_json else OnTerminal(console)))
 
 
 @app.command()
@@ -72,11 +77,12 @@ def chaos(
     stack: Stack = "dev",
     events: Annotated[int, typer.Option(min=1, help="How many files land in the trigger bucket.")] = 2000,
     seed: Annotated[int, typer.Option(help="What goes wrong: the same seed, the same faults.")] = 1,
+    as_json: Json = False,
 ) -> None:
     """Send events through the launcher while all that can go wrong does, and count the runs that they start."""
     from ops.rehearse.chaos import show_chaos  # as above
 
-    sys.exit(show_chaos(stack, events, seed, Console()))
+    sys.exit(show_chaos(stack, events, seed, open_console(stderr=as_json), as_json=as_json))
 
 
 @app.command()
@@ -87,7 +93,7 @@ def doctor(
     """Look for what would make a first deployment fail, and say what mends it. Changes nothing."""
     from ops.doctor.diagnosis import show_diagnosis  # imports Pulumi, as above
 
-    sys.exit(show_diagnosis(stack, Console(), as_json=as_json))
+    sys.exit(show_diagnosis(stack, open_console(stderr=as_json), as_json=as_json))
 
 
 @app.command()
@@ -123,10 +129,22 @@ def _deploy(verb: str, stack: str) -> None:
 
 
 def main() -> None:
-    """Runs the command. What a person can mend is one message and no traceback."""
+    """Runs the command. What a person can mend is one message and no traceback; with --json it is JSON."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that nothing is left running
+    as_json = asked_for_json(sys.argv[1:])
+    give_up = partial(refuse, as_json=as_json)
     try:
-        app()
-    except (ConfigurationError, OperationError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print("[red]error:[/]", escape(str(error)))
-        sys.exit(1)
+        status = app(standalone_mode=not as_json)  # standing alone, typer tells people itself what it cannot read
+    except ConfigurationError as error:
+        give_up("configuration", str(error), 1)
+    except OperationError as error:
+        give_up("operation", str(error), 1)
+    except typer.TyperException as error:
+        give_up("usage", error.format_message(), error.exit_code)
+    except Exception as error:
+        if as_json:
+            print_error("internal", f"{type(error).__name__}: {error}", 1)
+        raise
+    if status == INTERRUPTED:
+        give_up("interrupted", "it was interrupted", INTERRUPTED)
+    sys.exit(status)

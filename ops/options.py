@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 Stack = Annotated[str, typer.Option(help="A stack's name (dev is Pulumi.dev.yaml) or the path of a stack file.")]
 Trigger = Annotated[str | None, typer.Option(help="One trigger only.")]
-Json = Annotated[bool, typer.Option("--json", help="For scripts: JSON, times in UTC.")]
+Json = Annotated[bool, typer.Option("--json", help="For scripts: JSON, errors too; times in UTC.")]
+
+
+def asked_for_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON, be it one that no command can read."""
+    return "--json" in itertools.takewhile(lambda argument: argument != "--", arguments)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
+from rich.markup import escape
 
 MARKS = {"ok": "[green]✓[/]", "problem": "[red]✗[/]", "could not check": "[yellow]?[/]"}
 
@@ -19,6 +21,28 @@ def open_console(*, stderr: bool = False) -> Console:
 def print_json(value: object) -> None:
     """Prints JSON for scripts; of messages of the KFP API, the fields that are set."""
     print(json.dumps(value, indent=2, default=_plain))  # not rich: a script wants no colours and no line breaks
+
+
+def print_json_line(value: object) -> None:
+    """Prints JSON on one line, at once: for what is said while it happens."""
+    print(json.dumps(value, default=_plain), flush=True)
+
+
+def print_error(kind: str, message: str, status: int) -> None:
+    """Prints to a script why a command did not do its work, on one line.
+
+    On stdout: a script parses one stream, whatever happens, and `| jq` cannot take a failure for an empty answer.
+    """
+    print_json_line({"error": {"kind": kind, "message": message, "exit_status": status}})
+
+
+def refuse(kind: str, message: str, status: int, *, as_json: bool) -> NoReturn:
+    """Says why a command does not do its work, and exits."""
+    if as_json:
+        print_error(kind, message, status)
+    else:
+        open_console(stderr=True).print("[red]error:[/]", escape(message))
+    sys.exit(status)
 
 
 def show_moment(moment: datetime | None) -> str:

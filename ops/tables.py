@@ -74,7 +74,9 @@ def visible(text: str) -> str:
 
 
 def _cell(cell: Cell) -> Text:
-    return Text(visible(cell)) if isinstance(cell, str) else Text(visible(cell.plain), cell.style)
+    if isinstance(cell, str):
+        return Text(visible(cell))
+    return Text(visible(cell.plain), cell.style) if HIDDEN.search(cell.plain) else cell
 
 
 def _padded(cell: Text, width: int) -> Text:

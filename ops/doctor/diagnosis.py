@@ -9,8 +9,7 @@ from dataclasses import asdict
 from functools import partial
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from infra.configuration.rules import is_hosted
 from ops.doctor import policies
@@ -31,6 +30,7 @@ from ops.doctor.web import Web
 from ops.google import LOGIN
 from ops.iam.deployer import accounts_relied_on, granted_on, needs_of, project_of
 from ops.printing import MARKS, print_json
+from ops.tables import print_rows
 from rehearsal.program import PROJECT_NUMBER, Plan, read_stack
 
 AT_ONCE = 8
@@ -123,13 +123,9 @@ def _endpoints(plan: Plan) -> dict[str, str]:
 
 
 def _show(findings: list[Finding], console: Console) -> None:
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for _ in range(3):
-        table.add_column(overflow="fold")
-    for finding in findings:
-        table.add_row(MARKS[finding.status], escape(finding.check), escape(finding.what))
-    console.print(table)
-    for finding in findings:
-        if finding.fix:  # apart from the table, whose columns would cut a command in two
-            console.print(f"\n{MARKS[finding.status]} [bold]{escape(finding.check)}[/]")
-            console.print(escape(finding.fix), soft_wrap=True, highlight=False)
+    marks = [(Text.from_markup(MARKS[finding.status]), finding) for finding in findings]
+    print_rows([(mark, finding.check, finding.what) for mark, finding in marks], console, prose={2})
+    for mark, finding in marks:
+        if finding.fix:  # apart from the table, on lines that nothing else stands on: it is copied
+            console.print(Text.assemble("\n", mark, " ", (finding.check, "bold")))
+            console.print(Text(finding.fix))

@@ -90,10 +90,13 @@ def wait_for_run(
 
 @runs.command("terminate")
 @connected
-def terminate_run(client: Client, run_id: RunId) -> None:
+def terminate_run(client: Client, run_id: RunId, as_json: Json = False) -> None:
     """Stop a run. It is CANCELED once its steps have stopped: `runs wait` waits for that."""
     client.terminate_run(run_id)
-    open_console().print(f"run {run_id} is being stopped")
+    if as_json:
+        print_json({"run_id": run_id, "stopping": True})
+    else:
+        open_console().print(f"run {run_id} is being stopped")
 
 
 @pipelines.command("list")

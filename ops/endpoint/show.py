@@ -15,7 +15,7 @@ from rich.text import Text
 from connect import Client
 from connect.waiting import wait_for_run
 from ops.errors import OperationError
-from ops.printing import print_json, show_moment
+from ops.printing import print_error, print_json, show_moment
 from ops.tables import Cell, print_details, print_table, visible
 
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELED": "yellow", "CANCELING": "yellow", "SKIPPED": "cyan"}
@@ -79,7 +79,10 @@ def wait(client: Client, run_id: str, timeout: float | None, every: float, conso
         with console.status("Waiting"):
             run = wait_for_run(get_run, timeout, every, see, sleep=sleep)
     except TimeoutError as error:
-        console.print(f"[red]time is up:[/] {escape(str(error))}")
+        if as_json:
+            print_error("timeout", str(error), TIME_IS_UP)
+        else:
+            console.print(f"[red]time is up:[/] {escape(str(error))}")
         return TIME_IS_UP
     if as_json:
         print_json(run)

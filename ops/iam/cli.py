@@ -8,20 +8,12 @@ from typing import Annotated
 
 import typer
 
-from ops.options import Stack
-from ops.printing import open_console
+from ops.options import Json, Stack
+from ops.printing import open_console, print_json
 
 iam = typer.Typer(help="The stack's permissions as a document, and what a change does to them.", no_args_is_help=True)
 UP_TO_DATE = "the files in iam/ are up to date"
 REACHED = 3  # the exit code of a diff that --fail-on stops
-
-
-class Format(StrEnum):
-    """How the answer is written."""
-
-    TABLE = "table"
-    MARKDOWN = "markdown"
-    JSON = "json"
 
 
 class FailOn(StrEnum):
@@ -32,40 +24,50 @@ class FailOn(StrEnum):
     HIGH = "high"
 
 
-Written = Annotated[Format, typer.Option("--format", help="A table, Markdown for a pull request, or JSON.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="For a comment on a pull request.")]
 
 
 @iam.command()
 def show(
     stack: Stack = "dev",
-    written: Written = Format.TABLE,
+    as_markdown: Markdown = False,
+    as_json: Json = False,
 ) -> None:
     """Show every permission that a stack gives: who, what, on what, why, and for which trigger."""
     from ops.iam import document, manifest  # these import Pulumi, which takes a second
 
+    _check_one_way(as_markdown, as_json)
     found = manifest.manifest_of(stack)
-    if written is Format.TABLE:
-        document.to_terminal(found, open_console())
+    if as_json:
+        typer.echo(found.to_json(), nl=False)
+    elif as_markdown:
+        typer.echo(document.to_markdown(found), nl=False)
     else:
-        typer.echo(found.to_json() if written is Format.JSON else document.to_markdown(found), nl=False)
+        document.to_terminal(found, open_console())
 
 
 @iam.command()
-def update() -> None:
+def update(as_json: Json = False) -> None:
     """Write the files in iam/: for every stack, the permissions that it gives, and those that deploying it takes."""
     from ops.iam import document  # as above
 
     written = document.update()
-    typer.echo("\n".join(f"wrote {name}" for name in written) or UP_TO_DATE)
+    if as_json:
+        print_json({"written": written})
+    else:
+        typer.echo("\n".join(f"wrote {name}" for name in written) or UP_TO_DATE)
 
 
 @iam.command()
-def check() -> None:
+def check(as_json: Json = False) -> None:
     """Fail when a file in iam/ is not what the program gives, or what deploying it takes. Exits with 1 then."""
     from ops.iam import document  # as above
 
     document.check()
-    typer.echo(UP_TO_DATE)
+    if as_json:
+        print_json({"stale": []})
+    else:
+        typer.echo(UP_TO_DATE)
 
 
 @iam.command()
@@ -75,8 +77,9 @@ def diff(
     ],
     after: Annotated[str | None, typer.Argument(help="A manifest or a revision; none is the working tree.")] = None,
     stack: Annotated[str | None, typer.Option(help="Of revisions, this stack alone.")] = None,
-    written: Written = Format.TABLE,
+    as_markdown: Markdown = False,
     fail_on: Annotated[FailOn, typer.Option(help="What to exit with 3 for.")] = FailOn.NEVER,
+    as_json: Json = False,
 ) -> None:
     """Say of each permission whether a change broadens it, narrows it or moves it.
 
@@ -84,13 +87,21 @@ def diff(
     """
     from ops.iam import inputs, report  # as above
 
+    _check_one_way(as_markdown, as_json)
     found = inputs.compared(before, after, stack)
-    if written is Format.TABLE:
-        report.to_terminal(found, open_console())
+    if as_json:
+        typer.echo(report.to_json(found))
+    elif as_markdown:
+        typer.echo(report.to_markdown(found).rstrip())
     else:
-        typer.echo(report.to_json(found) if written is Format.JSON else report.to_markdown(found).rstrip())
+        report.to_terminal(found, open_console())
     if _reached(fail_on, broadened=any(c.broadened for c in found), high=any(c.high for c in found)):
         sys.exit(REACHED)
+
+
+def _check_one_way(as_markdown: bool, as_json: bool) -> None:
+    if as_markdown and as_json:
+        raise typer.BadParameter("choose one", param_hint=["--markdown", "--json"])
 
 
 def _reached(fail_on: FailOn, *, broadened: bool, high: bool) -> bool:

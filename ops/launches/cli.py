@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from ops.errors import OperationError
 from ops.launches.words import KnownState, State, read_moment
@@ -85,11 +86,10 @@ def missing(stack: Stack = "dev", trigger: Trigger = None, as_json: Json = False
 
     with _connected(stack) as (cloud, deployment):
         sweep = find_missing(cloud, deployment, trigger)
+    console = open_console(stderr=as_json)
     if as_json:
         print_json([shown.as_json(launch) for launch in sweep.missing])
-        return
-    console = open_console()
-    if sweep.missing:
+    elif sweep.missing:
         shown.print_launches(sweep.missing, console)
         console.print("What is minutes old may still be on its way. To launch: pipeline-trigger replay --missing")
     else:
@@ -110,10 +110,10 @@ def replay(
     missing: Annotated[bool, typer.Option("--missing", help="All files the launcher never heard of.")] = False,
     again: Annotated[bool, typer.Option("--again", help="One more run of an event that was launched.")] = False,
     because: Annotated[str, typer.Option(help="Why one more run; the ledger records it.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; --json needs it.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Hand events to the launcher once more. What did launch meanwhile starts nothing, except with --again."""
-    from ops.launches import replay as replaying
     from ops.launches import show as shown
     from ops.launches.history import read_dead_letters, read_history
     from ops.launches.sweep import find_missing
@@ -122,6 +122,8 @@ def replay(
         raise OperationError("say what to replay: events by name, or --dead-letters, --rejected, --missing")
     if again != bool(because) or (again and not references):
         raise OperationError("--again goes with the names of events and with --because REASON")
+    if as_json and not yes:
+        raise typer.BadParameter("a script cannot be asked whether to replay; say --yes too", param_hint="--json")
     with _connected(stack) as (cloud, deployment):
         chosen = [found for reference in references or () for found in _named(cloud, deployment, reference, trigger)]
         if dead_letters:
@@ -131,19 +133,34 @@ def replay(
             chosen += [found for found in history if found.state is State.REJECTED]
         if missing:
             chosen += find_missing(cloud, deployment, trigger).missing
+        console = open_console(stderr=as_json)
         if not chosen:
-            open_console().print("nothing to replay")
-            return
-        shown.print_launches(chosen, open_console())
-        if not yes:
-            typer.confirm(f"Replay {len(chosen)}?", abort=True)
-        if again:
-            for launch in chosen:
-                key = replaying.launch_again(cloud, launch, because)
-                open_console().print(f"one more run was asked for: pipeline-trigger launches show {key}")
+            console.print("nothing to replay")
         else:
-            count = replaying.replay(cloud, deployment, chosen)
-            open_console().print(f"{count} replayed; pipeline-trigger launches list shows what becomes of them")
+            shown.print_launches(chosen, console)
+            if not yes:
+                typer.confirm(f"Replay {len(chosen)}?", abort=True)
+        keys = _replayed(cloud, deployment, chosen, because, console) if chosen else []
+    if as_json:
+        events = zip(chosen, keys, strict=True)
+        print_json([{**shown.as_json(launch), "replayed_as": key} for launch, key in events])
+
+
+def _replayed(
+    cloud: Cloud, deployment: Deployment, chosen: Sequence[Launch], because: str, console: Console
+) -> Sequence[str]:
+    """Replays events, or asks for one more run of each if there is a reason; returns the keys that they get."""
+    from ops.launches.replay import launch_again, replay
+
+    if not because:
+        count = replay(cloud, deployment, chosen)
+        console.print(f"{count} replayed; pipeline-trigger launches list shows what becomes of them")
+        return [launch.key for launch in chosen]
+    keys = []
+    for launch in chosen:
+        keys.append(launch_again(cloud, launch, because))
+        console.print(f"one more run was asked for: pipeline-trigger launches show {keys[-1]}")
+    return keys
 
 
 @contextlib.contextmanager

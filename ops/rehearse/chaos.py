@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from ops.errors import OperationError
+from ops.printing import print_json
+from ops.tables import print_rows, visible
 from rehearsal.chaos.chaos import Report, run_chaos
 from rehearsal.chaos.faults import LOST_RACE, every_kind
 from rehearsal.environment import may_read
@@ -18,7 +19,7 @@ from rehearsal.function import FunctionError
 from rehearsal.program import Plan, evaluate, read_stack
 
 
-def show_chaos(stack: str, events: int, seed: int, console: Console) -> int:
+def show_chaos(stack: str, events: int, seed: int, console: Console, *, as_json: bool) -> int:
     """Runs chaos on a stack; returns the exit status, 0 if every event started one run.
 
     Raises:
@@ -32,10 +33,11 @@ def show_chaos(stack: str, events: int, seed: int, console: Console) -> int:
             report = run_chaos(plan, events, seed, say=status.update)
     except FunctionError as error:
         raise OperationError(str(error)) from None
-    console.print(_faults(report), "", _summary(report, seed))
     failures = report.failures()
-    for failure in failures:
-        console.print(f"[red]✗[/] {escape(failure)}", soft_wrap=True, highlight=False)
+    if as_json:
+        print_json({"seed": seed, **vars(report), "verdict": vars(report.verdict), "failures": failures})
+    else:
+        _show(report, seed, failures, console)
     return 1 if failures else 0
 
 
@@ -60,36 +62,34 @@ def _launches_every_file(trigger: Mapping[str, Any], plan: Plan) -> bool:
     return source["kind"] == "gcs" and "object.uri" in given and not reads and not skips
 
 
-def _faults(report: Report) -> Table:
-    table = Table(title="faults", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(justify="right", min_width=6)
-    table.add_column()
-    for kind in every_kind():
-        times = report.faults.get(kind, 0)
-        table.add_row(str(times) if times else "[yellow]0[/]", kind)
-    return table
+def _show(report: Report, seed: int, failures: Sequence[str], console: Console) -> None:
+    console.print(Text("faults", "italic"))
+    times = [(report.faults.get(kind, 0), kind) for kind in every_kind()]
+    print_rows([(_figure(count, "" if count else "yellow"), kind) for count, kind in times], console, prose={1})
+    console.print(Text(f"\nchaos with seed {seed}", "italic"))
+    print_rows(list(_summary(report)), console, prose={1})
+    for failure in failures:
+        console.print(Text.assemble(("✗ ", "red"), visible(failure)))
 
 
-def _summary(report: Report, seed: int) -> Table:
-    table = Table(
-        title=f"chaos with seed {seed}", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0)
-    )
-    table.add_column(justify="right", min_width=6)
-    table.add_column()
+def _summary(report: Report) -> Iterator[tuple[Text, str]]:
     verdict = report.verdict
-    table.add_row(str(report.events), "events")
-    table.add_row(str(report.messages), "messages, the same event more than once among them")
-    table.add_row(str(report.deliveries), "deliveries")
+    yield _figure(report.events), "events"
+    yield _figure(report.messages), "messages, the same event more than once among them"
+    yield _figure(report.deliveries), "deliveries"
     for outcome, times in sorted(report.outcomes.items()):
-        table.add_row(str(times), f"[dim]of them {outcome}[/]")
-    table.add_row(str(sum(report.faults.values()) - report.faults.get(LOST_RACE, 0)), "faults injected")
-    table.add_row(str(report.kills), "kills")
-    table.add_row(str(verdict.workflows), "workflows started")
+        yield _figure(times), f"of them {outcome}"
+    yield _figure(sum(report.faults.values()) - report.faults.get(LOST_RACE, 0)), "faults injected"
+    yield _figure(report.kills), "kills"
+    yield _figure(verdict.workflows), "workflows started"
     for subjects, what in (
         (verdict.lost, "lost: no workflow was started"),
         (verdict.duplicated, "duplicated: more than one was"),
         (verdict.unrecorded, "unrecorded: the ledger does not say which"),
     ):
-        table.add_row(f"[{'red' if subjects else 'green'}]{len(subjects)}[/]", what)
-    table.add_row(f"{report.seconds:.0f} s", f"in all, {report.seconds_to_drain:.0f} s of them to drain")
-    return table
+        yield _figure(len(subjects), "red" if subjects else "green"), what
+    yield _figure(f"{report.seconds:.0f} s"), f"in all, {report.seconds_to_drain:.0f} s of them to drain"
+
+
+def _figure(value: object, colour: str = "") -> Text:
+    return Text(f"{value:>6}", colour)

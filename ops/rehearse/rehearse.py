@@ -5,19 +5,15 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from ops.errors import OperationError
-from ops.printing import MARKS
-from ops.rehearse.story import Step, Story
+from ops.rehearse.story import Story
+from ops.rehearse.telling import Step, Teller
 from rehearsal.environment import Environment, RunningTrigger
 from rehearsal.function import FunctionError
 from rehearsal.program import ROOT, evaluate, read_stack
 
 
-def rehearse_stack(stack: str, file: Path | None, console: Console) -> int:
+def rehearse_stack(stack: str, file: Path | None, teller: Teller) -> int:
     """Rehearses every trigger of a stack; returns the exit status, 0 if all came out as promised.
 
     Raises:
@@ -30,15 +26,15 @@ def rehearse_stack(stack: str, file: Path | None, console: Console) -> int:
         raise OperationError(f"there is no file {file}; give the path of a local file")
     try:
         with contextlib.ExitStack() as running:
-            with console.status("Evaluating the program") as status:
+            with teller.progress.status("Evaluating the program") as status:
                 plan = evaluate(name, config)
                 environment = running.enter_context(Environment(plan, say=status.update))
-            return _tell(environment, stack, file, console)
+            return _tell(environment, stack, file, teller)
     except FunctionError as error:
         raise OperationError(str(error)) from None
 
 
-def _tell(environment: Environment, stack: str, file: Path | None, console: Console) -> int:
+def _tell(environment: Environment, stack: str, file: Path | None, teller: Teller) -> int:
     told: dict[str, list[Step]] = {}
     for trigger in environment.triggers:
         sample = _sample(trigger, file)
@@ -47,13 +43,14 @@ def _tell(environment: Environment, stack: str, file: Path | None, console: Cons
                 f"trigger {trigger.name} reads what stands in its files; give one: "
                 f"make rehearse STACK={stack} FILE=..., a file or a directory that has a file {trigger.name}.*"
             )
-        console.rule(f"trigger [bold]{trigger.name}[/]")
-        story = Story(environment, trigger, sample, console)
+        teller.begin(trigger.name)
+        story = Story(environment, trigger, sample, teller)
         told[trigger.name] = story.play(to_the_end=trigger is environment.triggers[0])
     for name, steps in told.items():
-        console.print()
-        console.print(_summary(name, steps))
-    return 0 if all(step.as_expected for steps in told.values() for step in steps) else 1
+        teller.sum_up(name, steps)
+    as_expected = all(step.as_expected for steps in told.values() for step in steps)
+    teller.end(as_expected=as_expected)
+    return 0 if as_expected else 1
 
 
 def _samples_of(name: str) -> Path | None:
@@ -67,14 +64,3 @@ def _sample(trigger: RunningTrigger, file: Path | None) -> Path | None:
     if file and file.is_dir():
         return next((found for found in sorted(file.glob(f"{trigger.name}.*")) if found.is_file()), None)
     return file
-
-
-def _summary(trigger: str, steps: list[Step]) -> Table:
-    table = Table(title=f"trigger {trigger}", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True, min_width=len("✓ duplicate"))
-    table.add_column(overflow="fold")
-    for step in steps:
-        mark = MARKS["ok" if step.as_expected else "problem"]
-        details = "".join(f"\n[dim]{escape(detail)}[/]" for detail in step.details)
-        table.add_row(f"{mark} [bold]{step.outcome}[/]", step.title + details)
-    return table

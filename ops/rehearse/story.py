@@ -6,18 +6,14 @@ import itertools
 import json
 import queue
 import re
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard, TypeVar
-
-from rich.console import Console
-from rich.markup import escape
 
 from ops.errors import OperationError
 from ops.launches.rehearsed import replay_dead_letter
 from ops.rehearse.occasions import occasion
+from ops.rehearse.telling import Step, Teller
 from rehearsal.environment import Environment, Happening, LogLine, RunningTrigger
 from rehearsal.google.pubsub import ACKNOWLEDGED, Attempt
 from rehearsal.kfp.runs import RunChange
@@ -25,36 +21,19 @@ from rehearsal.runs import Outputs
 
 SECONDS_OF_SILENCE = 300  # a component may install packages first
 PATIENCE = 12  # deliveries of one event that end in `retry`
-COLOURS = {"launched": "green", "duplicate": "cyan", "skipped": "cyan", "rejected": "red", "retry": "yellow"}
+LOGGED = ("event", "key", "outcome", "run_id", "reason")  # what is told of the launcher's line beside its message
 T = TypeVar("T", Attempt, LogLine, RunChange)
 GS_URI = re.compile(r"gs://([^/\s\"']+)/([^\s\"']+)")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of the story and how it came out; ``details`` are lines for people."""
-
-    title: str
-    expected: str
-    outcome: str
-    details: tuple[str, ...]
-
-    @property
-    def as_expected(self) -> bool:
-        """Whether the environment did what it promises."""
-        return self.outcome == self.expected
 
 
 class Story:
     """What happens to a trigger in production, played one after the other."""
 
-    def __init__(
-        self, environment: Environment, trigger: RunningTrigger, file: Path | None, console: Console
-    ) -> None:
+    def __init__(self, environment: Environment, trigger: RunningTrigger, file: Path | None, teller: Teller) -> None:
         self._environment = environment
         self._trigger = trigger
-        self._console = console
-        self._started = time.monotonic()
+        self._teller = teller
+        self._say = teller.say
         self._seen: list[Happening] = []
         self._quiet = False
         self._file = file
@@ -204,25 +183,22 @@ class Story:
 
     def _show(self, happening: Happening) -> None:
         match happening:
-            case Attempt(number=number, status=status):
+            case Attempt(message=message, number=number, status=status):
                 then = "acknowledged" if status in ACKNOWLEDGED else "will be delivered again"
-                self._say("pub/sub", f"attempt {number} answered {status or 'by nobody in time'}: {then}")
+                what = f"attempt {number} answered {status or 'by nobody in time'}: {then}"
+                self._say("pub/sub", what, message_id=message.id, attempt=number, status=status)
             case LogLine(entry=entry):
-                colour = COLOURS.get(entry.get("outcome", ""), "white")
-                self._say("launcher", f"[{colour}]{escape(str(entry['message']))}[/]", markup=True)
-            case RunChange(task=task, outputs=outputs) if task:
-                self._say("pipeline", _outputs_line(task, outputs))
+                facts = {name: entry[name] for name in LOGGED if name in entry}
+                self._say("launcher", str(entry["message"]), **facts)
+            case RunChange(run_id=run_id, task=task, outputs=outputs) if task:
+                self._say("pipeline", _outputs_line(task, outputs), run_id=run_id, task=task, outputs=outputs)
             case RunChange(run_id=run_id, state=state, error=error):
-                self._say("pipeline", f"run {run_id} is {state}" + (f": {error}" if error else ""))
+                what = f"run {run_id} is {state}" + (f": {error}" if error else "")
+                self._say("pipeline", what, run_id=run_id, state=state)
 
     def _headline(self, text: str) -> None:
         self._seen.clear()
-        self._console.print(f"\n[bold]{text}[/]")
-
-    def _say(self, actor: str, text: str, *, markup: bool = False) -> None:
-        seconds = time.monotonic() - self._started
-        line = text if markup else escape(text)
-        self._console.print(f"[dim]{seconds:6.2f} s[/]  [bold]{actor:<9}[/] {line}", soft_wrap=True, highlight=False)
+        self._teller.scene(text)
 
 
 def _outputs_line(task: str, outputs: Outputs) -> str:

@@ -97,7 +97,7 @@ def test_a_long_run_fails_unless_every_kind_of_fault_hit(report: Report) -> None
 
 def test_the_command_takes_a_stack_on_vertex() -> None:
     console = Console(record=True, width=120, file=io.StringIO())
-    assert show_chaos("examples/Pulumi.vertex.yaml", 10, SEED, console) == 0
+    assert show_chaos("examples/Pulumi.vertex.yaml", 10, SEED, console, as_json=False) == 0
     shown = console.export_text()
     assert "post: killed" in shown
     assert re.search(r"10 +workflows started", shown)
@@ -106,7 +106,7 @@ def test_the_command_takes_a_stack_on_vertex() -> None:
 @pytest.mark.parametrize("stack", [str(PROD), "examples/Pulumi.orders.yaml", "examples/Pulumi.batches.yaml"])
 def test_a_stack_whose_runs_it_could_not_count_is_refused(stack: str) -> None:
     with pytest.raises(OperationError, match=r"needs a stack with one trigger, on a bucket"):
-        show_chaos(stack, EVENTS, SEED, Console(quiet=True))
+        show_chaos(stack, EVENTS, SEED, Console(quiet=True), as_json=False)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_trigger_that_would_not_launch_every_file_is_refused(key: str, change:
     assert key in text
     (tmp_path / "Pulumi.picky.yaml").write_text(text.replace(key, change))
     with pytest.raises(OperationError, match=r"needs a stack with one trigger, on a bucket"):
-        show_chaos(str(tmp_path / "Pulumi.picky.yaml"), EVENTS, SEED, Console(quiet=True))
+        show_chaos(str(tmp_path / "Pulumi.picky.yaml"), EVENTS, SEED, Console(quiet=True), as_json=False)
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks processes up in /proc")

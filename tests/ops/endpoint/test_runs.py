@@ -114,6 +114,14 @@ def test_a_run_that_never_ends_is_waited_for_no_longer_than_asked(command: Comma
     assert "time is up: the run has not ended in 0.2 s: it is PENDING" in said.out
 
 
+def test_scripts_learn_that_the_time_is_up_from_json_alone(command: Command, run_id: str) -> None:
+    said = command("runs", "wait", run_id, "--timeout", "0.2", "--every", "0.05", "--json")
+    assert said.status == 5
+    error = said.json["error"]
+    assert (error["kind"], error["exit_status"]) == ("timeout", 5)
+    assert "it is PENDING" in error["message"]
+
+
 def test_a_401_after_a_while_ends_it(
     command: Command, cloud: Cloud, run_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,3 +145,7 @@ def test_a_run_is_stopped(command: Command, run_id: str) -> None:
     assert command("runs", "terminate", run_id).out == f"run {run_id} is being stopped\n"
     assert command("runs", "wait", run_id).status == 4
     assert command("runs", "terminate", run_id).status == 1
+
+
+def test_scripts_learn_which_run_is_being_stopped(command: Command, run_id: str) -> None:
+    assert command("runs", "terminate", run_id, "--json").json == {"run_id": run_id, "stopping": True}

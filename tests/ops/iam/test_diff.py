@@ -120,17 +120,17 @@ def test_two_files_are_compared_by_what_they_allow(tmp_path: Path) -> None:
         ("unknown-member", "broadened", 3),
     ],
 )
-@pytest.mark.parametrize("written", ["table", "markdown", "json"])
+@pytest.mark.parametrize("written", [[], ["--markdown"], ["--json"]])
 def test_the_exit_code_says_what_fail_on_asks(
-    preview: str, fail_on: str, status: int, written: str, monkeypatch: pytest.MonkeyPatch
+    preview: str, fail_on: str, status: int, written: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = str(PREVIEW_DIRECTORY / f"{preview}.json")
-    assert run("diff", path, "--fail-on", fail_on, "--format", written, monkeypatch=monkeypatch) == status
+    assert run("diff", path, "--fail-on", fail_on, *written, monkeypatch=monkeypatch) == status
 
 
 def test_a_preview_is_read_from_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO((PREVIEW_DIRECTORY / "added.json").read_text()))
-    assert run("diff", "-", "--format", "json", monkeypatch=monkeypatch) == 0
+    assert run("diff", "-", "--json", monkeypatch=monkeypatch) == 0
     (document,) = json.loads(capsys.readouterr().out)["comparisons"]
     assert document["summary"] == {"broadened": 2, "moved": 0, "narrowed": 0, "unchanged": 0, "high": True}
     assert {change["after"]["role"] for change in document["changes"]} == {
@@ -255,8 +255,8 @@ OF_DEV = ("--stack", str(DEV))
 @pytest.mark.parametrize(
     ("arguments", "shown"),
     [
-        (("show", *OF_DEV, "--format", "markdown"), "## echo-push"),
-        (("show", *OF_DEV, "--format", "json"), '"principal": "echo-push"'),
+        (("show", *OF_DEV, "--markdown"), "## echo-push"),
+        (("show", *OF_DEV, "--json"), '"principal": "echo-push"'),
         (("show", *OF_DEV), "Permissions of stack dev"),
         (("check",), "the files in iam/ are up to date"),
     ],

@@ -125,7 +125,7 @@ class Desk:
         """Runs `pipeline-trigger` and returns what it prints."""
         done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": str(width)}, catch_exceptions=False)
         assert done.exit_code == 0, done.output
-        return done.output
+        return done.stdout
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.run(*arguments, "--json"))

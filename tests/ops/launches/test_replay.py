@@ -134,6 +134,21 @@ def test_one_more_run_has_to_be_asked_for_with_a_reason_that_is_recorded(desk: D
     assert "the model was wrong" in desk.run("launches", "show", event)
 
 
+def test_scripts_learn_under_which_key_each_event_was_replayed(desk: Desk) -> None:
+    launched = desk.upload("launched.json")
+    desk.deliver()
+    rejected = desk.upload("rejected.json")
+    desk.deliver(desk.launcher("content.file"))
+    assert desk.json("replay", "--dead-letters", "--yes") == []
+    [replayed] = desk.json("replay", rejected, "--yes")
+    assert (replayed["event"], replayed["state"], replayed["replayed_as"]) == (rejected, "rejected", replayed["key"])
+    [again] = desk.json("replay", launched, "--again", "--because", "the model was wrong", "--yes")
+    assert again["replayed_as"] != again["key"]
+    desk.time_passes()
+    assert sorted(desk.deliver()) == ["launched", "launched"]
+    assert {shown["key"] for shown in desk.json("launches", "list")} >= {again["replayed_as"], replayed["key"]}
+
+
 def test_one_more_run_of_an_object_that_is_gone(desk: Desk) -> None:
     event = desk.upload()
     desk.deliver()

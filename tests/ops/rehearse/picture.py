@@ -12,6 +12,7 @@ from rich.terminal_theme import SVG_EXPORT_THEME
 from rich.text import Text
 
 from ops.rehearse.rehearse import rehearse_stack
+from ops.rehearse.telling import OnTerminal
 from rehearsal.program import ROOT
 from tests.plans import DEV
 
@@ -82,7 +83,7 @@ def draw(told: str) -> str:
 
 def main() -> int:
     console = Console(record=True, width=WIDTH, color_system="standard", file=io.StringIO())
-    status = rehearse_stack(str(DEV), None, console)
+    status = rehearse_stack(str(DEV), None, OnTerminal(console))
     PICTURE.write_text(draw(console.export_text(styles=True)))
     return status
 

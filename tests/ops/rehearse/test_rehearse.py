@@ -1,5 +1,6 @@
 """`make rehearse` as a person runs it: a process, with its output and its exit status."""
 
+import json
 import os
 import re
 import signal
@@ -54,12 +55,36 @@ def test_a_file_that_the_pipeline_cannot_use_is_seen_in_the_exit_status(tmp_path
     assert "✗ rejected" in done.stdout
 
 
-def test_an_endpoint_inside_a_network_is_rehearsed_without_a_token(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """A rehearsal of an endpoint inside a network, for a script."""
     stack = DEV.read_text().replace("access: viewer", "access: none")
-    inside = re.sub(r"host: \S+", "host: https://kfp.internal.example", stack)
-    (tmp_path / "Pulumi.inside.yaml").write_text(inside)
-    done = rehearse("--stack", str(tmp_path / "Pulumi.inside.yaml"))
-    assert done.returncode == 0, done.stdout + done.stderr
+    path = tmp_path_factory.mktemp("inside") / "Pulumi.inside.yaml"
+    path.write_text(re.sub(r"host: \S+", "host: https://kfp.internal.example", stack))
+    return rehearse("--stack", str(path), "--json")
+
+
+def test_an_endpoint_inside_a_network_is_rehearsed_without_a_token(inside: subprocess.CompletedProcess[str]) -> None:
+    assert inside.returncode == 0, inside.stdout + inside.stderr
+
+
+def test_scripts_get_a_line_of_json_for_all_that_happens(inside: subprocess.CompletedProcess[str]) -> None:
+    told = [json.loads(line) for line in inside.stdout.splitlines()]
+    assert told[-1] == {"kind": "end", "at": told[-1]["at"], "as_expected": True}
+    assert [line["at"] for line in told] == sorted(line["at"] for line in told)
+    steps = [line for line in told if line["kind"] == "step"]
+    assert [(step["outcome"], step["as_expected"]) for step in steps] == [
+        (outcome.split()[1], True) for outcome in (*STORY, REPLAYED)
+    ]
+    launcher = [line for line in told if line.get("who") == "launcher"]
+    first = next(line for line in launcher if line["outcome"] == "launched")
+    assert first["event"].startswith("gs://echo-bucket-")
+    assert {"key", "run_id", "at", "trigger"} <= first.keys()
+    assert {line["outcome"] for line in launcher} == {"launched", "duplicate", "rejected", "retry"}
+    [outputs] = [
+        line["outputs"] for line in told if (line.get("run_id"), line.get("task")) == (first["run_id"], "echo")
+    ]
+    assert outputs == {"Output": first["event"].partition("#")[0]}
 
 
 def test_components_do_not_see_the_person_s_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
