@@ -14,6 +14,7 @@ from infra.errors import ConfigurationError
 from infra.syntax import explain_yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+FILE_ENDINGS = (".yaml", ".yml")
 BLOCKS = ("config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider")  # what Pulumi reads of a file
 YAML = "tag:yaml.org,2002:"
 MERGE = f"{YAML}merge"
@@ -22,20 +23,42 @@ PLAIN = NO_TEXT | {f"{YAML}{kind}" for kind in ("map", "seq", "str")}
 
 
 def read_stack(stack: str, root: Path = ROOT) -> tuple[str, dict[str, str]]:
-    """Reads a stack file, ``dev`` (Pulumi.dev.yaml) or a path; returns the stack's name and configuration.
+    """Reads a stack file, which is found as by :func:`find_stack`; returns the stack's name and configuration.
 
     Raises:
         ConfigurationError: there is no such file, it is not YAML, or it says something twice or where nobody looks.
     """
-    path = Path(stack) if stack.endswith((".yaml", ".yml")) else root / f"Pulumi.{stack}.yaml"
-    if not path.is_file():
-        there = ", ".join(sorted(file.name.split(".")[1] for file in root.glob("Pulumi.*.yaml")))
-        raise ConfigurationError(f"there is no stack file {path.name}; choose one of {there}, or give a file's path")
+    path = find_stack(stack, root)
     try:
         config = _configuration(_text(path))
     except _WrongFileError as error:
         raise ConfigurationError(in_file(path.name, error.problems)) from None
-    return path.name.removeprefix("Pulumi.").rsplit(".", 1)[0], config
+    return _name(path), config
+
+
+def find_stack(stack: str, root: Path = ROOT) -> Path:
+    """The file of a stack: of a path that one, of ``dev``, ``Pulumi.dev`` or ``Pulumi.dev.yaml`` the checkout's.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    name = stack if stack.endswith(FILE_ENDINGS) else f"Pulumi.{stack.removeprefix('Pulumi.')}.yaml"
+    for path in (Path(name), root / name) if name == stack else (root / name,):
+        if path.is_file():
+            return path
+    problem = f"there is no stack file {name}" if stack.strip() else "the stack's name is empty"
+    there = ", ".join(stack_names(root))
+    fix = f"choose one of {there}, or give a file's path" if there else "give a file's path"
+    raise ConfigurationError(f"{problem}; {fix}")
+
+
+def stack_names(root: Path = ROOT) -> list[str]:
+    """The stacks that have a file in the checkout."""
+    return sorted(_name(path) for path in root.glob("Pulumi.*.yaml"))
+
+
+def _name(path: Path) -> str:
+    return path.name.removeprefix("Pulumi.").rsplit(".", 1)[0]
 
 
 def in_file(name: str, problems: Iterable[str]) -> str:

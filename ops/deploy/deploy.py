@@ -7,8 +7,8 @@ once for the CLI, once for the login, once for the credentials and once for the 
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 
+from infra.configuration.stack_file import find_stack
 from ops.doctor.configuration import check_configuration
 from ops.doctor.machine import check_cli, find_credentials, preferred_credentials
 from ops.errors import OperationError
@@ -34,7 +34,7 @@ def run_pulumi(verb: str, stack: str) -> int:
     if missing := [finding for finding in found if finding.status == "problem"]:
         listed = "".join(f"\n- {finding.in_words}" for finding in missing)
         raise OperationError(f"`pulumi {verb}` of stack {name} needs this first:{listed}")
-    file = ["--config-file", str(Path(stack).resolve())] if stack != name else []
+    file = ["--config-file", str(find_stack(stack).resolve())] if stack != name else []
     create = ["--create"] if verb != "destroy" else []
     selected = subprocess.run(["pulumi", "stack", "select", name, *create], cwd=ROOT, check=False)
     if selected.returncode:

@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from infra.configuration.stack_file import stack_names
 from ops.cli import app
 from rehearsal.program import ROOT
 
@@ -36,5 +37,14 @@ def test_h_is_help_everywhere(path: tuple[str, ...]) -> None:
 
 
 def test_a_shell_completes_commands() -> None:
-    typed = {"COMP_WORDS": "pipeline-trigger launches ", "COMP_CWORD": "2"}
-    assert run(_PIPELINE_TRIGGER_COMPLETE="complete_bash", **typed).split() == ["list", "show", "missing"]
+    assert completed("launches ") == ["list", "show", "missing"]
+
+
+def test_a_shell_completes_the_names_of_stacks() -> None:
+    assert completed("rehearse --stack ") == stack_names()
+
+
+def completed(typed: str) -> list[str]:
+    """What a shell offers after that."""
+    words = {"COMP_WORDS": f"pipeline-trigger {typed}", "COMP_CWORD": str(typed.count(" ") + 1)}
+    return run(_PIPELINE_TRIGGER_COMPLETE="complete_bash", **words).split()

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.configuration.stack_file import read_stack
+from infra.configuration.stack_file import find_stack, read_stack, stack_names
 from infra.errors import ConfigurationError
 
 
@@ -212,3 +212,47 @@ def test_a_file_that_nobody_may_read(folder: Path, monkeypatch: pytest.MonkeyPat
     (folder / "Pulumi.mine.yaml").touch()
     with pytest.raises(ConfigurationError, match=r"^Pulumi\.mine\.yaml:\n  it cannot be read: Permission denied$"):
         read_stack(str(folder / "Pulumi.mine.yaml"))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with two stacks, seen from a directory in it."""
+    for name in ("Pulumi.dev.yaml", "Pulumi.my.own.yaml"):
+        (tmp_path / name).touch()
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path / "docs")
+    return tmp_path
+
+
+@pytest.mark.parametrize("stack", ["dev", "Pulumi.dev", "Pulumi.dev.yaml", "../Pulumi.dev.yaml"])
+def test_a_stack_is_found_however_it_is_called(checkout: Path, stack: str) -> None:
+    assert find_stack(stack, checkout).resolve() == checkout / "Pulumi.dev.yaml"
+    assert read_stack(stack, checkout) == ("dev", {})
+
+
+def test_a_path_means_the_file_that_is_there(checkout: Path) -> None:
+    (checkout / "docs" / "Pulumi.dev.yaml").touch()
+    assert find_stack("Pulumi.dev.yaml", checkout).resolve() == checkout / "docs" / "Pulumi.dev.yaml"
+    assert find_stack("Pulumi.dev", checkout) == checkout / "Pulumi.dev.yaml"
+
+
+@pytest.mark.parametrize(
+    ("stack", "problem"),
+    [
+        ("", "the stack's name is empty; choose one of dev, my.own, or give a file's path"),
+        (" ", "the stack's name is empty; choose one of dev, my.own, or give a file's path"),
+        ("prod", "there is no stack file Pulumi.prod.yaml; choose one of dev, my.own, or give a file's path"),
+        ("Pulumi.prod", "there is no stack file Pulumi.prod.yaml; choose one of dev, my.own, or give a file's path"),
+        ("x/prod.yaml", "there is no stack file x/prod.yaml; choose one of dev, my.own, or give a file's path"),
+    ],
+)
+def test_a_stack_that_is_not_there(checkout: Path, stack: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        find_stack(stack, checkout)
+    assert str(refused.value) == problem
+
+
+def test_where_there_are_no_stacks_none_is_offered(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"there is no stack file Pulumi\.dev\.yaml; give a file's path"):
+        find_stack("dev", tmp_path)
+    assert stack_names(tmp_path) == []
