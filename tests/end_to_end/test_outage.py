@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from ops.cli import app
+from ops.launches import deployment
 from rehearsal.environment import Environment
+from rehearsal.program import read_stack
 from tests.end_to_end.conftest import Stage, of
-from tests.plans import plan
+from tests.plans import STACKS, plan
 
 ATTEMPTS = 5  # the fewest that Pub/Sub takes
 
@@ -35,6 +38,7 @@ def command(impatient: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     program.write_text(f"#!/bin/sh\ncat {outputs}\n")
     program.chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(deployment, "read_stack", partial(read_stack, root=STACKS))
     return CliRunner()
 
 
