@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 
@@ -15,10 +16,48 @@ def read_content(body: bytes) -> dict[str, Any]:
     """
     text = body.decode("utf-8-sig")
     try:
-        content = json.loads(text, parse_constant=_refuse_constant)
+        content = _parse(text)
     except (ValueError, RecursionError):
         content = text
-    return {"content": content, "lines": [line.rstrip("\r\n") for line in io.StringIO(text)]}
+    return {"content": content, "lines": _lines(text)}
+
+
+def broken_json(document: Mapping[str, Any]) -> str | None:
+    """Where the content of an event document stops being JSON; None if it is data, or text that is meant as text.
+
+    Not what stands there: logs must not carry payloads.
+    """
+    text = document.get("content")
+    if not isinstance(text, str) or _lines(text) != document.get("lines"):  # a string of JSON is data too
+        return None
+    if not _meant_as_json(text, document.get("object")):
+        return None
+    try:
+        _parse(text)
+    except json.JSONDecodeError as error:
+        return f"the content is not JSON: line {error.lineno}, column {error.colno} ({error.msg})"
+    except RecursionError:
+        return "the content cannot be read as JSON: it nests too deeply"
+    except ValueError:
+        return "the content is not JSON: it has a number that is none there, such as NaN, or one that is too long"
+    return None
+
+
+def _meant_as_json(text: str, found: Any) -> bool:
+    """Whether the object is called or declared JSON, or what stands in it starts as an object or a list does."""
+    if isinstance(found, Mapping):
+        kind = str(found.get("content_type")).partition(";")[0].strip().lower()
+        if str(found.get("name")).lower().endswith(".json") or kind == "application/json" or kind.endswith("+json"):
+            return True
+    return text.lstrip().startswith(("{", "["))
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip("\r\n") for line in io.StringIO(text)]
+
+
+def _parse(text: str) -> Any:
+    return json.loads(text, parse_constant=_refuse_constant)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -19,6 +19,7 @@ from jmespath.exceptions import (
 from jmespath.functions import Functions
 from jmespath.parser import ParsedResult
 
+from .content import broken_json
 from .fitting import show
 
 CONTENT_ROOTS = frozenset({"content", "lines"})
@@ -82,7 +83,8 @@ def evaluate(what: str, expression: ParsedResult, document: Mapping[str, Any]) -
     try:
         return expression.search(document)
     except EXPRESSION_ERRORS as error:
-        raise UnmappableError(f"{what}: the expression fails on this event: {failure(error)}") from None
+        reason = failure(error) + for_want_of_data(expression, document)
+        raise UnmappableError(f"{what}: the expression fails on this event: {reason}") from None
 
 
 def failure(error: Exception) -> str:
@@ -95,6 +97,12 @@ def failure(error: Exception) -> str:
     if isinstance(error, ValueError | ArithmeticError):
         return "it rounds what is no number, or infinite"
     return "it compares or joins values of different types"
+
+
+def for_want_of_data(expression: ParsedResult | None, document: Mapping[str, Any]) -> str:
+    """What to add where an expression asks in vain for data: that its content is broken JSON, and not the mapping."""
+    problem = broken_json(document) if expression and "content" in roots(expression.parsed) else None
+    return f": {problem}" if problem else ""
 
 
 def reads_content(expression: ParsedResult | None) -> bool:

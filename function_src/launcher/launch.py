@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from . import logs
-from .condition import holds
+from .condition import holds, refusal
 from .credentials import AccessTokens, TokenUnavailableError
 from .event import Event, launch_key, read_event
 from .expression import UnmappableError, reads_content
@@ -140,9 +140,9 @@ class Launcher:
             self._find(delivery)
             return
         try:
-            document = self._document(event)
+            document = self._document(delivery, event)
             if document is None:
-                delivery.outcome, delivery.reason = Outcome.SKIPPED, "when is false for this event"
+                delivery.outcome = Outcome.SKIPPED
                 delivery.run_id = delivery.run_url = None
                 return
             delivery.parameters = run_parameters(self._trigger.parameters, self._package.inputs, document)
@@ -191,13 +191,14 @@ class Launcher:
         elif delivery.outcome is Outcome.RETRY and delivery.claim and not delivery.in_doubt:
             self._ledger.release(delivery.claim)
 
-    def _document(self, event: Event) -> Mapping[str, Any] | None:
+    def _document(self, delivery: Delivery, event: Event) -> Mapping[str, Any] | None:
         """What the parameters are mapped from; None if ``when`` says no. A file is read once at most, and for the
         parameters only when the event is wanted."""
         document, condition = event.document, self._trigger.when
         if self._condition_reads_content:
             document = self._with_content(event)
         if condition and not holds(condition, document):
+            delivery.reason = refusal(condition, document)
             return None
         if self._parameters_read_content and not self._condition_reads_content:
             document = self._with_content(event)

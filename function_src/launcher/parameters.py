@@ -12,7 +12,15 @@ from typing import Any
 
 from jmespath.parser import ParsedResult
 
-from .expression import BadMappingError, UnmappableError, evaluate, read_expression, reads_content, reads_event
+from .expression import (
+    BadMappingError,
+    UnmappableError,
+    evaluate,
+    for_want_of_data,
+    read_expression,
+    reads_content,
+    reads_event,
+)
 from .fitting import UNFIT, as_type, describe, show
 from .package import Input
 
@@ -29,6 +37,9 @@ class Parameter:
 
     expression: ParsedResult | None
     default: Any = ABSENT
+
+
+UNMAPPED = Parameter(None)
 
 
 def read_parameter(name: str, config: Any) -> Parameter:
@@ -64,18 +75,28 @@ def run_parameters(
     Raises:
         UnmappableError: a required input has no value, or a value does not fit its input.
     """
-    values = {name: spec.value for name, spec in inputs.items() if spec.value is not None}
-    in_words = {}
-    for name, parameter in parameters.items():
-        if (found := _found(name, parameter.expression, document)) is not None:
-            values[name] = found
-            in_words[name] = describe if reads_event(parameter.expression) else show
-        elif parameter.default not in (ABSENT, None):
-            values[name] = parameter.default
-    missing = [name for name, spec in inputs.items() if spec.required and name not in values]
-    if missing:
-        raise UnmappableError(f"the event gives no value for parameter {missing[0]!r}, which the pipeline requires")
-    return {name: fit(name, value, inputs[name], in_words.get(name, show)) for name, value in values.items()}
+    values = {
+        name: _run_parameter(name, parameters.get(name, UNMAPPED), spec, document) for name, spec in inputs.items()
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _run_parameter(name: str, parameter: Parameter, spec: Input, document: Mapping[str, Any]) -> Any:
+    """What an input gets; None if that is left to the pipeline."""
+    expression = parameter.expression
+    found = _found(name, expression, document)
+    in_words = describe if found is not None and reads_event(expression) else show
+    if found is None and parameter.default is not ABSENT:
+        found = parameter.default
+    if found is None:
+        found = spec.value
+    if found is None and spec.required:
+        why = for_want_of_data(expression, document)
+        raise UnmappableError(f"the event gives no value for parameter {name!r}, which the pipeline requires{why}")
+    try:
+        return None if found is None else fit(name, found, spec, in_words)
+    except UnmappableError as error:
+        raise UnmappableError(f"{error}{for_want_of_data(expression, document)}") from None
 
 
 def _found(name: str, expression: ParsedResult | None, document: Mapping[str, Any]) -> Any:

@@ -402,6 +402,52 @@ def test_an_object_that_was_passed_over_launches_when_the_glob_is_mended(world: 
     assert world.outcomes(mended, push(OBJECT)) == ["launched"]
 
 
+TRUNCATED = b'{"file": "gs://a/b",\n "rows": '
+BROKEN = "the content is not JSON: line 2, column 10 ("
+
+
+@pytest.mark.parametrize(
+    ("filename", "reason"),
+    [
+        ("content.file", "the event gives no value for parameter 'filename', which the pipeline requires: "),
+        ("content[0]", "the event gives no value for parameter 'filename', which the pipeline requires: "),
+        (
+            "keys(content)",
+            "parameter 'filename': the expression fails on this event: keys() takes a map, not text: ",
+        ),
+    ],
+)
+def test_of_json_that_breaks_off_is_said_where_and_not_that_the_mapping_is_wrong(
+    world: World, filename: str, reason: str
+) -> None:
+    handled = world.handle(world.launcher(filename), world.upload(TRUNCATED))
+    assert handled.outcome == "rejected"
+    assert str(handled.reason).startswith(reason + BROKEN)
+    record = world.storage.buckets[LEDGER].objects[f"outcomes/echo/{handled.key}"]
+    assert json.loads(record.body)["reason"] == world.logs[-1]["reason"] == handled.reason
+
+
+@pytest.mark.parametrize(
+    ("when", "outcome", "reason"),
+    [
+        ("content.file == 'x'", "skipped", f"when is false for this event: {BROKEN}"),
+        ("content.rows > `1`", "rejected", f"when gives nothing (null), which is neither true nor false: {BROKEN}"),
+        ("starts_with(content, '[')", "skipped", "when is false for this event"),
+    ],
+)
+def test_a_condition_on_json_that_breaks_off_decides_as_ever_and_says_where(
+    world: World, when: str, outcome: str, reason: str
+) -> None:
+    handled = world.handle(world.launcher(when=read_condition(when)), world.upload(TRUNCATED))
+    assert (handled.outcome, world.started) == (outcome, [])
+    assert str(handled.reason).startswith(reason)
+    assert ("JSON" in str(handled.reason)) == ("JSON" in reason)
+
+
+def test_json_that_breaks_off_can_be_taken_as_text_all_the_same(world: World) -> None:
+    assert world.outcomes(world.launcher("content"), world.upload(TRUNCATED)) == ["launched"]
+
+
 @pytest.mark.parametrize(
     ("filename", "data", "value"),
     [
