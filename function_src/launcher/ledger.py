@@ -6,9 +6,9 @@ Each has a name of its own, since Cloud Storage takes one write a second per nam
 - ``outcomes/TRIGGER/KEY``: what became of it. Written once, never changed.
 - ``rejected/TRIGGER/KEY``: a rejected delivery as it came, so that it can be replayed once its fault is mended.
 
-What a listing shows stands in their metadata too: which event, and its outcome. All are created with a generation
-precondition, which Cloud Storage checks atomically. A claim's age is taken from Cloud Storage's clock alone (the
-answer's Date less the object's ``updated``), so that no instance's clock matters.
+What a listing shows stands in their metadata too: which event, of which message, and its outcome. All are created
+with a generation precondition, which Cloud Storage checks atomically. A claim's age is taken from Cloud Storage's
+clock alone (the answer's Date less the object's ``updated``), so that no instance's clock matters.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .http import Api
 
 BOUNDARY = "--part-of-an-object--"
 JSON = {"Content-Type": "application/json"}
-LISTED = ("outcome", "event", "run_id")
+LISTED = ("outcome", "event", "run_id", "message_id")
 SHARE_TO_SEND_IN = 0.4  # of the lease: an older claim starts nothing, and leaves the rest to the POST and the server
 CLOCK_RESOLUTION = 1.0  # seconds, of the Date header
 
