@@ -1,18 +1,20 @@
 """Evaluates the filters of log sinks: the part of the Logging query language that filters of sinks are made of.
 
-Comparisons of one field (``=``, ``!=``, ``:``, ``=~``, ``!~`` and, for severities and numbers, ``<`` and the like),
-with one value or several in parentheses, ``log_id()``, ``NOT`` or ``-``, ``AND`` or nothing, ``OR``, parentheses and
-comments. OR binds more tightly than AND (docs: logging/docs/view/logging-query-language). What else there is, such
-as words without a field, ``SEARCH()`` and ``sample()``, is refused: an entry that the stand-in let through and the
-service would not, or the other way round, would be worse.
+Comparisons of one field (``=``, ``!=``, ``:``, ``=~``, ``!~`` and, for severities, numbers and timestamps, ``<`` and
+the like), with one value or several in parentheses, ``log_id()``, ``NOT`` or ``-``, ``AND`` or nothing, ``OR``,
+parentheses and comments. OR binds more tightly than AND (docs: logging/docs/view/logging-query-language). What else
+there is, such as words without a field, ``SEARCH()`` and ``sample()``, is refused: an entry that the stand-in let
+through and the service would not, or the other way round, would be worse.
 """
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -182,12 +184,14 @@ def _holds(found: Any, sign: str, value: str) -> bool:
     order = ORDERS[sign]
     if value.upper() in SEVERITIES:
         return text.upper() in SEVERITIES and order(SEVERITIES.index(text.upper()), SEVERITIES.index(value.upper()))
-    try:
-        return order(float(text), float(value))
-    except ValueError:
-        raise UnsupportedFilterError(
-            f"the log filter orders {value!r}; here only severities and numbers are"
-        ) from None
+    for kind in (float, _timestamp):
+        with contextlib.suppress(ValueError):
+            return order(kind(text), kind(value))
+    raise UnsupportedFilterError(f"the log filter orders {value!r}; here only severities, numbers and timestamps are")
+
+
+def _timestamp(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def _plain(token: str) -> str:

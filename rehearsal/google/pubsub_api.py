@@ -39,12 +39,17 @@ class PubSubApi:
         self.app = Starlette(
             routes=[
                 Route(TOPIC + ":publish", self._publish, methods=["POST"]),
+                Route(SUBSCRIPTION, self._get),
                 Route(SUBSCRIPTION + ":pull", self._pull, methods=["POST"]),
                 Route(SUBSCRIPTION + ":acknowledge", self._acknowledge, methods=["POST"]),
                 Route(SUBSCRIPTION + ":modifyAckDeadline", self._modify_ack_deadline, methods=["POST"]),
             ],
             exception_handlers={HTTPException: _refuse},  # type: ignore[dict-item]  # typed for any Exception
         )
+
+    async def _get(self, request: Request) -> Response:
+        found = self._subscription(request)
+        return JSONResponse({"name": found.name, "topic": found.topic, "state": "ACTIVE"})
 
     async def _publish(self, request: Request) -> Response:
         topic = request.url.path.removeprefix("/v1/").removesuffix(":publish")
@@ -60,20 +65,20 @@ class PubSubApi:
         return JSONResponse({"messageIds": published})
 
     async def _pull(self, request: Request) -> Response:
-        subscription = self._subscription(request, "pull")
+        subscription = self._pulled(request, "pull")
         self._return_overdue()
         count = int((await request.json())["maxMessages"])
         taken, subscription.kept[:] = subscription.kept[:count], subscription.kept[count:]
         return JSONResponse({"receivedMessages": [self._lease(subscription, message) for message in taken]})
 
     async def _acknowledge(self, request: Request) -> Response:
-        self._subscription(request, "acknowledge")
+        self._pulled(request, "acknowledge")
         for ack_id in (await request.json())["ackIds"]:
             self._leases.pop(ack_id, None)
         return JSONResponse({})
 
     async def _modify_ack_deadline(self, request: Request) -> Response:
-        self._subscription(request, "modifyAckDeadline")
+        self._pulled(request, "modifyAckDeadline")
         wanted = await request.json()
         for ack_id in wanted["ackIds"]:
             if lease := self._leases.get(ack_id):
@@ -82,11 +87,15 @@ class PubSubApi:
         self._return_overdue()
         return JSONResponse({})
 
-    def _subscription(self, request: Request, verb: str) -> Subscription:
-        name = request.url.path.removeprefix("/v1/").removesuffix(f":{verb}")
+    def _subscription(self, request: Request, suffix: str = "") -> Subscription:
+        name = request.url.path.removeprefix("/v1/").removesuffix(suffix)
         found = self._pubsub.subscription(name)
         if found is None:
             raise HTTPException(404, f"Resource not found (resource={name}).")
+        return found
+
+    def _pulled(self, request: Request, verb: str) -> Subscription:
+        found = self._subscription(request, f":{verb}")
         if found.push_endpoint:
             raise HTTPException(400, "This method is not supported for this subscription type.")
         return found

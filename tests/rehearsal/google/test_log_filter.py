@@ -9,6 +9,7 @@ from rehearsal.google.log_filter import UnsupportedFilterError, example_entry, r
 ENTRY: dict[str, Any] = {
     "logName": "projects/acme/logs/cloudaudit.googleapis.com%2Fdata_access",
     "severity": "NOTICE",
+    "timestamp": "2026-11-22T10:00:00.25Z",
     "protoPayload": {
         "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
         "methodName": "google.cloud.bigquery.v2.JobService.InsertJob",
@@ -38,6 +39,9 @@ ENTRY: dict[str, Any] = {
         ("protoPayload.status : *", True),
         ("protoPayload.nothing : *", False),
         ("labels : env", True),
+        ('timestamp >= "2026-11-22T10:00:00Z"', True),
+        ('timestamp < "2026-11-22T09:00:00-02:00"', True),
+        ('timestamp > "2026-11-22T10:00:00.5+00:00"', False),
         ('protoPayload.authorizationInfo.permission = "c.d"', True),
         ("protoPayload.authorizationInfo.granted = true", True),
         ('severity = ("ERROR" OR "NOTICE")', True),
@@ -69,7 +73,7 @@ def test_what_is_not_understood_is_an_error_and_not_a_guess(text: str) -> None:
 
 
 def test_an_order_of_text_is_not_guessed_at() -> None:
-    with pytest.raises(UnsupportedFilterError, match="only severities and numbers"):
+    with pytest.raises(UnsupportedFilterError, match="only severities, numbers and timestamps"):
         read_log_filter('logName > "projects"').matches(ENTRY)
 
 
