@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from ops.errors import OperationError
-from ops.launches.words import KnownState, State, read_moment
+from ops.launches.words import KnownState, State, read_day, read_moment
 from ops.options import Json, Stack, Trigger
 from ops.printing import open_console, print_json
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # Google's libraries take a second to import, which the other
     from ops.launches.history import Launch
 
 launches = typer.Typer(help="Show what became of events, and which files no event told of.", no_args_is_help=True)
-REFERENCE = "gs://BUCKET/NAME, with or without #GENERATION; a key; a run id."
+REFERENCE = "gs://BUCKET/NAME, with or without #GENERATION; a key; the id of a run or message; a link; a log entry."
 
 
 def _moment(text: str) -> datetime:
@@ -31,25 +31,42 @@ def _moment(text: str) -> datetime:
         raise typer.BadParameter(str(error)) from None
 
 
+def _day(text: str) -> date:
+    try:
+        return read_day(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+Ledger = Annotated[
+    str | None,
+    typer.Option(
+        metavar="gs://BUCKET", help="The stack's ledger, in place of --stack: needs no Pulumi, and says less."
+    ),
+]
+Since = Annotated[datetime | None, typer.Option(parser=_moment, metavar="MOMENT", help="90m, 24h, 7d or a date.")]
+Day = Annotated[date | None, typer.Option(parser=_day, metavar="DAY", help="One day only: a date, today, yesterday.")]
+
+
 @launches.command("list")
 def list_launches(
     stack: Stack = "dev",
+    ledger: Ledger = None,
     trigger: Trigger = None,
     state: Annotated[KnownState | None, typer.Option(help="Only events that are so.")] = None,
-    since: Annotated[
-        datetime | None, typer.Option(parser=_moment, metavar="MOMENT", help="90m, 24h, 7d or a date.")
-    ] = None,
+    since: Since = None,
+    day: Day = None,
     as_json: Json = False,
 ) -> None:
     """List events and where they are, the latest first; times in your zone."""
     from ops.launches import show
     from ops.launches.history import read_history
 
-    with _connected(stack) as (cloud, deployment):
+    with _connected(stack, ledger) as (cloud, deployment):
         found = [
             launch
             for launch in read_history(cloud, deployment, trigger)
-            if state in (None, launch.state) and (since is None or launch.at >= since)
+            if state in (None, launch.state) and _is_within(launch, since, day)
         ]
     if as_json:
         print_json([show.as_json(launch) for launch in found])
@@ -57,25 +74,44 @@ def list_launches(
         show.print_launches(found, open_console())
     else:
         open_console().print("no such events")
+    if ledger:
+        note = "Dead letters are not among them: where those are kept, the ledger does not say."
+        open_console(stderr=True).print(note)
 
 
 @launches.command()
 def show(
     reference: Annotated[str, typer.Argument(help=REFERENCE)],
     stack: Stack = "dev",
+    ledger: Ledger = None,
+    trigger: Trigger = None,
+    since: Since = None,
+    day: Day = None,
     as_json: Json = False,
 ) -> None:
     """Which run did this file start, and if none, why?"""
     from ops.launches import show as shown
+    from ops.launches.attempts import read_attempts
     from ops.launches.history import read_records
+    from ops.launches.lookup import find
 
-    with _connected(stack) as (cloud, deployment):
-        found = [(launch, read_records(cloud, deployment, launch)) for launch in _named(cloud, deployment, reference)]
+    with _connected(stack, ledger) as (cloud, deployment):
+        found = find(cloud, deployment, reference, trigger)
+        accounts = [
+            shown.Account(launch, read_records(cloud, deployment, launch), read_attempts(cloud, launch))
+            for launch in found.launches
+            if _is_within(launch, since, day)
+        ]
     if as_json:
-        print_json([shown.as_json(launch, records) for launch, records in found])
-    else:
-        for launch, records in found:
-            shown.print_records(launch, records, open_console())
+        told = [shown.account_as_json(account) for account in accounts]
+        print_json(told + [shown.absence_as_json(absence) for absence in found.absences])
+        return
+    for account in accounts:
+        shown.print_account(account, open_console())
+    for absence in found.absences:
+        shown.print_absence(absence, open_console())
+    if not accounts and not found.absences:
+        open_console().print("no such events")
 
 
 @launches.command()
@@ -104,6 +140,7 @@ def missing(stack: Stack = "dev", trigger: Trigger = None, as_json: Json = False
 def replay(
     references: Annotated[list[str] | None, typer.Argument(help=REFERENCE)] = None,
     stack: Stack = "dev",
+    ledger: Ledger = None,
     trigger: Trigger = None,
     dead_letters: Annotated[bool, typer.Option("--dead-letters", help="All that were tried too often.")] = False,
     rejected: Annotated[bool, typer.Option("--rejected", help="All that were rejected.")] = False,
@@ -116,6 +153,7 @@ def replay(
     """Hand events to the launcher once more. What did launch meanwhile starts nothing, except with --again."""
     from ops.launches import show as shown
     from ops.launches.history import read_dead_letters, read_history
+    from ops.launches.lookup import find_to_replay
     from ops.launches.sweep import find_missing
 
     if bool(references) == (dead_letters or rejected or missing):
@@ -124,8 +162,13 @@ def replay(
         raise OperationError("--again goes with the names of events and with --because REASON")
     if as_json and not yes:
         raise typer.BadParameter("a script cannot be asked whether to replay; say --yes too", param_hint="--json")
-    with _connected(stack) as (cloud, deployment):
-        chosen = [found for reference in references or () for found in _named(cloud, deployment, reference, trigger)]
+    if ledger and (dead_letters or missing or again):
+        raise OperationError(
+            "the ledger says neither where dead letters are kept, nor which buckets and topics there are: leave out "
+            "--ledger. With it, rejected events can be replayed"
+        )
+    with _connected(stack, ledger) as (cloud, deployment):
+        chosen = [launch for text in references or () for launch in find_to_replay(cloud, deployment, text, trigger)]
         if dead_letters:
             chosen += [found for one in deployment.choose(trigger) for found in read_dead_letters(cloud, one)]
         if rejected:
@@ -164,27 +207,15 @@ def _replayed(
 
 
 @contextlib.contextmanager
-def _connected(stack: str) -> Iterator[tuple[Cloud, Deployment]]:
+def _connected(stack: str, ledger: str | None = None) -> Iterator[tuple[Cloud, Deployment]]:
     from ops.launches.cloud import Cloud, google_errors
-    from ops.launches.deployment import read_deployment
+    from ops.launches.deployment import read_deployment, read_ledger
 
-    deployment = read_deployment(stack)
+    deployment = None if ledger else read_deployment(stack)
     with google_errors():
-        yield Cloud.connect(deployment.project), deployment
+        cloud = Cloud.connect(deployment.project if deployment else None)
+        yield cloud, deployment or read_ledger(cloud, str(ledger))
 
 
-def _named(cloud: Cloud, deployment: Deployment, reference: str, trigger: str | None = None) -> list[Launch]:
-    """The events that a reference names; objects that no event told of included."""
-    from ops.launches.history import read_history
-    from ops.launches.sweep import find_missing
-
-    known = read_history(cloud, deployment, trigger)
-    found = [launch for launch in known if launch.is_named(reference)]
-    if not found:
-        found = [launch for launch in find_missing(cloud, deployment, trigger).missing if launch.is_named(reference)]
-    if not found:
-        raise OperationError(
-            f"neither the ledger, the dead letters nor the trigger buckets of stack {deployment.stack} know "
-            f"{reference}; pipeline-trigger launches list shows what they know"
-        )
-    return found
+def _is_within(launch: Launch, since: datetime | None, day: date | None) -> bool:
+    return (since is None or launch.at >= since) and day in (None, launch.at.astimezone().date())

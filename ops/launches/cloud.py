@@ -1,7 +1,7 @@
-"""Cloud Storage and Pub/Sub as the person at the keyboard, with Application Default Credentials.
+"""Cloud Storage, Pub/Sub and Cloud Logging as the person at the keyboard, with Application Default Credentials.
 
 STORAGE_EMULATOR_HOST and PUBSUB_EMULATOR_HOST lead to stand-ins, as they do in Google's own libraries; no credentials
-are used then.
+are used then. LOGGING_EMULATOR_HOST, which those do not know, leads to one of the log; without it none is read there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from ops.google import LOGIN, default_credentials
 
 PUBSUB = "https://pubsub.googleapis.com"
 STORAGE = "https://storage.googleapis.com"
+LOGGING = "https://logging.googleapis.com"
+EMULATED = ("PUBSUB", "STORAGE", "LOGGING")
 SECONDS_TO_WAIT = 30
 PULLED_AT_ONCE = 100
 EMPTY_PULLS = 3  # Pub/Sub may answer a pull with nothing although there is something
@@ -38,33 +40,71 @@ class Pulled:
 
 
 class Cloud:
-    """The two services, at their URLs."""
+    """The services, at their URLs. Without ``logging`` there is no log to read."""
 
-    def __init__(self, project: str, credentials: Credentials, pubsub: str, storage_url: str) -> None:
+    def __init__(
+        self, project: str | None, credentials: Credentials, pubsub: str, storage_url: str, logging: str | None
+    ) -> None:
         self.storage = storage.Client(project, credentials, client_options={"api_endpoint": storage_url})
         self._session = AuthorizedSession(credentials)
         self._pubsub = pubsub
+        self._logging = logging
 
     @classmethod
-    def connect(cls, project: str) -> Cloud:
+    def connect(cls, project: str | None = None) -> Cloud:
         """With the credentials of whoever runs this.
 
         Raises:
             OperationError: there are none.
         """
-        emulators = os.environ.get("PUBSUB_EMULATOR_HOST"), os.environ.get("STORAGE_EMULATOR_HOST")
-        if emulators[0] and emulators[1]:
-            return cls.on_stand_ins(project, f"http://{emulators[0]}", emulators[1])
+        pubsub, storage_url, logging = (os.environ.get(f"{name}_EMULATOR_HOST") for name in EMULATED)
+        if pubsub and storage_url:
+            log = f"http://{logging}" if logging else None
+            return cls(project, AnonymousCredentials(), f"http://{pubsub}", storage_url, log)
         try:
             credentials = default_credentials(project)
         except DefaultCredentialsError:
             raise OperationError(f"there are no Google Cloud credentials: {LOGIN}") from None
-        return cls(project, credentials, PUBSUB, STORAGE)
+        return cls(project, credentials, PUBSUB, STORAGE, LOGGING)
 
     @classmethod
-    def on_stand_ins(cls, project: str, pubsub: str, storage_url: str) -> Cloud:
-        """With no credentials."""
-        return cls(project, AnonymousCredentials(), pubsub, storage_url)
+    def on_stand_ins(cls, project: str | None, pubsub: str, storage_url: str) -> Cloud:
+        """With no credentials, and no log."""
+        return cls(project, AnonymousCredentials(), pubsub, storage_url, None)
+
+    def topic_of(self, subscription: str) -> str:
+        """The topic, ``projects/P/topics/T``, of a subscription."""
+        response = self._session.get(f"{self._pubsub}/v1/{subscription}", timeout=SECONDS_TO_WAIT)
+        return str(_answer(f"Pub/Sub refuses to get {subscription}", response)["topic"])
+
+    def log_entries(self, project: str, query: str, at_most: int) -> list[Mapping[str, Any]]:
+        """Entries of a project's log that a query finds, the latest first.
+
+        Raises:
+            OperationError: there is no log to read, the caller may not read it, or it does not answer in time.
+        """
+        if self._logging is None:
+            raise OperationError("there is no log among the stand-ins")
+        found: list[Mapping[str, Any]] = []
+        page: str | None = ""
+        while page is not None and len(found) < at_most:  # a page may be empty and still not the last
+            request = {
+                "resourceNames": [f"projects/{project}"],
+                "filter": query,
+                "orderBy": "timestamp desc",
+                "pageSize": at_most,
+                "pageToken": page,
+            }
+            try:
+                response = self._session.post(
+                    f"{self._logging}/v2/entries:list", json=request, timeout=SECONDS_TO_WAIT
+                )
+            except requests.RequestException as error:
+                raise OperationError(f"{type(error).__name__} at Cloud Logging") from None
+            answer = _answer("Cloud Logging refuses to list entries", response)
+            found += answer.get("entries", [])
+            page = answer.get("nextPageToken")
+        return found
 
     def publish(self, topic: str, message: Mapping[str, Any]) -> None:
         """Publishes a message, ``data`` (base64) and ``attributes``, to ``projects/P/topics/T``."""
@@ -92,10 +132,14 @@ class Cloud:
     def _call(self, resource: str, verb: str, **request: Any) -> Mapping[str, Any]:
         url = f"{self._pubsub}/v1/{resource}:{verb}"
         response = self._session.post(url, json=request, timeout=SECONDS_TO_WAIT)
-        if not response.ok:
-            raise OperationError(f"Pub/Sub refuses to {verb} {resource}: {_message(response)}")
-        answer: Mapping[str, Any] = response.json()
-        return answer
+        return _answer(f"Pub/Sub refuses to {verb} {resource}", response)
+
+
+def _answer(refusal: str, response: requests.Response) -> Mapping[str, Any]:
+    if not response.ok:
+        raise OperationError(f"{refusal}: {_message(response)}")
+    answer: Mapping[str, Any] = response.json()
+    return answer
 
 
 def _message(response: requests.Response) -> str:

@@ -36,7 +36,7 @@ def as_first_published(trigger: DeployedTrigger, message: Mapping[str, Any]) -> 
     the trigger, since others may be subscribed to the topic.
     """
     attributes = {name: text for name, text in _attributes(message).items() if not name.startswith(DEAD_LETTER)}
-    if trigger.source["kind"] in ("pubsub", "schedule"):
+    if trigger.kind in ("pubsub", "schedule"):
         first = {
             FIRST_ID: message["messageId"],
             FIRST_TIME: published_at(message).isoformat(),

@@ -17,12 +17,16 @@ from ops.launches.events import event_of, published_at
 from ops.launches.words import State
 
 LISTED = "items(name,generation,metadata,updated),nextPageToken"
+BY_MESSAGE = ("pubsub:", "schedule:")  # how a subject starts whose event is known by the id of its message
 OUTCOMES = (State.LAUNCHED, State.SKIPPED, State.REJECTED)
 
 
 @dataclass(frozen=True)
 class Launch:
-    """One event and where it is. ``event`` is its subject, ``gs://bucket/name#generation``."""
+    """One event and where it is. ``event`` is its subject, ``gs://bucket/name#generation``.
+
+    ``message_id`` is known of what has an outcome or is a dead letter; ``why`` is said of what is missing.
+    """
 
     trigger: DeployedTrigger
     key: str
@@ -30,27 +34,29 @@ class Launch:
     event: str
     run_id: str | None
     at: datetime
+    message_id: str | None = None
+    why: str | None = None
 
     def is_named(self, reference: str) -> bool:
-        """Whether this is what a key, a run id, a subject, or a gs:// URI without its generation names."""
-        return reference in (self.key, self.run_id, self.event, self.event.rpartition("#")[0])
+        """Whether this is what a key, the id of a run or a message, a subject, or a gs:// URI alone names."""
+        subjects = self.event, self.event.rsplit("#", 1)[0], *(self.event.removeprefix(kind) for kind in BY_MESSAGE)
+        return reference in (self.key, self.run_id, self.message_id, *subjects)
 
 
-def read_history(cloud: Cloud, deployment: Deployment, trigger: str | None = None) -> list[Launch]:
+def read_history(cloud: Cloud, deployment: Deployment, trigger: str | None = None, key: str = "") -> list[Launch]:
     """All that is known, the latest first. An event has one entry: its outcome, else its dead letter, else its claim.
 
-    Dead letters are pulled and put back, so a listing can miss some that somebody else has just pulled.
+    Dead letters are pulled and put back, so a listing can miss some that somebody else has just pulled; where nobody
+    says where they are kept, it has none. With ``key``, the ledger is asked for that launch alone: it may be large.
 
     Raises:
         OperationError: there is no such trigger, or Pub/Sub refuses.
     """
     found: list[Launch] = []
     for chosen in deployment.choose(trigger):
-        claims, outcomes = _claims(cloud, deployment, chosen), _outcomes(cloud, deployment, chosen)
-        entries = itertools.chain(
-            _kept(cloud, deployment, chosen), claims, read_dead_letters(cloud, chosen), outcomes
-        )
-        found += {launch.key: launch for launch in entries}.values()
+        letters = read_dead_letters(cloud, chosen)
+        kept, claims, outcomes = (read(cloud, deployment, chosen, key) for read in (_kept, _claims, _outcomes))
+        found += {launch.key: launch for launch in itertools.chain(kept, claims, letters, outcomes)}.values()
     return sorted(found, key=lambda launch: launch.at, reverse=True)
 
 
@@ -63,32 +69,36 @@ def read_records(cloud: Cloud, deployment: Deployment, launch: Launch) -> list[M
     return [json.loads(blob.download_as_bytes()) for blob in reversed(blobs)]
 
 
-def _outcomes(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger) -> Iterator[Launch]:
-    for key, blob, about in _listed(cloud, deployment, "outcomes", trigger):
+def _outcomes(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger, key: str) -> Iterator[Launch]:
+    for found, blob, about in _listed(cloud, deployment, "outcomes", trigger, key):
         event, run_id = about.get("event", "an unreadable delivery"), about.get("run_id")
-        yield Launch(trigger, key, State(about["outcome"]), event, run_id, blob.updated)
+        state, message_id = State(about["outcome"]), about.get("message_id")
+        yield Launch(trigger, found, state, event, run_id, blob.updated, message_id)
 
 
-def _claims(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger) -> Iterator[Launch]:
-    for key, blob, about in _listed(cloud, deployment, "claims", trigger):
-        yield Launch(trigger, key, State.OPEN, about["event"], None, blob.updated)
+def _claims(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger, key: str) -> Iterator[Launch]:
+    for found, blob, about in _listed(cloud, deployment, "claims", trigger, key):
+        yield Launch(trigger, found, State.OPEN, about["event"], None, blob.updated)
 
 
-def _kept(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger) -> Iterator[Launch]:
+def _kept(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger, key: str) -> Iterator[Launch]:
     """Rejected deliveries: of one without an outcome, the replay broke off."""
-    for key, blob, _ in _listed(cloud, deployment, "rejected", trigger):
-        yield Launch(trigger, key, State.OPEN, "a rejected delivery", None, blob.updated)
+    for found, blob, _ in _listed(cloud, deployment, "rejected", trigger, key):
+        yield Launch(trigger, found, State.OPEN, "a rejected delivery", None, blob.updated)
 
 
 def _listed(
-    cloud: Cloud, deployment: Deployment, kind: str, trigger: DeployedTrigger
+    cloud: Cloud, deployment: Deployment, kind: str, trigger: DeployedTrigger, key: str
 ) -> Iterator[tuple[str, Blob, Mapping[str, str]]]:
-    for blob in cloud.storage.list_blobs(deployment.ledger, prefix=f"{kind}/{trigger.name}/", fields=LISTED):
+    prefix = f"{kind}/{trigger.name}/{key}"
+    for blob in cloud.storage.list_blobs(deployment.ledger, prefix=prefix, fields=LISTED):
         yield blob.name.rsplit("/", 1)[-1], blob, blob.metadata or {}
 
 
 def read_dead_letters(cloud: Cloud, trigger: DeployedTrigger) -> Sequence[Launch]:
     """What is in a trigger's dead-letter subscription, be the event launched by now or not."""
+    if not trigger.dead_letters:
+        return ()
     letters = list(cloud.pull(trigger.dead_letters))
     cloud.put_back(trigger.dead_letters, letters)
     return [dead_letter(trigger, letter.message) for letter in letters]
@@ -99,4 +109,4 @@ def dead_letter(trigger: DeployedTrigger, message: Mapping[str, Any]) -> Launch:
     event = event_of(trigger, message)
     name = f"message {message['messageId']}"
     key, subject = (event.key, event.subject) if event else (name.replace(" ", "-"), name)
-    return Launch(trigger, key, State.DEAD_LETTERED, subject, None, published_at(message))
+    return Launch(trigger, key, State.DEAD_LETTERED, subject, None, published_at(message), message["messageId"])

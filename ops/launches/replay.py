@@ -84,14 +84,15 @@ def _replay_kept(cloud: Cloud, deployment: Deployment, launch: Launch) -> None:
             f"{launch.event} is {launch.state} and no delivery of it was kept: it will be delivered again by itself, "
             "or its delivery is in the dead-letter subscription already"
         )
-    message = _message_in(kept.download_as_bytes())
-    if message is None:
+    push = _push_in(kept.download_as_bytes())
+    if push is None:
         raise OperationError(
             f"what was delivered as {launch.event} is no Pub/Sub message, so it cannot be published; it is "
             f"gs://{deployment.ledger}/rejected/{place}"
         )
+    topic = launch.trigger.topic or cloud.topic_of(str(push.get("subscription")))
     _set_aside(bucket, place)
-    cloud.publish(launch.trigger.topic, as_first_published(launch.trigger, message))
+    cloud.publish(topic, as_first_published(launch.trigger, push["message"]))
     kept.delete()
 
 
@@ -107,16 +108,15 @@ def _set_aside(bucket: Bucket, place: str) -> None:
     outcome.delete(if_generation_match=outcome.generation)
 
 
-def _message_in(delivery: bytes) -> Mapping[str, Any] | None:
-    """The Pub/Sub message in a delivery, wrapped as Pub/Sub pushes it or as a structured CloudEvent."""
+def _push_in(delivery: bytes) -> Mapping[str, Any] | None:
+    """The Pub/Sub push in a delivery, as Pub/Sub sends it or as a structured CloudEvent: message and subscription."""
     try:
         body = json.loads(delivery)
     except ValueError:
         return None
-    for wrapper in (body, body.get("data") if isinstance(body, dict) else None):
-        if isinstance(wrapper, dict) and isinstance(wrapper.get("message"), dict):
-            message: Mapping[str, Any] = wrapper["message"]
-            return message
+    for push in (body, body.get("data") if isinstance(body, dict) else None):
+        if isinstance(push, dict) and isinstance(push.get("message"), dict):
+            return push
     return None
 
 

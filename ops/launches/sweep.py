@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+
+from google.cloud.storage import Blob
 
 from ops.launches.cloud import Cloud
 from ops.launches.deployment import DeployedTrigger, Deployment
@@ -31,7 +32,7 @@ def find_missing(cloud: Cloud, deployment: Deployment, trigger: str | None = Non
         OperationError: there is no such trigger, or Google Cloud refuses.
     """
     known = {launch.key for launch in read_history(cloud, deployment, trigger)}
-    remembered = datetime.now(UTC) - timedelta(days=deployment.ledger_days)
+    remembered = deployment.remembered_since
     missing: list[Launch] = []
     too_old = 0
     for chosen in deployment.choose(trigger):
@@ -41,10 +42,14 @@ def find_missing(cloud: Cloud, deployment: Deployment, trigger: str | None = Non
     return Sweep(tuple(missing), too_old - len(missing))
 
 
+def unheard_of(trigger: DeployedTrigger, blob: Blob) -> Launch | None:
+    """The event that an object would be to a trigger; None if it takes none up."""
+    event = event_of(trigger, notification(blob))
+    return Launch(trigger, event.key, State.MISSING, event.subject, None, blob.time_created) if event else None
+
+
 def _files(cloud: Cloud, trigger: DeployedTrigger) -> Iterator[Launch]:
     """The events that a trigger's live objects would be."""
-    if trigger.source["kind"] != "gcs":
-        return
-    for blob in cloud.storage.list_blobs(trigger.source["bucket"], prefix=trigger.source["prefix"]):
-        if event := event_of(trigger, notification(blob)):
-            yield Launch(trigger, event.key, State.MISSING, event.subject, None, blob.time_created)
+    if trigger.kind == "gcs":
+        blobs = cloud.storage.list_blobs(trigger.source["bucket"], prefix=trigger.source["prefix"])
+        yield from filter(None, (unheard_of(trigger, blob) for blob in blobs))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from function_src.launcher import ledger
 from function_src.launcher.launch import Launcher
@@ -22,6 +23,7 @@ from function_src.launcher.sources import GcsSource
 from ops.cli import app
 from ops.errors import OperationError
 from ops.launches import deployment
+from rehearsal.google.logging import LogApi
 from rehearsal.google.pubsub import Message, PubSub, Subscription
 from rehearsal.google.pubsub_api import PubSubApi
 from rehearsal.google.storage import Storage
@@ -37,9 +39,10 @@ from tests.plans import STACKS
 __all__ = ["identity"]  # fixtures
 
 PROJECT = "projects/acme-ml-dev"
+INBOX = f"{PROJECT}/subscriptions/inbox"
 TOPIC, DEAD_TOPIC = f"{PROJECT}/topics/echo-events", f"{PROJECT}/topics/echo-dead-letters"
 BUCKET, LEDGER = "acme-incoming", "launch-ledger"
-OUTPUTS = {
+OUTPUTS: Mapping[str, Any] = {
     "ledger": LEDGER,
     "ledger_days": 93,
     "triggers": {
@@ -48,12 +51,17 @@ OUTPUTS = {
             "source": {"kind": "gcs", "bucket": BUCKET, "prefix": "incoming/"},
             "topic": TOPIC,
             "dead_letters": f"{PROJECT}/subscriptions/echo-dead-letters",
+            "attempts": 100,
+            "backoff": [10, 600],
         }
     },
 }
 FAKE_CLI = """#!/bin/sh
-test "$*" = "stack output --json --stack dev" || exit 9
-cat {outputs}
+case "$*" in
+"stack output --json --stack dev") cat {home}/outputs.json ;;
+"stack export --stack dev") cat {home}/state.json ;;
+*) exit 9 ;;
+esac
 """
 
 
@@ -72,7 +80,29 @@ class Desk:
     api: PubSubApi
     inbox: Subscription
     letters: Subscription
+    log: LogApi
+    home: Path
+    capsys: pytest.CaptureFixture[str]
     monkeypatch: pytest.MonkeyPatch
+
+    def stands(self, **triggers: Mapping[str, Any]) -> None:
+        """Lets the stack have these triggers: like ``echo``, but for what is given."""
+        echo = OUTPUTS["triggers"]["echo"]
+        made = {name: {**echo, "id": f"acme-ml-dev/dev/{name}", **values} for name, values in triggers.items()}
+        self.outputs({**OUTPUTS, "triggers": made})
+
+    def outputs(self, outputs: Mapping[str, Any]) -> None:
+        """Lets Pulumi say that these are the stack's outputs."""
+        (self.home / "outputs.json").write_text(json.dumps(outputs))
+
+    def announces_since(self, moment: datetime) -> None:
+        """Lets Pulumi say when the notification of trigger ``echo`` was made."""
+        urn = "urn:pulumi:dev::p::event-triggered-pipelines:index:TriggerBucket$x::echo-new-objects"
+        made = {"type": deployment.NOTIFICATION, "urn": urn, "created": moment.isoformat()}
+        replaced = {**made, "created": "2020-01-01T00:00:00Z", "delete": True}
+        other = {"type": "gcp:storage/bucket:Bucket", "urn": "urn:pulumi:dev::p::x::echo-bucket"}
+        state = {"deployment": {"resources": [other, replaced, made]}}
+        (self.home / "state.json").write_text(json.dumps(state))
 
     def upload(self, name: str = "a.json", body: bytes = b"{}") -> str:
         """Writes an object, which Cloud Storage announces; returns its subject."""
@@ -96,7 +126,28 @@ class Desk:
         """Delivers all that waits, once; returns the outcomes."""
         waiting: list[Message] = self.loopback.call(list, self.inbox.kept)
         self.loopback.call(self.inbox.kept.clear)
-        return [(launcher or self.launcher()).handle({}, as_json(pushed(message))).outcome for message in waiting]
+        self.capsys.readouterr()
+        handled = [(launcher or self.launcher()).handle({}, as_json(pushed(message))) for message in waiting]
+        for line in self.capsys.readouterr().out.splitlines():
+            self.log.write(line)
+        return [delivery.outcome for delivery in handled]
+
+    def fail(self, launcher: Launcher | None = None) -> None:
+        """Delivers all that waits, in vain: it goes on waiting."""
+        waiting: list[Message] = self.loopback.call(list, self.inbox.kept)
+        self.kfp.outage = True
+        assert set(self.deliver(launcher)) == {"retry"}
+        self.kfp.outage = False
+        self.loopback.call(self.inbox.kept.extend, waiting)
+
+    def leave_in_doubt(self) -> str:
+        """An event whose run was asked for without an answer: it is claimed, and waits. Returns its subject."""
+        launcher = self.launcher()
+        self.upload("before.json")
+        self.deliver(launcher)
+        event = self.upload("doubtful.json")
+        self.fail(launcher)
+        return event
 
     def dead_letter(self) -> None:
         """Gives up on all that waits, as Pub/Sub does after the last attempt."""
@@ -123,12 +174,19 @@ class Desk:
 
     def run(self, *arguments: str, width: int = 200) -> str:
         """Runs `pipeline-trigger` and returns what it prints."""
-        done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": str(width)}, catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return done.stdout
+        return self._invoke(*arguments, width=width).stdout
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.run(*arguments, "--json"))
+
+    def remark(self, *arguments: str) -> str:
+        """What it says beside what it prints."""
+        return self._invoke(*arguments).stderr
+
+    def _invoke(self, *arguments: str, width: int = 200) -> Result:
+        done = CliRunner().invoke(app, list(arguments), env={"COLUMNS": str(width)}, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done
 
     def refusal(self, *arguments: str) -> str:
         """What `pipeline-trigger` says when it refuses."""
@@ -149,16 +207,22 @@ def pushed(message: Message) -> dict[str, Any]:
             "attributes": dict(message.attributes),
             "messageId": message.id,
             "publishTime": message.publish_time,
-        }
+        },
+        "subscription": INBOX,
     }
 
 
 @pytest.fixture
 def desk(
-    loopback: Loopback, serve: Serve, identity: Identity, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    loopback: Loopback,
+    serve: Serve,
+    identity: Identity,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Iterator[Desk]:
     pubsub = loopback.call(PubSub, 1 / 50, lambda _: None)
-    inbox = Subscription(f"{PROJECT}/subscriptions/inbox", TOPIC)
+    inbox = Subscription(INBOX, TOPIC)
     for topic in (TOPIC, DEAD_TOPIC):
         loopback.call(pubsub.create_topic, topic)
     loopback.call(pubsub.subscribe, inbox)
@@ -175,11 +239,15 @@ def desk(
     storage.add_notification(BUCKET, TOPIC, prefix="incoming/", event_types=["OBJECT_FINALIZE"])
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", serve(storage.app))
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", serve(api.app).removeprefix("http://"))
-    outputs, program = tmp_path / "outputs.json", tmp_path / "pulumi"
-    outputs.write_text(json.dumps(OUTPUTS))
-    program.write_text(FAKE_CLI.format(outputs=outputs))
+    log = LogApi("acme-ml-dev")
+    monkeypatch.setenv("LOGGING_EMULATOR_HOST", serve(log.app).removeprefix("http://"))
+    program = tmp_path / "pulumi"
+    program.write_text(FAKE_CLI.format(home=tmp_path))
     program.chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(deployment, "read_stack", partial(read_stack, root=STACKS))
-    yield Desk(loopback, storage, pubsub, kfp, serve(kfp.app), api, inbox, letters, monkeypatch)
+    at_kfp = serve(kfp.app)
+    desk = Desk(loopback, storage, pubsub, kfp, at_kfp, api, inbox, letters, log, tmp_path, capsys, monkeypatch)
+    desk.outputs(OUTPUTS)
+    yield desk
     loopback.run(pubsub.close())

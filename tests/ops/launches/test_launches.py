@@ -1,13 +1,12 @@
 """`launches` says of every event where it is, and of every file whether it was an event."""
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pytest
 
-from ops.launches import sweep
+from ops.launches import deployment
 from ops.launches.words import KnownState, State, read_moment
 from tests.ops.launches.conftest import BUCKET, LEDGER, Desk
 
@@ -126,10 +125,6 @@ def test_show_says_of_a_file_without_an_event_that_it_is_missing(desk: Desk) -> 
     assert f"{event} is missing" in desk.run("launches", "show", event.partition("#")[0])
 
 
-def test_show_says_what_it_searched_for_in_vain(desk: Desk) -> None:
-    assert f"know gs://{BUCKET}/nothing" in desk.refusal("launches", "show", f"gs://{BUCKET}/nothing")
-
-
 def test_missing_files_are_those_that_the_launcher_never_heard_of(desk: Desk) -> None:
     desk.loopback.call(desk.storage.write, BUCKET, "elsewhere/a", b"")
     one_of_each(desk)
@@ -151,20 +146,17 @@ def test_what_the_ledger_may_have_forgotten_is_not_called_missing(
             return datetime.now(UTC) + timedelta(days=94)
 
     desk.upload()
-    monkeypatch.setattr(sweep, "datetime", Later)
+    monkeypatch.setattr(deployment, "datetime", Later)
     assert desk.json("launches", "missing") == []
     assert "1 more are older than the 93 days" in desk.run("launches", "missing")
 
 
 @pytest.mark.parametrize(
-    ("outputs", "problem"),
-    [("{}", "deploy it: make up STACK=dev"), (json.dumps({"triggers": {}}), "deploy it: make up STACK=dev")],
+    "outputs", [{}, {"triggers": {}}, {"ledger": LEDGER, "ledger_days": 93, "triggers": {"echo": {}}}], ids=str
 )
-def test_a_stack_that_does_not_stand(desk: Desk, outputs: str, problem: str, tmp_path: object) -> None:
-    import pathlib
-
-    (pathlib.Path(str(tmp_path)) / "outputs.json").write_text(outputs)
-    assert problem in desk.refusal("launches", "list")
+def test_a_stack_that_does_not_stand(desk: Desk, outputs: dict[str, object]) -> None:
+    desk.outputs(outputs)
+    assert "deploy it: make up STACK=dev" in desk.refusal("launches", "list")
 
 
 def test_a_trigger_that_is_not_there(desk: Desk) -> None:
