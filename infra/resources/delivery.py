@@ -15,7 +15,7 @@ from infra.resources.foundation import Foundation
 from infra.resources.grants import Grant
 
 ACK_DEADLINE_SECONDS = 600  # the longest: it is also how long Pub/Sub waits for the launcher's answer
-BACKOFF = gcp.pubsub.SubscriptionRetryPolicyArgs(minimum_backoff="10s", maximum_backoff="600s")
+BACKOFF_SECONDS = (10, 600)  # from the first wait, which doubles, to the longest
 NEVER = gcp.pubsub.SubscriptionExpirationPolicyArgs(ttl="")  # else 31 idle days delete the subscription
 LONGEST_RETENTION_DAYS = 31
 
@@ -104,7 +104,9 @@ class Delivery(pulumi.ComponentResource):
             ack_deadline_seconds=ACK_DEADLINE_SECONDS,
             message_retention_duration=retention,
             expiration_policy=NEVER,
-            retry_policy=BACKOFF,
+            retry_policy=gcp.pubsub.SubscriptionRetryPolicyArgs(
+                minimum_backoff=f"{BACKOFF_SECONDS[0]}s", maximum_backoff=f"{BACKOFF_SECONDS[1]}s"
+            ),
             dead_letter_policy=gcp.pubsub.SubscriptionDeadLetterPolicyArgs(
                 dead_letter_topic=dead_letters.id, max_delivery_attempts=settings.attempts
             ),

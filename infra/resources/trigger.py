@@ -16,7 +16,7 @@ from infra.errors import ConfigurationError
 from infra.package.caching import override_caching
 from infra.package.contract import check_condition, check_parameters
 from infra.package.packaging import Archive, compile_pipeline, launcher_archive
-from infra.resources.delivery import Delivery
+from infra.resources.delivery import BACKOFF_SECONDS, Delivery
 from infra.resources.foundation import Foundation
 from infra.resources.launcher import Launcher
 from infra.resources.sources import make_source
@@ -131,5 +131,7 @@ class PipelineTrigger(pulumi.ComponentResource):
             "source": configuration["source"],
             "topic": delivery.topic.id if delivery.topic else delivery.topic_name,
             "dead_letters": delivery.dead_letters.id,
+            "attempts": settings.delivery.attempts,
+            "backoff": list(BACKOFF_SECONDS),
         }
         self.register_outputs({})
