@@ -66,3 +66,8 @@ def test_without_the_setting_git_asks_and_loses_nothing(repository: Path) -> Non
         git(repository, "merge", "--quiet", "newer")
     git(repository, "checkout", "--ours", *OWNED)
     assert (repository / "iam" / "dev.json").read_text().startswith("# user")
+
+
+def test_stacks_that_are_the_product_s_take_the_newer_version(repository: Path) -> None:
+    names = ("examples/Pulumi.orders.yaml", "tests/stacks/Pulumi.dev.yaml", "tests/stacks/iam/dev.md")
+    assert git(repository, "check-attr", "merge", *names).count("unspecified") == len(names)
