@@ -8,15 +8,14 @@ import pulumi
 # Pulumi runs this directory as a script: it is on the path, in the place of the project's root.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from infra.configuration.settings import read_settings
 from infra.errors import ConfigurationError
+from infra.resources.check import check_stack
 from infra.resources.foundation import Foundation
 from infra.resources.propagation import retry_until_propagated
-from infra.resources.trigger import PipelineTrigger, check_triggers
+from infra.resources.trigger import PipelineTrigger
 
 try:
-    settings = read_settings(pulumi.get_stack(), pulumi.runtime.get_config_env())
-    triggers = check_triggers(settings)
+    settings, triggers = check_stack(pulumi.get_stack(), pulumi.runtime.get_config_env())
 except ConfigurationError as error:
     raise pulumi.RunError(str(error)) from None
 

@@ -123,9 +123,10 @@ def _compile_source(path: Path, pipeline: str) -> list[Any]:
         except ConfigurationError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 a pipeline file is a program; anything can go wrong
+            said = " ".join(str(error).split())  # a problem is one line
             raise ConfigurationError(
                 f"pipeline {pipeline!r}: pipelines/{path.name}{_line_in(path, error)} does not compile: "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {said}; {_fix_of(error, path)}"
             ) from None
         return list(yaml.safe_load_all(compiled.read_text()))
 
@@ -155,6 +156,12 @@ def _find_pipeline(path: Path) -> BaseComponent:
             f"pipelines/{path.name} must define one @dsl.pipeline, or call the one to run `pipeline`; it has: {names}"
         )
     return next(iter(found.values()))
+
+
+def _fix_of(error: BaseException, path: Path) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return "import it inside the components that need it, or install it into .venv"
+    return f"mend pipelines/{path.name}"
 
 
 def _line_in(path: Path, error: BaseException) -> str:

@@ -2,80 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pulumi
 
-from function_src.launcher.package import Package, read_package
-from infra.configuration.settings import TRIGGERS, StackSettings, TriggerSettings, in_stack_file
-from infra.configuration.source_settings import GcsSource
-from infra.configuration.target_settings import KfpTarget
-from infra.errors import ConfigurationError
-from infra.package.caching import override_caching
-from infra.package.contract import check_condition, check_parameters
-from infra.package.packaging import Archive, compile_pipeline, launcher_archive
+from infra.resources.check import CheckedTrigger
 from infra.resources.delivery import BACKOFF_SECONDS, Delivery
 from infra.resources.foundation import Foundation
 from infra.resources.launcher import Launcher
 from infra.resources.sources import make_source
-from infra.resources.targets import grant_access, loop, target_settings
-
-
-@dataclass(frozen=True)
-class CheckedTrigger:
-    """A trigger whose pipeline compiled and whose mapping fits it."""
-
-    settings: TriggerSettings
-    package: Package
-    archive: Archive
-    reads_content: bool
-
-
-def check_triggers(settings: StackSettings) -> list[CheckedTrigger]:
-    """Compiles and checks every trigger before the first resource is made.
-
-    Raises:
-        ConfigurationError: the problems of all triggers together.
-    """
-    checked, problems = [], []
-    for number, trigger in enumerate(settings.triggers):
-        try:
-            checked.append(_check(f"{TRIGGERS}[{number}]", trigger))
-        except ConfigurationError as error:
-            problems += str(error).splitlines()
-    if problems:
-        raise ConfigurationError(in_stack_file(settings.stack, problems))
-    return checked
-
-
-def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
-    try:
-        package, text = compile_pipeline(settings.pipeline)
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{where}.pipeline: {error}") from None
-    reads_content, problems = False, []
-    if problem := package.unfit_for(settings.target.kind):
-        problems.append(f"{where}.pipeline: pipeline {settings.pipeline!r}: {problem}")
-    for check in (
-        partial(check_parameters, f"{where}.parameters", settings.parameters, package.inputs, settings.source.kind),
-        partial(check_condition, f"{where}.when", settings.when, settings.source.kind),
-    ):
-        try:
-            reads_content |= check()
-        except ConfigurationError as error:
-            problems.append(str(error))
-    bucket = settings.source.bucket if isinstance(settings.source, GcsSource) else None
-    if problem := loop(bucket, settings.target.pipeline_root or package.pipeline_root):
-        problems.append(f"{where}.target.pipeline_root: {problem}")
-    if problems:
-        raise ConfigurationError("\n".join(problems))
-    if isinstance(settings.target, KfpTarget):
-        text = override_caching(text, settings.target.enable_caching)
-        package = read_package(text.encode())
-    return CheckedTrigger(settings, package, launcher_archive(text), reads_content)
-
+from infra.resources.targets import grant_access, target_settings
 
 # Longer than a launch can take, with time left for a server that is slow to start what it was asked for. After a
 # crash an event waits for this long.

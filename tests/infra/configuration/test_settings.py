@@ -206,7 +206,7 @@ TOPIC = "projects/acme-shop/topics/orders"
     ],
 )
 def test_a_wrong_source(source: dict[str, Any], key: str, problem: str, fix: str) -> None:
-    text = refusal(dev_config(source=source))
+    text = refusal(dev_config(source=source, parameters={"filename": "event.id"}))
     assert text.startswith(f"{TRIGGERS}[0].source{key}: ")
     assert problem in text
     assert fix in text

@@ -1,0 +1,115 @@
+"""What a stack file asks for, checked as a whole before the first resource is made.
+
+A mistake does not hide the next: where a trigger's target cannot be read, its pipeline is compiled all the same, and
+so are those of the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from function_src.launcher.package import Package, read_package
+from infra.configuration.settings import TRIGGERS, StackSettings, TriggerSettings, in_stack_file, read_settings
+from infra.configuration.source_settings import GcsSource
+from infra.configuration.target_settings import KfpTarget
+from infra.errors import ConfigurationError
+from infra.package.caching import override_caching
+from infra.package.contract import DOCUMENTS, check_condition, check_parameters
+from infra.package.packaging import Archive, compile_pipeline, launcher_archive
+from infra.resources.targets import loop
+
+
+@dataclass(frozen=True)
+class CheckedTrigger:
+    """A trigger whose pipeline compiled and whose mapping fits it."""
+
+    settings: TriggerSettings
+    package: Package
+    archive: Archive
+    reads_content: bool
+
+
+def check_stack(stack: str, config: Mapping[str, str]) -> tuple[StackSettings, list[CheckedTrigger]]:
+    """Reads a stack's configuration, and compiles and checks each of its triggers.
+
+    Raises:
+        ConfigurationError: the problems of all of it, one line for each.
+    """
+    try:
+        settings = read_settings(stack, config)
+    except ConfigurationError as error:
+        raise ConfigurationError("\n  ".join([str(error), *_problems_of_mappings(config)])) from None
+    checked, problems = [], []
+    for number, trigger in enumerate(settings.triggers):
+        try:
+            checked.append(_check(f"{TRIGGERS}[{number}]", trigger))
+        except ConfigurationError as error:
+            problems += str(error).splitlines()
+    if problems:
+        raise ConfigurationError(in_stack_file(settings.stack, problems))
+    return settings, checked
+
+
+def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
+    package, text = _compile(where, settings.pipeline)
+    reads_content, problems = _check_mapping(where, settings.parameters, settings.when, package, settings.source.kind)
+    if problem := package.unfit_for(settings.target.kind):
+        problems.insert(0, f"{where}.pipeline: pipeline {settings.pipeline!r}: {problem}")
+    bucket = settings.source.bucket if isinstance(settings.source, GcsSource) else None
+    if problem := loop(bucket, settings.target.pipeline_root or package.pipeline_root):
+        problems.append(f"{where}.target.pipeline_root: {problem}")
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+    if isinstance(settings.target, KfpTarget):
+        text = override_caching(text, settings.target.enable_caching)
+        package = read_package(text.encode())
+    return CheckedTrigger(settings, package, launcher_archive(text), reads_content)
+
+
+def _compile(where: str, pipeline: str) -> tuple[Package, str]:
+    try:
+        return compile_pipeline(pipeline)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}.pipeline: {error}") from None
+
+
+def _check_mapping(
+    where: str, parameters: Mapping[str, Any], when: str | None, package: Package, kind: str
+) -> tuple[bool, list[str]]:
+    """Whether content is read, and what is wrong with a trigger's parameters and its condition."""
+    reads_content, problems = False, []
+    for check in (
+        partial(check_parameters, f"{where}.parameters", parameters, package.inputs, kind),
+        partial(check_condition, f"{where}.when", when, kind),
+    ):
+        try:
+            reads_content |= check()
+        except ConfigurationError as error:
+            problems += str(error).splitlines()
+    return reads_content, problems
+
+
+def _problems_of_mappings(config: Mapping[str, str]) -> Iterator[str]:
+    """The problems of pipelines and mappings in a stack file that has others: as far as it can be read."""
+    try:
+        triggers = json.loads(config.get(TRIGGERS, ""))
+    except (ValueError, RecursionError):
+        return
+    for number, trigger in enumerate(triggers if isinstance(triggers, list) else []):
+        where = f"{TRIGGERS}[{number}]"
+        match trigger:
+            case {"pipeline": str(pipeline), "source": {"kind": str(kind)}}:
+                parameters, when = trigger.get("parameters", {}), trigger.get("when")
+            case _:
+                continue
+        try:
+            package, _ = _compile(where, pipeline)
+        except ConfigurationError as error:
+            yield from str(error).splitlines()
+            continue
+        if kind in DOCUMENTS and isinstance(parameters, dict) and isinstance(when, str | None):
+            yield from _check_mapping(where, parameters, when, package, kind)[1]
