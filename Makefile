@@ -15,7 +15,7 @@ PACK_READY := $(PACK)/ready
 SAMPLES := $(addprefix pipelines/,__init__.py echo.py images.py validate_csv.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse chaos test check policy up preview destroy lock golden picture iam clean
+.PHONY: help install rehearse chaos test check verify policy up preview destroy lock golden picture iam clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check: $(READY)
 	$(BIN)/ruff format --check . $(SAMPLES)
 	$(BIN)/mypy connect infra ops policy rehearsal tests $(SAMPLES)
 	cd function_src && ../$(BIN)/mypy --config-file ../pyproject.toml main.py
+
+verify: $(READY) ## Look at what is yours: stack files, their pipelines and mappings, rules, iam/ [STACK=, or all]
+	@$(BIN)/pipeline-trigger verify $(if $(filter file,$(origin STACK)),,--stack "$(STACK)")
 
 policy: $(READY) $(PACK_READY) ## Install what `pulumi preview --policy-pack policy` needs
 

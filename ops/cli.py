@@ -105,6 +105,20 @@ def cost(stack: Stack = "dev", as_json: Json = False) -> None:
 
 
 @app.command()
+def verify(
+    stack: Annotated[str | None, typer.Option(help="One stack alone: its name, or the path of its file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at what is yours: that stack files evaluate, pipelines compile and fit, rules hold, iam/ is current.
+
+    Exits with 1 if there is a mistake.
+    """
+    from ops.verify.show import show_verdicts  # imports kfp and Pulumi, as above
+
+    sys.exit(show_verdicts(stack, open_console(), as_json=as_json))
+
+
+@app.command()
 def up(stack: Stack = "dev") -> None:
     """Stand the environment up on Google Cloud, after showing what will change."""
     _deploy("up", stack)

@@ -1,6 +1,6 @@
 """Rules over resources: plain functions of a resource's type token and its inputs, by the provider's names.
 
-They serve three times: in the tests of every stack, in `pipeline-trigger iam diff`, and in the policy pack, which
+They serve three times: in `pipeline-trigger verify`, in `pipeline-trigger iam diff`, and in the policy pack, which
 lives in an environment of its own and may be copied alone. Hence they need nothing but Python, and the modules of
 this room import each other by relative names.
 

@@ -46,7 +46,7 @@ def _page(plan: Plan, needs: Needs, role_file: str) -> str:
 def _roles(plan: Plan, needs: Needs, role_file: str) -> str:
     project, role = needs.project, role_id(plan.stack)
     rows = "\n".join(f"| `{name}` | {', '.join(_used_for(name, needs))} |" for name in needs.roles)
-    return f"""Written by `make iam` from the plan; `make test` fails when it is stale. This is what the identity
+    return f"""Written by `make iam` from the plan; `make verify` fails when it is stale. This is what the identity
 that runs `pulumi up`, `preview`, `refresh` and `destroy` takes on project `{project}`; what Pulumi keeps its state in
 comes on top. Either these {len(needs.roles)} predefined roles, each the smallest that covers what stands beside it:
 

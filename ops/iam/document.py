@@ -9,8 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from infra.errors import ConfigurationError
 from ops.errors import OperationError
-from ops.iam.deployer_files import deployer_files
+from ops.iam.deployer_files import SUFFIXES, deployer_files
 from ops.iam.manifest import MANIFESTS, Entry, Manifest, from_plan, stacks
 from ops.iam.report import cell, code, place
 from ops.iam.risks import risks_of
@@ -28,11 +29,17 @@ def files_of(plan: Plan, project: str) -> dict[str, str]:
 
 
 def update(root: Path = ROOT) -> list[str]:
-    """Writes the files of every stack anew; returns the names of the files that changed."""
-    stale = _stale(root)
+    """Writes the files of every stack anew; returns the names of the files that changed.
+
+    Raises:
+        ConfigurationError: the program refuses a stack; the files of the others are written all the same.
+    """
+    stale, refused = _stale(root)
     (root / MANIFESTS).mkdir(exist_ok=True)
     for name, text in stale.items():
         (root / name).write_text(text)
+    if refused:
+        raise ConfigurationError("\n".join([*refused, f"what the other stacks have in {MANIFESTS}/ is current"]))
     return sorted(stale)
 
 
@@ -40,18 +47,29 @@ def check(root: Path = ROOT) -> None:
     """Compares the files with what the program gives and takes now.
 
     Raises:
+        ConfigurationError: the program refuses a stack.
         OperationError: some are stale.
     """
-    if stale := sorted(_stale(root)):
-        raise OperationError(f"the permissions changed: {', '.join(stale)}; read `make iam; git diff {MANIFESTS}`")
+    stale, refused = _stale(root)
+    if refused:
+        raise ConfigurationError("\n".join(refused))
+    if stale:
+        raise OperationError(
+            f"the permissions changed: {', '.join(sorted(stale))}; read `make iam; git diff {MANIFESTS}`"
+        )
 
 
-def _stale(root: Path) -> dict[str, str]:
+def _stale(root: Path) -> tuple[dict[str, str], list[str]]:
+    """Of every stack the files that are not as they should be, and why some stacks have none."""
     found: dict[str, str] = {}
+    refused = []
     for stack in stacks(root):
-        name, config = read_stack(stack, root)
-        found |= stale_files(evaluate(name, config), config.get("gcp:project", ""), root)
-    return found
+        try:
+            name, config = read_stack(stack, root)
+            found |= stale_files(evaluate(name, config), config.get("gcp:project", ""), root)
+        except ConfigurationError as error:
+            refused.append(str(error))
+    return found, refused
 
 
 def stale_files(plan: Plan, project: str, root: Path = ROOT) -> dict[str, str]:
@@ -63,6 +81,17 @@ def stale_files(plan: Plan, project: str, root: Path = ROOT) -> dict[str, str]:
     }
 
 
+def leftover_files(root: Path = ROOT) -> list[str]:
+    """The files of stacks that have no stack file any more. Whatever else is in the folder is somebody's own."""
+    gone = {path.stem for path in (root / MANIFESTS).glob("*.json")} - set(stacks(root))
+    return sorted(
+        f"{MANIFESTS}/{stack}{suffix}"
+        for stack in gone
+        for suffix in (".json", ".md", *SUFFIXES)
+        if (root / MANIFESTS / f"{stack}{suffix}").is_file()
+    )
+
+
 def to_markdown(manifest: Manifest) -> str:
     """A section for each principal, with a row for each permission."""
     return "\n".join(_lines(manifest)) + "\n"
@@ -71,8 +100,8 @@ def to_markdown(manifest: Manifest) -> str:
 def _lines(manifest: Manifest) -> Iterator[str]:
     yield f"# Permissions of stack {manifest.stack}"
     yield ""
-    yield "Written by `make iam` from the program; `make test` fails when it is stale."
-    yield "[docs/iam.md](../docs/iam.md) says how to read it."
+    yield "Written by `make iam` from the program; `make verify` fails when it is stale."
+    yield "[docs/iam.md](/docs/iam.md) says how to read it."
     yield ""
     yield f"{_sum(manifest)}, in project `{manifest.project}`."
     for (principal, member), entries in _by_principal(manifest.grants):

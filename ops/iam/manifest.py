@@ -1,7 +1,7 @@
 """The manifest: every permission that a stack's program gives, each with its reason and the triggers that need it.
 
 It is made from the evaluated program, without a cloud, and kept in git: `iam/dev.json` to compare and `iam/dev.md`
-to read. A pull request that changes a permission changes both, or `make test` fails.
+to read. A pull request that changes a permission changes both, or `make verify` fails.
 """
 
 from __future__ import annotations
