@@ -63,7 +63,8 @@ def writes(job: Mapping[str, Any]) -> set[str]:
 def test_the_workflows_are_these() -> None:
     triggers = {name: set(flow["on"]) for name, flow in WORKFLOWS.items()}
     assert triggers == {
-        "test": {"push", "pull_request", "workflow_call"},
+        "test": {"push", "pull_request"},
+        "verify": {"push", "workflow_call"},
         "preview": {"pull_request"},
         "deploy": {"push"},
     }
@@ -71,10 +72,11 @@ def test_the_workflows_are_these() -> None:
 
 
 def test_ci_is_what_anyone_runs() -> None:
-    scripts = [step["run"] for step in WORKFLOWS["test"]["jobs"]["test"]["steps"] if "run" in step]
-    assert scripts == [".ci/run"]
+    for verb in ("test", "verify"):
+        scripts = [step["run"] for step in WORKFLOWS[verb]["jobs"][verb]["steps"] if "run" in step]
+        assert scripts == [f"make {verb}"]
     assert (ROOT / ".ci" / "run").stat().st_mode & stat.S_IXUSR
-    assert "exec make test" in (ROOT / ".ci" / "run").read_text()
+    assert (ROOT / ".ci" / "run").read_text().endswith("\nmake test\nexec make verify\n")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -97,7 +99,9 @@ def test_no_script_is_put_together_from_what_others_wrote(script: str) -> None:
 
 
 def test_rights_are_given_to_jobs_and_each_job_has_at_most_one_that_writes() -> None:
-    assert [flow["permissions"] for flow in WORKFLOWS.values()] == [{}, {}, {"contents": "read"}]
+    reading = {"contents": "read"}
+    rights = {name: flow["permissions"] for name, flow in WORKFLOWS.items()}
+    assert rights == {"deploy": {}, "preview": {}, "test": reading, "verify": reading}
     given = {f"{name}.{key}": writes(job) for name, flow in WORKFLOWS.items() for key, job in flow["jobs"].items()}
     assert {job: rights for job, rights in given.items() if rights} == {
         "preview.preview": {"id-token"},
@@ -113,7 +117,7 @@ def test_a_pull_request_s_code_meets_no_secret_and_no_right_to_write(workflow: s
         assert not secrets_in(job) or job["environment"] in ("plan", "production")
         return
     assert not secrets_in(job)
-    runs_its_code = any("checkout@" in step.get("uses", "") for step in job["steps"])
+    runs_its_code = any("checkout@" in step.get("uses", "") for step in job.get("steps", ()))
     assert writes(job) <= ({"id-token"} if runs_its_code else {"pull-requests"})
     if "id-token" in writes(job):
         assert SAME_REPOSITORY in job["if"]
@@ -134,7 +138,7 @@ def test_accounts_are_entered_without_a_key() -> None:
 
 def test_what_is_deployed_is_the_plan_that_was_approved() -> None:
     jobs = WORKFLOWS["deploy"]["jobs"]
-    assert (jobs["plan"]["needs"], jobs["deploy"]["needs"]) == ("test", "plan")
+    assert (jobs["plan"]["needs"], jobs["deploy"]["needs"]) == ("verify", "plan")
     assert (jobs["plan"]["environment"], jobs["deploy"]["environment"]) == ("plan", "production")
     commands = [script for script in SCRIPTS if script.startswith("pulumi")]
     assert [command for command in commands if "up " in command] == [
@@ -143,11 +147,22 @@ def test_what_is_deployed_is_the_plan_that_was_approved() -> None:
     assert 'pulumi preview --stack "$STACK" --diff --policy-pack policy --save-plan plan.json' in commands
 
 
+@pytest.mark.parametrize("workflow", ["deploy", "preview"])
+def test_a_stack_waits_for_what_guards_it_and_for_no_test_of_the_product(workflow: str) -> None:
+    """Else a user who edits a stack file could not deploy it, because of tests that are about something else."""
+    jobs = WORKFLOWS[workflow]["jobs"]
+    called = {name: job["uses"] for name, job in jobs.items() if "uses" in job}
+    assert called == {"verify": "./.github/workflows/verify.yml"}
+    assert jobs["verify"]["permissions"] == {"contents": "read"}
+    assert "if" not in jobs["verify"], "forks too"
+    first = next(name for name in jobs if name != "verify")
+    assert jobs[first]["needs"] == "verify"
+
+
 def test_every_verb_that_a_workflow_runs_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake (\S+)", "\n".join(SCRIPTS))) <= targets
     assert {script.split()[0] for script in SCRIPTS} <= {
-        ".ci/run",
         "make",
         "pulumi",
         "gh",
