@@ -121,6 +121,14 @@ def test_a_file_of_a_user_that_a_test_opens_is_noted_with_who_opened_it(theirs: 
     assert notes.read_text() == "Pulumi.dev.yaml by reader.py, line 5\n"
 
 
+def test_a_test_that_opens_a_file_of_a_user_fails(theirs: Path) -> None:
+    reading = "from pathlib import Path\n\ndef test_reading():\n    Path('pipelines/sort_scans.py').read_text()\n"
+    (theirs / "tests" / "test_reading.py").write_text(reading)
+    done = run(theirs, "pytest", "-q", "-p", "no:cacheprovider", "tests/test_reading.py")
+    assert done.returncode == 1
+    assert "read none of them: pipelines/sort_scans.py by tests/test_reading.py, line 4" in done.stdout
+
+
 def test_the_tests_and_the_processes_that_they_start_are_watched() -> None:
     assert Path(os.environ[NOTES]).is_file()
     loaded = "import sys; print(sys.modules['sitecustomize'].note.__code__.co_filename)"

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -17,7 +18,8 @@ from ops.cli import app
 from ops.iam import document
 from ops.verify import show, stacks
 from ops.verify.stacks import Mistake, Verdict, verify, verify_file
-from rehearsal.program import ROOT
+from policy.rules import Violation
+from rehearsal.program import ROOT, UNKNOWN
 from tests.plans import DEV, EXAMPLES, PROD, STACKS
 from tests.somebody import FILES
 
@@ -120,6 +122,16 @@ def test_a_rule_that_a_stack_breaks_is_named_with_the_resource(
     assert mistake.key.endswith("/viewer/app-engine")
     assert mistake.what.startswith("breaks the rule no-basic-role: role roles/viewer is a basic role")
     assert mistake.fix.startswith("grant a predefined one")
+
+
+def test_rules_are_asked_about_a_first_preview_too(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What must be known there is known later whatever the program does."""
+
+    def unknown(type_token: str, inputs: Mapping[str, Any], **_: Any) -> list[Violation]:
+        return [Violation("all-known", "is not known; write it out")] if UNKNOWN in inputs.values() else []
+
+    monkeypatch.setattr(stacks, "violations", unknown)
+    assert verify_file(project / "Pulumi.dev.yaml", project).mistakes
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
