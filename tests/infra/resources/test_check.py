@@ -55,7 +55,8 @@ def test_what_is_wrong_with_the_stack_hides_no_trigger() -> None:
         {"pipeline": 5},
         {"pipeline": "echo", "source": "gcs"},
         {"pipeline": "echo", "source": {"kind": "ftp"}},
-        {"pipeline": "echo", "source": {"kind": "gcs"}, "parameters": [], "when": True},
+        {"pipeline": "echo", "source": {"kind": "gcs"}, "parameters": []},
+        {"pipeline": "echo", "source": {"kind": "gcs"}, "parameters": {"filename": "object.uri"}, "when": True},
     ],
     ids=str,
 )
