@@ -115,7 +115,7 @@ def verify(
     """
     from ops.verify.show import show_verdicts  # imports kfp and Pulumi, as above
 
-    sys.exit(show_verdicts(stack, open_console(), as_json=as_json))
+    sys.exit(show_verdicts(stack, open_console(stderr=as_json), as_json=as_json))
 
 
 @app.command()

@@ -103,6 +103,7 @@ SUCCESS: dict[str, Callable[[World], list[str]]] = {
     "chaos": lambda world: OF_DEV + world.replace(chaos, "run_chaos", lambda *_, **__: REPORT),
     "doctor": lambda world: world.replace(diagnosis, "diagnose", lambda _: []),
     "cost": lambda _: OF_DEV,
+    "verify": lambda _: OF_DEV,
     "replay": lambda world: [world.letter(), "--yes"],
     "connect": World.endpoint,
     "iam show": lambda _: OF_DEV,
