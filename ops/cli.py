@@ -16,7 +16,7 @@ from ops.endpoint.cli import connect, experiments, pipelines, runs
 from ops.errors import OperationError
 from ops.iam.cli import iam
 from ops.launches.cli import launches, replay
-from ops.options import Json, Stack, asked_for_json
+from ops.options import Json, OneStack, Stack, asked_for_json
 from ops.printing import open_console, print_error, refuse
 
 DISTRIBUTION = "event-triggered-pipelines"
@@ -105,10 +105,7 @@ def cost(stack: Stack = "dev", as_json: Json = False) -> None:
 
 
 @app.command()
-def verify(
-    stack: Annotated[str | None, typer.Option(help="One stack alone: its name, or the path of its file.")] = None,
-    as_json: Json = False,
-) -> None:
+def verify(stack: OneStack = None, as_json: Json = False) -> None:
     """Look at what is yours: that stack files evaluate, pipelines compile and fit, rules hold, iam/ is current.
 
     Exits with 1 if there is a mistake.

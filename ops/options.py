@@ -18,6 +18,7 @@ def _stacks() -> list[str]:
 
 STACK = "A stack's name (dev is Pulumi.dev.yaml) or the path of a stack file."
 Stack = Annotated[str, typer.Option(help=STACK, autocompletion=_stacks)]
+OneStack = Annotated[str | None, typer.Option(help=f"One stack alone. {STACK}", autocompletion=_stacks)]
 Trigger = Annotated[str | None, typer.Option(help="One trigger only.")]
 Json = Annotated[bool, typer.Option("--json", help="For scripts: JSON, errors too; times in UTC.")]
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from infra.configuration.stack_file import stack_names
 from infra.errors import ConfigurationError
 from ops.errors import OperationError
 from ops.iam.deployer_files import SUFFIXES, deployer_files
-from ops.iam.manifest import MANIFESTS, Entry, Manifest, from_plan, stacks
+from ops.iam.manifest import MANIFESTS, Entry, Manifest, from_plan
 from ops.iam.report import cell, code, place
 from ops.iam.risks import risks_of
 from ops.tables import Prose, print_table
@@ -63,7 +64,7 @@ def _stale(root: Path) -> tuple[dict[str, str], list[str]]:
     """Of every stack the files that are not as they should be, and why some stacks have none."""
     found: dict[str, str] = {}
     refused = []
-    for stack in stacks(root):
+    for stack in stack_names(root):
         try:
             name, config = read_stack(stack, root)
             found |= stale_files(evaluate(name, config), config.get("gcp:project", ""), root)
@@ -83,7 +84,7 @@ def stale_files(plan: Plan, project: str, root: Path = ROOT) -> dict[str, str]:
 
 def leftover_files(root: Path = ROOT) -> list[str]:
     """The files of stacks that have no stack file any more. Whatever else is in the folder is somebody's own."""
-    gone = {path.stem for path in (root / MANIFESTS).glob("*.json")} - set(stacks(root))
+    gone = {path.stem for path in (root / MANIFESTS).glob("*.json")} - set(stack_names(root))
     return sorted(
         f"{MANIFESTS}/{stack}{suffix}"
         for stack in gone

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from ops.iam.permissions import Permission, gives_access, permissions_of
-from rehearsal.program import PROJECT_NUMBER, ROOT, Plan, Resource, evaluate, read_stack
+from rehearsal.program import PROJECT_NUMBER, Plan, Resource, evaluate, read_stack
 
 MANIFESTS = "iam"
 TRIGGER_COMPONENT = ":index:PipelineTrigger"
@@ -63,11 +62,6 @@ class Manifest(BaseModel):
     def to_json(self) -> str:
         """As it is kept in git."""
         return self.model_dump_json(indent=2) + "\n"
-
-
-def stacks(root: Path = ROOT) -> list[str]:
-    """The stacks that have a file: `dev` for Pulumi.dev.yaml."""
-    return sorted(path.name.split(".")[1] for path in root.glob("Pulumi.*.yaml"))
 
 
 def manifest_of(stack: str) -> Manifest:

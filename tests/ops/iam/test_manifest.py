@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from infra.configuration.stack_file import stack_names
 from infra.resources import grants
 from ops.errors import OperationError
 from ops.iam import document
-from ops.iam.manifest import Manifest, from_plan, stacks
+from ops.iam.manifest import Manifest, from_plan
 from ops.iam.report import place
 from rehearsal.program import PROJECT_NUMBER, Plan, Resource, evaluate, read_stack
 from tests.ops.iam.previews import change, state, step
@@ -47,7 +48,7 @@ def test_the_manifests_are_what_the_program_gives(file: Path) -> None:
 
 def test_every_stack_file_has_manifests_and_every_manifest_a_stack_file() -> None:
     kept = {path.stem for path in (STACKS / "iam").glob("*.json") if "." not in path.stem}
-    assert kept == set(stacks(STACKS)) == {"dev", "prod"}
+    assert kept == set(stack_names(STACKS)) == {"dev", "prod"}
 
 
 def test_every_iam_resource_of_the_program_is_in_the_manifest_once(dev: Plan) -> None:
