@@ -1,7 +1,8 @@
-"""Connects to a Pipelines endpoint from anywhere: a notebook, a laptop, a runtime, a machine with a key file."""
+"""The old name of ``kfp_connect``, in this repository's environment alone, for notebooks that say it.
 
-from connect.client import Client
-from connect.connecting import connect
-from connect.problems import ConnectError, Problem
+It is no part of the distribution that connect/pyproject.toml describes, and hands on four names and no module.
+"""
+
+from kfp_connect import Client, ConnectError, Problem, connect
 
 __all__ = ["Client", "ConnectError", "Problem", "connect"]

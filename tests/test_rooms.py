@@ -10,19 +10,22 @@ from pathlib import Path
 
 import pytest
 
+import connect
+import kfp_connect
 from tests.watch.sitecustomize import is_a_user_s
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("connect", "function_src", "infra", "ops", "pipelines", "policy", "rehearsal", "tests")
+ROOMS = ("connect", "function_src", "infra", "kfp_connect", "ops", "pipelines", "policy", "rehearsal", "tests")
 ALLOWED = {
-    "connect": {"function_src", "infra"},
     "function_src": set(),
     "infra": {"function_src"},
+    "kfp_connect": {"function_src", "infra"},
     "pipelines": set(),
     "policy": set(),
     "rehearsal": {"infra"},
-    "ops": {"connect", "function_src", "infra", "policy", "rehearsal"},
+    "ops": {"function_src", "infra", "kfp_connect", "policy", "rehearsal"},
 }
+ELSEWHERE = {"kfp_connect": "connect/kfp_connect"}  # the rooms that are not folders of the root
 PURE_LAUNCHER_MODULES = {
     f"function_src.launcher.{module}"
     for module in ("condition", "expression", "fitting", "glob", "origin", "package", "parameters")
@@ -41,9 +44,13 @@ def imports(path: Path) -> Iterator[str]:
             yield str(node.module)
 
 
+def folder(room: str) -> Path:
+    return ROOT / ELSEWHERE.get(room, room)
+
+
 def modules(room: str) -> list[Path]:
     """The product's modules in a room, and none of the pipelines that a user added."""
-    found = sorted(path for path in (ROOT / room).rglob("*.py") if ".venv" not in path.parts)
+    found = sorted(path for path in folder(room).rglob("*.py") if ".venv" not in path.parts)
     return [path for path in found if not is_a_user_s(path.relative_to(ROOT))]
 
 
@@ -59,7 +66,7 @@ def test_the_program_takes_only_the_pure_modules_from_the_launcher() -> None:
 
 
 def test_connecting_takes_only_a_pure_module_from_the_launcher() -> None:
-    taken = {name for path in modules("connect") for name in imports(path) if name.startswith("function_src")}
+    taken = {name for path in modules("kfp_connect") for name in imports(path) if name.startswith("function_src")}
     assert taken == {"function_src.launcher.origin"}
 
 
@@ -93,7 +100,7 @@ def test_the_program_has_floors_and_each_knows_only_those_below(floor: str, belo
 def test_rooms_within_a_room_know_each_other_in_one_direction(room: str) -> None:
     doors: dict[str, set[str]] = {}
     for path in modules(room):
-        here = path.relative_to(ROOT / room).with_suffix("").parts[0]
+        here = path.relative_to(folder(room)).with_suffix("").parts[0]
         inside = (name.split(".")[1] for name in imports(path) if name.startswith(f"{room}.") and name.count(".") > 0)
         doors.setdefault(here, set()).update(name for name in inside if name != here)
     assert list(TopologicalSorter(doors).static_order())
@@ -110,7 +117,13 @@ def test_a_folder_is_short_enough_to_find_a_module_by_its_name(room: str) -> Non
 def test_a_module_is_imported_from_where_it_is(room: str) -> None:
     """No folder passes on what its modules define: a name has one home. What users import is the exception."""
     shims = [path for path in modules(room) if path.name == "__init__.py" and [*imports(path)]]
-    assert [path.parent.name for path in shims] == (["connect"] if room == "connect" else [])
+    assert [path.parent.name for path in shims] == (["kfp_connect"] if room == "kfp_connect" else [])
+
+
+def test_the_old_name_of_the_client_stands_for_the_new_one() -> None:
+    assert [*imports(ROOT / "connect" / "__init__.py")] == ["kfp_connect"]
+    assert connect.__all__ == kfp_connect.__all__
+    assert all(getattr(connect, name) is getattr(kfp_connect, name) for name in kfp_connect.__all__)
 
 
 def test_the_function_imports_nothing_that_it_does_not_require() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 from kfp_server_api import ApiException
 
-from connect import Client, ConnectError, connecting
-from connect.credentials import Wish
-from connect.deadline import Deadline
-from connect.endpoint import Endpoint, find_endpoint
 from infra.errors import ConfigurationError
+from kfp_connect import Client, ConnectError, connecting
+from kfp_connect.credentials import Wish
+from kfp_connect.deadline import Deadline
+from kfp_connect.endpoint import Endpoint, find_endpoint
 from ops.endpoint.options import refusal
 
 INVALID_ARGUMENT = 400

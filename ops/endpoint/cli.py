@@ -12,7 +12,7 @@ from ops.options import Json
 from ops.printing import MARKS, open_console, print_json
 
 if TYPE_CHECKING:  # kfp takes two seconds to import, which --help can do without
-    from connect import Client
+    from kfp_connect import Client
 else:  # and typer reads the annotations of commands when they are defined
     Client = Any
 

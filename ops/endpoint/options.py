@@ -65,7 +65,7 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(options: dict[str, Any], **given: Any) -> None:
-        from connect import connect
+        from kfp_connect import connect
 
         command(connect(**options), **given)
 
@@ -78,7 +78,7 @@ def mendable_errors() -> Iterator[None]:
     """Makes of what the endpoint refuses one message and no traceback."""
     from kfp_server_api import ApiException
 
-    from connect import ConnectError
+    from kfp_connect import ConnectError
 
     try:
         yield

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from connect import Client
-from connect.waiting import wait_for_run
+from kfp_connect import Client
+from kfp_connect.waiting import wait_for_run
 from ops.errors import OperationError
 from ops.printing import print_error, print_json, show_moment
 from ops.tables import Cell, print_details, print_table, visible

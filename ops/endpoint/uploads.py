@@ -12,9 +12,9 @@ from typing import Any
 import yaml
 from kfp_server_api import ApiException
 
-from connect import Client
 from function_src.launcher.package import Package
 from infra.package.packaging import compile_pipeline
+from kfp_connect import Client
 
 ALREADY_EXISTS = 409
 DIGITS = 12  # of a digest, as in the archive's name

@@ -10,7 +10,7 @@ import pytest
 from google.auth import _helpers, iam
 from google.auth.compute_engine import _metadata
 
-from connect import connecting, tokens
+from kfp_connect import connecting, tokens
 from rehearsal.google.iam_credentials import IamCredentials
 from rehearsal.google.metadata import MetadataServer, Tokens
 from rehearsal.google.oauth import OAuth, person_file

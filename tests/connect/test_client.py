@@ -14,8 +14,8 @@ import pytest
 from kfp_server_api import ApiException
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from connect import Client, ConnectError, Problem, connect
-from connect.endpoint import find_endpoint
+from kfp_connect import Client, ConnectError, Problem, connect
+from kfp_connect.endpoint import find_endpoint
 from rehearsal.kfp.server import VERSION, KfpEndpoint
 from tests.conftest import Serve
 from tests.connect.conftest import AUDIENCE, KEYED, PERSON, RUNS, RUNTIME, Cloud

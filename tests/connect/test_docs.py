@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connect import ConnectError, Problem, connect
+from kfp_connect import ConnectError, Problem, connect
 from ops.endpoint.options import OPTIONS
 from ops.endpoint.show import STATUS, TIME_IS_UP
 from rehearsal.program import ROOT

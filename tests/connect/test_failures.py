@@ -22,8 +22,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from connect import ConnectError, Problem, connect, connecting
-from connect.deadline import Deadline
+from kfp_connect import ConnectError, Problem, connect, connecting
+from kfp_connect.deadline import Deadline
 from rehearsal.kfp.server import KfpEndpoint
 from tests.conftest import Serve
 from tests.connect.conftest import AUDIENCE, KEYED, PERSON, RUNS, RUNTIME, Cloud

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from connect import Client, connect, tokens
-from connect.credentials import GivenToken
-from connect.tokens import Tokens
+from kfp_connect import Client, connect, tokens
+from kfp_connect.credentials import GivenToken
+from kfp_connect.tokens import Tokens
 from tests.conftest import Clock
 from tests.connect.conftest import AUDIENCE, LIFETIME, PERSON, RUNS, RUNTIME, Cloud
 

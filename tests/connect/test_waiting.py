@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from kfp_server_api import ApiException, V2beta1Run
 from starlette.responses import HTMLResponse
 
-from connect import Client, ConnectError, Problem, connect
-from connect.waiting import ENDED, wait_for_run
+from kfp_connect import Client, ConnectError, Problem, connect
+from kfp_connect.waiting import ENDED, wait_for_run
 from rehearsal.loopback import Loopback
 from tests.connect.conftest import Cloud
 from tests.launcher.wire import RUNS, api_error, page

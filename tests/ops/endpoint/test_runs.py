@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connect import Client, connect
+from kfp_connect import Client, connect
 from rehearsal.loopback import Loopback
 from tests.connect.conftest import Cloud
 from tests.connect.test_waiting import PACKAGE

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from connect import Client, connect
 from infra.package.packaging import compile_pipeline
+from kfp_connect import Client, connect
 from ops.endpoint.uploads import upload, upload_package
 from tests.connect.conftest import Cloud
 from tests.ops.endpoint.conftest import Command

@@ -9,11 +9,11 @@ from typing import Any
 import kfp
 from kfp_server_api import ApiException, Configuration, V2beta1GetHealthzResponse, V2beta1Run
 
-from connect.endpoint import Endpoint
-from connect.problems import ConnectError, Problem
-from connect.tokens import Tokens
-from connect.transport import Transport, make_configuration
-from connect.waiting import wait_for_run
+from kfp_connect.endpoint import Endpoint
+from kfp_connect.problems import ConnectError, Problem
+from kfp_connect.tokens import Tokens
+from kfp_connect.transport import Transport, make_configuration
+from kfp_connect.waiting import wait_for_run
 
 HEALTH, HEALTH_V1 = "/apis/v2beta1/healthz", "/apis/v1beta1/healthz"
 VERSION_KEYS = ("tag_name", "apiServerTagName")  # the API server's, and the UI server's that stands before it

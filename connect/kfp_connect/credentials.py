@@ -20,7 +20,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 
-from connect.problems import ConnectError, Problem
+from kfp_connect.problems import ConnectError, Problem
 
 Way = Literal["default", "metadata", "key-file", "impersonate", "token"]
 WAYS: tuple[str, ...] = get_args(Way)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from connect.problems import ConnectError, Problem
 from function_src.launcher.origin import is_loopback
 from infra.configuration.rules import endpoint_host, is_hosted
 from infra.configuration.settings import read_settings
 from infra.configuration.stack_file import read_stack
 from infra.configuration.target_settings import KfpTarget
+from kfp_connect.problems import ConnectError, Problem
 
 VARIABLE = "KF_PIPELINES_ENDPOINT"  # kfp's own
 DEFAULT_INSTALLATION = "PROJECT_NUMBER-compute@developer.gserviceaccount.com"

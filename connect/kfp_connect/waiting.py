@@ -13,7 +13,7 @@ from typing import Any
 
 from kfp_server_api import ApiException, V2beta1Run
 
-from connect.problems import ConnectError
+from kfp_connect.problems import ConnectError
 
 ENDED = frozenset({"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"})
 LONGEST_POLL = 60.0  # seconds

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from connect.problems import ConnectError, Problem
+from kfp_connect.problems import ConnectError, Problem
 
 T = TypeVar("T")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from connect.client import Client
-from connect.credentials import TokenRequest, Way, Wish, find_credentials
-from connect.deadline import Deadline
-from connect.endpoint import Endpoint, find_endpoint
-from connect.problems import ConnectError, Problem
-from connect.tokens import Tokens
+from kfp_connect.client import Client
+from kfp_connect.credentials import TokenRequest, Way, Wish, find_credentials
+from kfp_connect.deadline import Deadline
+from kfp_connect.endpoint import Endpoint, find_endpoint
+from kfp_connect.problems import ConnectError, Problem
+from kfp_connect.tokens import Tokens
 
 SECONDS = 5.0  # less than anybody waits before wondering
 

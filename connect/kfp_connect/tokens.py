@@ -12,7 +12,7 @@ from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.auth.transport.requests import Request
 
-from connect.problems import ConnectError, Problem
+from kfp_connect.problems import ConnectError, Problem
 
 MARGIN = timedelta(minutes=4)  # the metadata server hands a token out again until 5 minutes before its end
 LONGEST_REASON = 300

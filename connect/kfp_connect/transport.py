@@ -22,9 +22,9 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from connect.endpoint import Endpoint
-from connect.problems import ConnectError, Problem
-from connect.tokens import LONGEST_REASON, Tokens
+from kfp_connect.endpoint import Endpoint
+from kfp_connect.problems import ConnectError, Problem
+from kfp_connect.tokens import LONGEST_REASON, Tokens
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
 CONNECTIONS = 32  # kept open, so that threads need not make new ones
