@@ -7,8 +7,8 @@ Pure: the program that deploys checks a target's host with this same code. Stric
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 HIGHEST_PORT = 65_535
 LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 URL = re.compile(rf"(?:(https?)://|(?!https?:))({LABEL}(?:\.{LABEL})*|\[::1\])(:[0-9]{{1,5}})?(.*)", re.DOTALL)
@@ -26,15 +26,17 @@ def read_origin(value: str) -> str:
     """
     found = URL.fullmatch(value.lower())
     if not found:
-        raise BadOriginError(f"is {value!r}; write https://HOST")
+        raise BadOriginError(f"is {value!r}; write https://HOST, or http://localhost:PORT")
     scheme, host, port, rest = found[1], found[2], found[3] or "", found[4]
-    if scheme != "https" and not (scheme and host in LOOPBACK):
+    if _is_here(host) and not scheme:
+        raise BadOriginError(f"is {value!r}; start it with http://")
+    if scheme != "https" and not _is_here(host):
         raise BadOriginError(f"is {value!r}; start it with https://: a token must not travel in the clear")
     if int(port[1:] or 0) > HIGHEST_PORT:
         raise BadOriginError(f"is {value!r}; use a port up to {HIGHEST_PORT}, or none")
     origin = f"{scheme}://{host}{port}"
     if rest not in ("", "/"):
-        fix = f"leave out what follows the host: {origin}" if rest[0] in "/?#" else "write https://HOST"
+        fix = f"leave out what follows the host: {origin}" if rest[0] in "/?#" else f"write {scheme}://HOST"
         raise BadOriginError(f"is {value!r}; {fix}")
     return origin
 
@@ -42,4 +44,11 @@ def read_origin(value: str) -> str:
 def is_loopback(origin: str) -> bool:
     """Whether an origin, as :func:`read_origin` returns it, is on this machine."""
     found = URL.fullmatch(origin)
-    return bool(found and found[2] in LOOPBACK)
+    return bool(found and _is_here(found[2]))
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -9,7 +9,7 @@ from urllib3.util import parse_url
 
 from function_src.launcher.origin import BadOriginError, read_origin
 
-LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
+LOOPBACK = {"127.0.0.1", "127.8.9.1", "localhost", "[::1]"}
 HOSTED = "1234abcd-dot-us-central1.pipelines.googleusercontent.com"
 
 
@@ -22,6 +22,7 @@ HOSTED = "1234abcd-dot-us-central1.pipelines.googleusercontent.com"
         ("https://kfp.example:8443", "https://kfp.example:8443"),
         ("https://kfp", "https://kfp"),
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://127.8.9.1", "http://127.8.9.1"),
         ("http://localhost/", "http://localhost"),
         ("http://[::1]:8080", "http://[::1]:8080"),
     ],
@@ -36,6 +37,7 @@ def test_an_origin_is_read_and_written_in_one_way(value: str, origin: str) -> No
     [
         *("", "https://", "kfp.example", "//kfp.example", "ftp://kfp.example", "https:kfp.example", "https:///kfp"),
         *("http://kfp.example", "http://10.0.0.1", "http://127.0.0.1.example", "http://localhost.example"),
+        *("http://127.1", "http://127.0.0.300", "http://127.0.0.01", "http://128.0.0.1", "http://0.0.0.0"),
         *("http://localhost@kfp.example", "http://127.0.0.1@kfp.example", "http://127.0.0.1:80@kfp.example"),
         *(f"https://evil.example\\.{HOSTED}", f"https://evil.example\\@{HOSTED}", f"https://evil.example#{HOSTED}"),
         *(f"https://{HOSTED}@evil.example", f"https://user:password@{HOSTED}", f"https://{HOSTED}:443:443"),
@@ -52,10 +54,28 @@ def test_what_is_more_or_less_than_an_origin_is_refused_and_shown(value: str) ->
     assert str(refusal.value).startswith(f"is {value!r}; ")
 
 
+@pytest.mark.parametrize(
+    ("value", "fix"),
+    [
+        ("localhost:8080", "start it with http://"),
+        ("127.0.0.1:8080", "start it with http://"),
+        ("[::1]:8080", "start it with http://"),
+        ("http://localhost:port", "write http://HOST"),
+        ("http://127.0.0.1:8080/#/runs", "leave out what follows the host: http://127.0.0.1:8080"),
+        ("http://::1:8080", "write https://HOST, or http://localhost:PORT"),
+    ],
+)
+def test_this_machine_need_not_be_asked_by_https(value: str, fix: str) -> None:
+    with pytest.raises(BadOriginError) as refusal:
+        read_origin(value)
+    assert str(refusal.value) == f"is {value!r}; {fix}"
+
+
 PIECES = ["https", "http", ":", "/", "//", "\\", "@", "#", "?", ".", "-", "[", "]", "[::1]", "%2f", "\t", "\n", "\0"]
 HOSTS = [
     "localhost",
     "127.0.0.1",
+    "127.8.9.1",
     "evil.example",
     HOSTED,
     "a",
