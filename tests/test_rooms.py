@@ -19,7 +19,7 @@ ROOMS = ("connect", "function_src", "infra", "kfp_connect", "ops", "pipelines", 
 ALLOWED = {
     "function_src": set(),
     "infra": {"function_src"},
-    "kfp_connect": {"function_src", "infra"},
+    "kfp_connect": set(),
     "pipelines": set(),
     "policy": set(),
     "rehearsal": {"infra"},
@@ -63,11 +63,6 @@ def test_a_room_knows_only_the_rooms_it_may(room: str) -> None:
 def test_the_program_takes_only_the_pure_modules_from_the_launcher() -> None:
     taken = {name for path in modules("infra") for name in imports(path) if name.startswith("function_src")}
     assert taken == PURE_LAUNCHER_MODULES
-
-
-def test_connecting_takes_only_a_pure_module_from_the_launcher() -> None:
-    taken = {name for path in modules("kfp_connect") for name in imports(path) if name.startswith("function_src")}
-    assert taken == {"function_src.launcher.origin"}
 
 
 def test_what_is_asked_for_and_what_is_deployed_need_no_pulumi() -> None:

@@ -43,6 +43,9 @@ class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
         if namespace or endpoint.namespace:
             self.set_user_namespace(namespace or endpoint.namespace)
 
+    def __repr__(self) -> str:
+        return f"<Client of {self.endpoint.host} as {self.account}, Kubeflow Pipelines {self.server_version}>"
+
     @property
     def account(self) -> str:
         """Whose token is sent: an address, as far as it can be known without asking anybody."""
@@ -79,7 +82,7 @@ class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
         """Waits until a run has ended, cancelled ones among them, for ``timeout`` seconds at most.
 
         Raises:
-            TimeoutError: it has not ended.
+            NotEndedError: it has not ended.
             ConnectError, ApiException: the endpoint does not say.
         """
         return wait_for_run(lambda seconds: self.get_run(run_id, seconds), timeout, sleep_duration)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 from kfp_connect.client import Client
-from kfp_connect.credentials import TokenRequest, Way, Wish, find_credentials
+from kfp_connect.credentials import TOKEN_VARIABLE, TokenRequest, Way, Wish, find_credentials
 from kfp_connect.deadline import Deadline
 from kfp_connect.endpoint import Endpoint, find_endpoint
 from kfp_connect.problems import ConnectError, Problem
@@ -16,7 +19,7 @@ def connect(
     host: str | None = None,
     credentials: Way | None = None,
     *,
-    stack: str | None = None,
+    stack: str | os.PathLike[str] | None = None,
     trigger: str | None = None,
     audience: str | None = None,
     key_file: str | None = None,
@@ -29,19 +32,20 @@ def connect(
     """Returns a ``kfp.Client`` that has reached the endpoint and keeps its token fresh.
 
     The endpoint is ``host``, or the KFP target of a ``stack`` (and of a ``trigger`` in it), or KF_PIPELINES_ENDPOINT.
+    A stack is the path of a stack file, or ``dev``: Pulumi.dev.yaml in the working directory or the nearest above it.
 
     ``credentials`` say as whom: ``default`` (Application Default Credentials: gcloud's, a runtime's, Workbench's),
     ``metadata`` (the runtime's own account), ``key-file`` (with ``key_file``), ``impersonate`` (acting as
-    ``account``, with the credentials that ``source`` names) or ``token`` (with ``token``). Left out, they are
-    ``default`` for a hosted endpoint and with an ``audience``, and none elsewhere: an endpoint inside a network or
-    behind a port-forward asks for none.
+    ``account``, with the credentials that ``source`` names) or ``token`` (with ``token``, or KF_PIPELINES_TOKEN).
+    Left out, they are those that ``key_file``, ``account`` or ``token`` go with; else ``token``, if the environment
+    has one that may be sent there; else ``default`` for a hosted endpoint and with an ``audience``, and none
+    elsewhere: an endpoint inside a network or behind a port-forward asks for none.
 
     ``audience`` is what Identity-Aware Proxy wants ID tokens for. ``namespace`` is for installations with several
     users. ``ca_file`` holds the certificates of an authority of your own.
 
     Raises:
         ConnectError: within five seconds, with what is wrong and what mends it.
-        ConfigurationError: the stack file is missing or wrong.
     """
     endpoint = find_endpoint(host, stack, trigger, audience)
     deadline = Deadline(SECONDS)
@@ -55,8 +59,8 @@ def open_tokens(endpoint: Endpoint, wish: Wish, deadline: Deadline) -> Tokens | 
     Raises:
         ConnectError: there is none, or it may not be sent there.
     """
-    needed = endpoint.hosted or endpoint.audience
-    if not wish.way and not needed:
+    wish = replace(wish, way=wish.way or _default_way(endpoint, wish))
+    if not wish.way:
         return None
     if not endpoint.audience and not endpoint.takes_access_tokens:
         raise ConnectError(Problem.NOT_FOR_TOKENS, HOST=endpoint.host)
@@ -70,6 +74,18 @@ def open_tokens(endpoint: Endpoint, wish: Wish, deadline: Deadline) -> Tokens | 
         return tokens
 
     return deadline.run(first_token, Problem.NO_TOKEN_IN_TIME)
+
+
+def _default_way(endpoint: Endpoint, wish: Wish) -> Way | None:
+    """The way of whoever names none: what else was passed is not overlooked, least of all whose key it is."""
+    if wish.account:
+        return "impersonate"
+    if wish.key_file:
+        return "key-file"
+    sendable = endpoint.audience or endpoint.takes_access_tokens
+    if wish.token or (sendable and os.environ.get(TOKEN_VARIABLE)):
+        return "token"
+    return "default" if endpoint.audience or endpoint.hosted else None
 
 
 def open_client(

@@ -7,8 +7,10 @@ there. So what is behind Identity-Aware Proxy gets the second kind.
 from __future__ import annotations
 
 import os
+import re
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -24,9 +26,11 @@ from kfp_connect.problems import ConnectError, Problem
 
 Way = Literal["default", "metadata", "key-file", "impersonate", "token"]
 WAYS: tuple[str, ...] = get_args(Way)
+SOURCES = ("default", "metadata", "key-file")  # of those who act as another
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 TOKEN_VARIABLE = "KF_PIPELINES_TOKEN"  # noqa: S105 the name of a variable and no token
 KEY_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+UNREADABLE = (OSError, ValueError, TypeError, AttributeError, LookupError, GoogleAuthError)  # what google-auth raises
 LONGEST_WAIT = 10.0  # seconds, for each wait on a server that gives tokens
 
 
@@ -37,7 +41,7 @@ class Wish:
 
     way: str | None
     key_file: str | None = None
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     account: str | None = None
     source: str = "default"
 
@@ -96,13 +100,13 @@ def _own(wish: Wish, request: Request) -> Credentials:
         case "metadata":
             return compute_engine.Credentials(scopes=[SCOPE])
         case "key-file":
-            return _key_file(wish.key_file or os.environ.get(KEY_VARIABLE))
+            return _key_file(str(wish.key_file or os.environ.get(KEY_VARIABLE) or ""))
         case "token":
             token = wish.token or os.environ.get(TOKEN_VARIABLE)
             if not token:
                 raise _missing("token", "a token", f'token="..." or {TOKEN_VARIABLE}')
-            return GivenToken(token)
-    raise ValueError(f"credentials are {wish.way!r}; use one of {', '.join(WAYS)}")
+            return GivenToken(_readable(token))
+    raise _no_way("credentials", wish.way, WAYS)
 
 
 def _default(request: Request) -> Credentials:
@@ -119,14 +123,14 @@ def _default(request: Request) -> Credentials:
                 found, _ = google.auth.load_credentials_from_file(path, scopes=[SCOPE], request=request)
             else:
                 found, _ = google.auth.default(scopes=[SCOPE], request=request)
-    except (OSError, ValueError, GoogleAuthError) as error:
+    except UNREADABLE as error:
         if named:
             raise _bad_key_file(named, error) from None
         raise ConnectError(Problem.NO_CREDENTIALS) from None
     return cast("Credentials", found)
 
 
-def _key_file(path: str | None) -> Credentials:
+def _key_file(path: str) -> Credentials:
     if not path:
         raise _missing(
             "key-file", "a file", f'key_file="key.json", on the command line --key-file, or {KEY_VARIABLE}'
@@ -134,7 +138,7 @@ def _key_file(path: str | None) -> Credentials:
     try:
         found = service_account.Credentials.from_service_account_file(path, scopes=[SCOPE])
         return cast("Credentials", found)
-    except (OSError, ValueError, GoogleAuthError) as error:
+    except UNREADABLE as error:
         raise _bad_key_file(path, error) from None
 
 
@@ -145,8 +149,8 @@ def _impersonated(wish: Wish, request: Request) -> Credentials:
             "an account",
             'account="NAME@PROJECT.iam.gserviceaccount.com", on the command line --account',
         )
-    if wish.source not in ("default", "metadata", "key-file"):
-        raise ValueError(f"source is {wish.source!r}; use one of default, metadata, key-file")
+    if wish.source not in SOURCES:
+        raise _no_way("source", wish.source, SOURCES)
     source = _own(Wish(wish.source, wish.key_file), request)
     return impersonated_credentials.Credentials(source, wish.account, target_scopes=[SCOPE])
 
@@ -154,7 +158,10 @@ def _impersonated(wish: Wish, request: Request) -> Credentials:
 def _for_audience(found: Credentials, audience: str, request: Request) -> Credentials:
     match found:
         case compute_engine.Credentials():
-            return compute_engine.IDTokenCredentials(request, audience, use_metadata_identity_endpoint=True)
+            try:  # it asks whose account it is
+                return compute_engine.IDTokenCredentials(request, audience, use_metadata_identity_endpoint=True)
+            except (GoogleAuthError, LookupError, TypeError) as error:
+                raise ConnectError(Problem.NO_METADATA, REASON=_first_line(error)) from None
         case impersonated_credentials.Credentials():
             return impersonated_credentials.IDTokenCredentials(found, audience, include_email=True)
         case service_account.Credentials():
@@ -167,6 +174,35 @@ def _missing(way: str, option: str, example: str) -> ConnectError:
     return ConnectError(Problem.MISSING, WAY=way, OPTION=option, EXAMPLE=example)
 
 
+def _no_way(name: str, value: object, ways: Sequence[str]) -> ConnectError:
+    return ConnectError(Problem.BAD_ARGUMENT, NAME=name, VALUE=repr(value), FIX=f"one of {', '.join(ways)}")
+
+
+def _readable(token: str) -> str:
+    """A token without the line's end that a file of it has. One that cannot be sent is not shown either."""
+    found = str(token).strip()
+    if re.fullmatch(r"[!-~]+", found):
+        return found
+    raise ConnectError(
+        Problem.BAD_ARGUMENT,
+        NAME="token",
+        VALUE="none: it has characters that no token has",
+        FIX="what is printed by gcloud auth application-default print-access-token",
+    )
+
+
 def _bad_key_file(path: str, error: Exception) -> ConnectError:
-    reason = "there is no such file" if isinstance(error, FileNotFoundError) else str(error).splitlines()[0]
+    match error:
+        case FileNotFoundError():
+            reason = "there is no such file"
+        case AttributeError() | TypeError() | KeyError():
+            reason = "it does not hold what a key does"
+        case _:
+            reason = _first_line(error)
     return ConnectError(Problem.BAD_KEY_FILE, FILE=path, REASON=reason)
+
+
+def _first_line(error: Exception) -> str:
+    """What is wrong; google-auth's errors have their cause for a second argument."""
+    text = error.args[0] if isinstance(error, GoogleAuthError) and error.args else error
+    return str(text).partition("\n")[0]

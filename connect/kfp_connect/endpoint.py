@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from function_src.launcher.origin import is_loopback
-from infra.configuration.rules import endpoint_host, is_hosted
-from infra.configuration.settings import read_settings
-from infra.configuration.stack_file import read_stack
-from infra.configuration.target_settings import KfpTarget
+from kfp_connect.origin import is_loopback, read_origin
 from kfp_connect.problems import ConnectError, Problem
+from kfp_connect.stack import Block, read_target
 
 VARIABLE = "KF_PIPELINES_ENDPOINT"  # kfp's own
+HOSTED_SUFFIX = ".pipelines.googleusercontent.com"
 DEFAULT_INSTALLATION = "PROJECT_NUMBER-compute@developer.gserviceaccount.com"
 
 
@@ -32,7 +30,7 @@ class Endpoint:
     @property
     def hosted(self) -> bool:
         """Whether it is behind Google's inverting proxy, which wants access tokens."""
-        return is_hosted(self.host)
+        return self.host.endswith(HOSTED_SUFFIX)
 
     @property
     def takes_access_tokens(self) -> bool:
@@ -41,7 +39,10 @@ class Endpoint:
 
 
 def find_endpoint(
-    host: str | None = None, stack: str | None = None, trigger: str | None = None, audience: str | None = None
+    host: str | None = None,
+    stack: str | os.PathLike[str] | None = None,
+    trigger: str | None = None,
+    audience: str | None = None,
 ) -> Endpoint:
     """Returns the endpoint that was asked for: ``host``, else the target in ``stack``, else the environment's.
 
@@ -49,36 +50,45 @@ def find_endpoint(
 
     Raises:
         ConnectError: there is none, or it is none that a token may go to.
-        ConfigurationError: there is no such stack, or it is wrong.
     """
     if host:
-        return Endpoint(_origin(host, "host"), audience)
-    if stack:
-        return _of_stack(stack, trigger, audience)
+        return Endpoint(_read_host(host, "host"), audience)
+    if stack is not None:
+        return _of_target(read_target(stack, trigger), audience)
     if found := os.environ.get(VARIABLE):
-        return Endpoint(_origin(found, VARIABLE), audience)
+        return Endpoint(_read_host(found, VARIABLE), audience)
     raise ConnectError(Problem.NO_ENDPOINT)
 
 
-def _origin(value: str, place: str) -> str:
+def _of_target(target: Block, audience: str | None) -> Endpoint:
     try:
-        return endpoint_host(value)
+        host = endpoint_host(target.require("host", str, "write it in quotes"))
     except ValueError as error:
-        problem, _, fix = str(error).partition("; ")
+        raise target.wrong("host", *_halves(error)) from None
+    installation = target.text("installation_service_account") or DEFAULT_INSTALLATION
+    return Endpoint(host, audience or target.text("audience"), installation, target.text("namespace") or "")
+
+
+def _read_host(value: str, place: str) -> str:
+    try:
+        return endpoint_host(str(value))
+    except ValueError as error:
+        problem, fix = _halves(error)
         raise ConnectError(Problem.BAD_ENDPOINT, PLACE=place, PROBLEM=problem, FIX=fix) from None
 
 
-def _of_stack(stack: str, trigger: str | None, audience: str | None) -> Endpoint:
-    settings = read_settings(*read_stack(stack))
-    targets = {each.name: each.target for each in settings.triggers if isinstance(each.target, KfpTarget)}
-    target = targets.get(trigger) if trigger else next(iter(targets.values()), None)
-    if target is None:
-        listed = ", ".join(targets) or "there is none"
-        wanted = f"trigger {trigger}" if trigger else "any trigger"
-        raise ConnectError(Problem.NO_TARGET, STACK=settings.stack, TRIGGER=wanted, TRIGGERS=listed)
-    return Endpoint(
-        target.host,
-        audience or target.audience,
-        target.installation_service_account or DEFAULT_INSTALLATION,
-        target.namespace or "",
-    )
+def endpoint_host(value: str) -> str:
+    """An endpoint's origin, https://HOST. Strict, because a token is sent there, and as strict as the launcher.
+
+    Raises:
+        ValueError: "problem; fix".
+    """
+    origin = read_origin(value)
+    if "googleusercontent" in origin and not origin.endswith(HOSTED_SUFFIX):
+        raise ValueError(f"is {value!r}, which only looks like a hosted endpoint; those end in {HOSTED_SUFFIX}")
+    return origin
+
+
+def _halves(error: ValueError) -> tuple[str, str]:
+    problem, _, fix = str(error).rpartition("; ")
+    return problem, fix

@@ -20,7 +20,14 @@ class Problem(Enum):
         ),
     )
     BAD_ENDPOINT = ("the endpoint in {PLACE} {PROBLEM}", "{FIX}")
-    NO_TARGET = ("stack {STACK} has no KFP target for {TRIGGER}", "name one of its triggers that has: {TRIGGERS}")
+    NO_STACK = ("there is no stack file {FILE}", "choose one of {STACKS}, or give a file's path")
+    NOT_A_STACK = (
+        "{FILE} is not a stack file with a block `config:`: {REASON}",
+        "mend it, or give another file's path",
+    )
+    BAD_STACK = ("{FILE}: {KEY}: {PROBLEM}", "{FIX}")
+    NO_TARGET = ("stack {STACK} has no KFP endpoint to connect to: {REASON}", "name a trigger that has: {TRIGGERS}")
+    BAD_ARGUMENT = ("{NAME} is {VALUE}", "use {FIX}")
     MISSING = ('credentials "{WAY}" need {OPTION}', "pass it: {EXAMPLE}")
     NO_CREDENTIALS = (
         "there are no Google Cloud credentials here",
@@ -137,6 +144,10 @@ class Problem(Enum):
         "the connection to {HOST} broke: {REASON}",
         "try again; if it was to start or change something, look first whether it did",
     )
+    NOT_ENDED = (
+        "the run has not ended in {SECONDS} s: {LAST}",
+        "wait for longer, with timeout=..., on the command line --timeout",
+    )
 
     @property
     def what(self) -> str:
@@ -155,8 +166,16 @@ class Problem(Enum):
 
 
 class ConnectError(Exception):
-    """No connection, or no longer one: ``problem`` says which, the text also how to mend it."""
+    """No connection, or no longer one: ``problem`` says of which kind; the text is ``what`` is wrong and its ``fix``.
+
+    Whatever this package raises is one.
+    """
 
     def __init__(self, problem: Problem, **facts: object) -> None:
         self.problem = problem
-        super().__init__(f"{problem.what.format(**facts)}; {problem.fix.format(**facts)}")
+        self.what, self.fix = problem.what.format(**facts), problem.fix.format(**facts)
+        super().__init__(f"{self.what}; {self.fix}")
+
+
+class NotEndedError(ConnectError, TimeoutError):
+    """A run has not ended in time: for those who catch what kfp raises, too."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from kfp_server_api import ApiException, V2beta1Run
 
-from kfp_connect.problems import ConnectError
+from kfp_connect.problems import ConnectError, NotEndedError, Problem
 
 ENDED = frozenset({"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"})
 LONGEST_POLL = 60.0  # seconds
@@ -34,7 +34,7 @@ def wait_for_run(
     away for a while is waited for; one that refuses is not.
 
     Raises:
-        TimeoutError: the run has not ended in ``timeout`` seconds.
+        NotEndedError: the run has not ended in ``timeout`` seconds.
         ConnectError, ApiException: the endpoint does not say, and will not.
     """
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
@@ -47,7 +47,7 @@ def wait_for_run(
         except (ConnectError, ApiException) as error:
             if not _passes(error):
                 raise
-            last = str(error).splitlines()[0]
+            last = error.what if isinstance(error, ConnectError) else str(error).splitlines()[0]
         else:
             seen(run)
             if str(run.state).upper() in ENDED:
@@ -55,7 +55,7 @@ def wait_for_run(
             last = f"it is {run.state}"
         left = end - clock()
         if left <= 0:
-            raise TimeoutError(f"the run has not ended in {seconds:g} s: {last}")
+            raise NotEndedError(Problem.NOT_ENDED, SECONDS=f"{seconds:g}", LAST=last)
         sleep(min(pause, left))
 
 

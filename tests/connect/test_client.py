@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from pathlib import Path
@@ -15,7 +16,8 @@ from kfp_server_api import ApiException
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from kfp_connect import Client, ConnectError, Problem, connect
-from kfp_connect.endpoint import find_endpoint
+from kfp_connect.credentials import Wish
+from kfp_connect.endpoint import Endpoint, find_endpoint
 from rehearsal.kfp.server import VERSION, KfpEndpoint
 from tests.conftest import Serve
 from tests.connect.conftest import AUDIENCE, KEYED, PERSON, RUNS, RUNTIME, Cloud
@@ -138,6 +140,47 @@ def test_a_token_and_a_key_file_may_come_from_the_environment(cloud: Cloud, monk
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", cloud.key_file())
     assert connect(credentials="key-file").account == KEYED
     assert connect(credentials="default").account == KEYED
+
+
+def test_a_token_of_the_environment_is_sent_without_being_asked_for(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.sign_in()
+    monkeypatch.setenv("KF_PIPELINES_TOKEN", f"{cloud.tokens.issue(RUNS, 100)}\n")
+    connect(cloud.url).create_experiment("mine")
+    assert cloud.hosted.seen[-1].headers["authorization"] == f"Bearer {os.environ['KF_PIPELINES_TOKEN'].strip()}"
+
+
+def test_a_token_of_the_environment_is_no_reason_to_send_one_where_none_may_go(
+    bare: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KF_PIPELINES_TOKEN", "ya29.secret")
+    monkeypatch.setattr(Endpoint, "takes_access_tokens", False)  # as if it were another machine
+    wire = Wire(KfpEndpoint(None).app)
+    assert connect(serve(wire)).account == "nobody"
+    assert not [seen for seen in wire.seen if "authorization" in seen.headers]
+
+
+@pytest.mark.parametrize(
+    ("options", "account"), [({"key_file": "key.json"}, KEYED), ({"account": RUNS, "source": "metadata"}, RUNS)]
+)
+def test_what_goes_with_some_credentials_names_them(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], account: str
+) -> None:
+    cloud.sign_in()
+    cloud.key_file()
+    cloud.may_act.add((RUNTIME, RUNS))
+    monkeypatch.chdir(cloud.home)
+    assert connect(cloud.url, **options).account == account
+
+
+def test_a_client_shows_where_and_as_whom_it_is_and_no_token(cloud: Cloud, serve: Serve) -> None:
+    url, token = serve(KfpEndpoint(None).app), cloud.tokens.issue(PERSON, 100)
+    assert repr(connect(url)) == f"<Client of {url} as nobody, Kubeflow Pipelines {VERSION}>"
+    client = connect(cloud.url, "key-file", key_file=cloud.key_file())
+    assert repr(client) == f"<Client of {cloud.url} as {KEYED}, Kubeflow Pipelines {VERSION}>"
+    assert token not in repr(connect(cloud.url, token=token))
+    assert token not in repr(Wish("token", token=token))
 
 
 def test_the_server_behind_its_ui_is_known_too(bare: Path, serve: Serve) -> None:

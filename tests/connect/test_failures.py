@@ -29,7 +29,6 @@ from tests.conftest import Serve
 from tests.connect.conftest import AUDIENCE, KEYED, PERSON, RUNS, RUNTIME, Cloud
 from tests.keys import KEY_ID, certify, make_key
 from tests.launcher.wire import Wire, api_error, shown
-from tests.plans import DEV
 
 HEALTH, HEALTH_V1 = "/apis/v2beta1/healthz", "/apis/v1beta1/healthz"
 BROKEN_JSON = PlainTextResponse("{", media_type="application/json")
@@ -139,6 +138,13 @@ def test_no_metadata_server(bare: Path, cloud: Cloud, monkeypatch: pytest.Monkey
     assert failure(cloud.url, "metadata").problem is Problem.NO_METADATA
 
 
+@pytest.mark.parametrize("audience", [None, AUDIENCE])
+def test_a_metadata_server_that_refuses(cloud: Cloud, serve: Serve, audience: str | None) -> None:
+    cloud.metadata.app = answering()
+    failed = failure(cloud.url, "metadata", audience=audience)
+    assert failed.problem is Problem.NO_METADATA
+
+
 def test_a_metadata_server_that_never_answers(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, mute: str, impatient: None
 ) -> None:
@@ -153,6 +159,7 @@ def test_a_metadata_server_that_never_answers(
     [
         (None, "there is no such file"),
         ("no JSON", "Expecting value"),
+        ("[]", "it does not hold what a key does"),
         ('{"type": "authorized_user"}', "missing fields"),
         ('{"client_email": "a@b", "token_uri": "https://c", "private_key": "no key"}', "Unable to load PEM file"),
     ],
@@ -191,8 +198,16 @@ def test_an_option_that_is_missing(bare: Path, options: dict[str, Any], missing:
 
 @pytest.mark.parametrize("option", [{"credentials": "gcloud"}, {"credentials": "impersonate", "source": "token"}])
 def test_a_way_that_there_is_not(bare: Path, option: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="use one of default, metadata, key-file"):
-        connect("http://127.0.0.1:1", account=RUNS, **option)
+    failed = failure("http://127.0.0.1:1", account=RUNS, **option)
+    assert failed.problem is Problem.BAD_ARGUMENT
+    assert "use one of default, metadata, key-file" in str(failed)
+
+
+@pytest.mark.parametrize("token", ["ya29.a\nb", "ya29.é", "ya29.a b"])
+def test_a_token_that_cannot_be_sent_is_not_shown(bare: Path, token: str) -> None:
+    failed = failure("http://127.0.0.1:1", token=token)
+    assert failed.problem is Problem.BAD_ARGUMENT
+    assert "ya29" not in str(failed)
 
 
 def test_a_key_that_was_deleted(cloud: Cloud) -> None:
@@ -374,6 +389,12 @@ def test_a_certificate_that_nobody_vouches_for(bare: Path, tls: Tls) -> None:
     assert "CERTIFICATE_VERIFY_FAILED" in str(failed)
 
 
+def test_an_authority_s_file_that_is_not_there(bare: Path, tls: Tls) -> None:
+    failed = failure(tls.url, ca_file="nowhere.pem")
+    assert failed.problem is Problem.UNTRUSTED
+    assert "No such file" in str(failed)
+
+
 def test_an_authority_of_ones_own_is_taken_from_a_file(bare: Path, tls: Tls) -> None:
     assert connect(tls.url, ca_file=tls.certificate).server_version == "2.17.0"
 
@@ -389,13 +410,33 @@ def test_all_of_it_takes_five_seconds_at_most() -> None:
     assert connecting.SECONDS <= 5
 
 
-def test_a_missing_endpoint_of_a_stack(bare: Path) -> None:
-    failed = failure(stack=str(DEV), trigger="orders")
-    assert failed.problem is Problem.NO_TARGET
-    assert "stack dev has no KFP target for trigger orders; name one of its triggers that has: echo" in str(failed)
-
-
 def test_a_key_of_another_account_is_no_use(cloud: Cloud) -> None:
     path = cloud.key_file()
     cloud.oauth.add_key(KEYED, KEY_ID, make_key(1).public)
     assert failure(cloud.url, "key-file", key_file=path).problem is Problem.CREDENTIALS_REFUSED
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"host": 5},
+        {"host": b"http://127.0.0.1:1"},
+        {"stack": 5},
+        {"stack": Path("nowhere.yaml")},
+        {"stack": "\0.yaml"},
+        {"stack": "/"},
+        {"credentials": 5},
+        {"credentials": "impersonate", "account": RUNS, "source": []},
+        {"key_file": 5},
+        {"key_file": b"key.json"},
+        {"key_file": Path("nowhere.json")},
+        {"token": 5},
+        {"ca_file": Path("nowhere.pem")},
+    ],
+    ids=repr,
+)
+def test_whatever_is_passed_what_is_raised_is_of_one_kind(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]
+) -> None:
+    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", f"http://{nobody()}")
+    assert str(failure(**arguments)).count("; ") >= 1

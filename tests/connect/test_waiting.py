@@ -81,8 +81,10 @@ def test_it_is_over_at_once_when_the_run_is(watch: Watch) -> None:
 
 @pytest.mark.parametrize("timeout", [42, 42.0, timedelta(seconds=42)])
 def test_it_ends_when_the_time_is_up(watch: Watch, timeout: Any) -> None:
-    with pytest.raises(TimeoutError, match=r"the run has not ended in 42 s: it is PENDING"):
+    with pytest.raises(ConnectError, match=r"the run has not ended in 42 s: it is PENDING; wait for longer") as late:
         watch.wait(timeout)
+    assert late.value.problem is Problem.NOT_ENDED
+    assert isinstance(late.value, TimeoutError), "what kfp raises"
     assert watch.now == 42
 
 

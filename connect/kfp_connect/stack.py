@@ -1,0 +1,139 @@
+"""The KFP target of a trigger, as it stands in a stack file: what clients must know of it.
+
+The rest of the file is not looked at: whether it is right is for those to say who deploy it. What is read here is
+read as they read it, and what is wrong with it is said in their words; a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from kfp_connect.problems import ConnectError, Problem
+
+T = TypeVar("T")
+TRIGGERS = "event-triggered-pipelines:triggers"
+STACK_FILE = "Pulumi.{}.yaml"
+SHAPES: Mapping[type, str] = {list: "list", dict: "block of keys", str: "text"}
+
+
+class StackLoader(yaml.SafeLoader):
+    """YAML as the Pulumi CLI reads it: a date is text."""
+
+
+StackLoader.add_constructor(  # typeshed takes no method for a constructor, as PyYAML itself does
+    "tag:yaml.org,2002:timestamp",
+    StackLoader.construct_yaml_str,  # type: ignore[type-var]
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of keys, and the place where it stands."""
+
+    file: str
+    place: str
+    keys: Mapping[str, Any]
+
+    def get(self, name: str, shape: type[T], fix: str) -> T | None:
+        """The value of a key, None if it is left out.
+
+        Raises:
+            ConnectError: it is of another shape, which ``fix`` mends.
+        """
+        value = self.keys.get(name)
+        if value is not None and not isinstance(value, shape):
+            raise self.wrong(name, f"is {value!r}, which is no {SHAPES[shape]}", fix)
+        return value
+
+    def require(self, name: str, shape: type[T], fix: str) -> T:
+        """The value of a key that must be there; raises as :meth:`get` does."""
+        value = self.get(name, shape, fix)
+        if value is None:
+            raise self.wrong(name, "is missing", f"add {name.rpartition(':')[2]}")
+        return value
+
+    def block(self, name: str, fix: str) -> Block:
+        """A block in this one; raises as :meth:`get` does."""
+        return Block(self.file, self._key(name), self.require(name, dict, fix))
+
+    def text(self, name: str) -> str | None:
+        """The text of a key, None if it is left out; raises as :meth:`get` does."""
+        return self.get(name, str, "write it in quotes")
+
+    def wrong(self, name: str, problem: str, fix: str) -> ConnectError:
+        """What is wrong with a key, and what mends it."""
+        return ConnectError(Problem.BAD_STACK, FILE=self.file, KEY=self._key(name), PROBLEM=problem, FIX=fix)
+
+    def _key(self, name: str) -> str:
+        return f"{self.place}.{name}" if self.place else name
+
+
+def read_target(stack: str | os.PathLike[str], trigger: str | None) -> Block:
+    """Returns the KFP target of a trigger, or that of the first trigger which has one.
+
+    Raises:
+        ConnectError: there is none, or no such file, or it is wrong.
+    """
+    path = _find_file(str(stack))
+    targets = {str(each.keys.get("name")): each.block("target", "write kind: ...") for each in _read_triggers(path)}
+    usable = [name for name, target in targets.items() if target.keys.get("kind") == "kfp"]
+    wanted = trigger or next(iter(usable), "")
+    if wanted in usable:
+        return targets[wanted]
+    if wanted in targets:
+        reason = f"runs of {trigger} are started on a target of kind {targets[wanted].keys.get('kind')}"
+    else:
+        reason = f"it has no trigger {trigger}" if trigger else "none of its targets is of kind kfp"
+    raise ConnectError(
+        Problem.NO_TARGET,
+        STACK=path.name.removeprefix("Pulumi.").rsplit(".", 1)[0],
+        REASON=reason,
+        TRIGGERS=", ".join(usable) or "there is none",
+    )
+
+
+def _find_file(stack: str) -> Path:
+    """A path as it is, or ``dev``: Pulumi.dev.yaml in the working directory, or in the nearest above it that has one.
+
+    So a notebook in a directory of the checkout finds the checkout's own.
+    """
+    folders = [Path.cwd(), *Path.cwd().parents]
+    is_path = stack.endswith((".yaml", ".yml"))
+    places = [Path(stack)] if is_path else [folder / STACK_FILE.format(stack) for folder in folders]
+    for place in places:
+        if place.is_file():
+            return place
+    there = next(filter(None, (sorted(folder.glob(STACK_FILE.format("*"))) for folder in folders)), [])
+    stacks = ", ".join(path.name.split(".")[1] for path in there) or "those beside your Pulumi.yaml"
+    raise ConnectError(Problem.NO_STACK, FILE=places[0].name, STACKS=stacks)
+
+
+def _read_triggers(path: Path) -> list[Block]:
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), StackLoader)  # noqa: S506 it is a SafeLoader
+        config = dict(document["config"])
+        given = config.get(TRIGGERS)
+        triggers = json.loads(given) if isinstance(given, str) else given
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise ConnectError(Problem.NOT_A_STACK, FILE=path.name, REASON=_reason(error)) from None
+    listed = Block(path.name, "", {TRIGGERS: triggers}).require(
+        TRIGGERS, list, "add a trigger, as Pulumi.dev.yaml does"
+    )
+    numbered = Block(path.name, "", {f"{TRIGGERS}[{number}]": each for number, each in enumerate(listed)})
+    return [numbered.block(name, "write key: value, or leave it out") for name in numbered.keys]
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case yaml.MarkedYAMLError(problem=problem, problem_mark=yaml.Mark(line=line, column=column)):
+            return f"line {line + 1}, column {column + 1}: {problem}"
+        case KeyError() | TypeError():
+            return "it has none"
+    return str(error).partition("\n")[0]
