@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from kfp_server_api import ApiException, Configuration
@@ -55,6 +56,8 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
 
     def __init__(self, configuration: Configuration, endpoint: Endpoint, tokens: Tokens | None) -> None:
         super().__init__(configuration)
+        # Before 2.5.0 urllib3 follows redirects whatever the retries of a pool say (CVE-2025-50181).
+        self.pool_manager.request = partial(self.pool_manager.request, redirect=False)
         self._endpoint = endpoint
         self._tokens = tokens
 
