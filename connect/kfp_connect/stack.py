@@ -104,15 +104,16 @@ def _find_file(stack: str) -> Path:
 
     So a notebook in a directory of the checkout finds the checkout's own.
     """
-    folders = [Path.cwd(), *Path.cwd().parents]
-    is_path = stack.endswith((".yaml", ".yml"))
-    places = [Path(stack)] if is_path else [folder / STACK_FILE.format(stack) for folder in folders]
-    for place in places:
-        if place.is_file():
-            return place
+    if stack.endswith((".yaml", ".yml")):
+        folders, name = [Path(stack).parent], Path(stack).name
+    else:
+        folders, name = [Path.cwd(), *Path.cwd().parents], STACK_FILE.format(stack)
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
     there = next(filter(None, (sorted(folder.glob(STACK_FILE.format("*"))) for folder in folders)), [])
     stacks = ", ".join(path.name.split(".")[1] for path in there) or "those beside your Pulumi.yaml"
-    raise ConnectError(Problem.NO_STACK, FILE=places[0].name, STACKS=stacks)
+    raise ConnectError(Problem.NO_STACK, FILE=name, STACKS=stacks)
 
 
 def _read_triggers(path: Path) -> list[Block]:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from infra.configuration.stack_file import ROOT
 from ops.errors import OperationError
 
 Way = Literal["default", "metadata", "key-file", "impersonate", "token"]
@@ -50,6 +51,7 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**given: Any) -> None:
         options = {name: given.pop(name) for name in OPTIONS}
+        options["stack"] = _stack_file(options["stack"])
         with mendable_errors():
             command(options, **given)
 
@@ -71,6 +73,12 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
 
     run.__signature__ = inspect.signature(command, eval_str=True)  # type: ignore[attr-defined]  # what typer reads, and typeshed does not know
     return with_options(run)
+
+
+def _stack_file(stack: str | None) -> str | None:
+    """A stack by its name is one of this checkout, as for every command, wherever it is run from."""
+    is_name = stack is not None and not stack.endswith((".yaml", ".yml"))
+    return str(ROOT / f"Pulumi.{stack}.yaml") if is_name else stack
 
 
 @contextmanager
