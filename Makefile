@@ -72,7 +72,7 @@ lock: ## Compile the requirements.in files into pinned requirements with hashes
 	done
 
 clean: ## Remove everything that was installed or cached
-	rm -rf $(VENV) $(PACK) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(PACK) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info connect/build connect/*.egg-info
 
 $(READY): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
