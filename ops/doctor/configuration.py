@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra.errors import ConfigurationError
-from ops.doctor.finding import Finding, ok, problem
+from ops.findings import Finding, ok, problem
 from rehearsal.program import Plan, evaluate
 
 SAMPLES = {"acme-ml-dev": "gcp:project", "1234abcd-dot-us-central1": "target.host"}

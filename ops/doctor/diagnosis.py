@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from functools import partial
 
 from rich.console import Console
-from rich.text import Text
 
 from infra.configuration.rules import is_hosted
 from ops.doctor import policies
 from ops.doctor.configuration import check_configuration
 from ops.doctor.endpoint import check_endpoint
-from ops.doctor.finding import Check, Finding, unchecked
 from ops.doctor.google_apis import GoogleApis
 from ops.doctor.machine import check_cli, check_credentials
 from ops.doctor.project import (
@@ -27,10 +24,9 @@ from ops.doctor.project import (
     check_services,
 )
 from ops.doctor.web import Web
+from ops.findings import Check, Finding, show_findings, unchecked
 from ops.google import LOGIN
 from ops.iam.deployer import accounts_relied_on, granted_on, needs_of, project_of
-from ops.printing import MARKS, print_json
-from ops.tables import print_rows
 from rehearsal.program import PROJECT_NUMBER, Plan, read_stack
 
 AT_ONCE = 8
@@ -71,11 +67,7 @@ def show_diagnosis(stack: str, console: Console, *, as_json: bool) -> int:
     """Shows what the checks of a stack find; returns the exit status, 1 if there is a problem."""
     with console.status("Looking"):
         findings = diagnose(stack)
-    if as_json:
-        print_json([asdict(finding) for finding in findings])
-    else:
-        _show(findings, console)
-    return 1 if any(finding.status == "problem" for finding in findings) else 0
+    return show_findings(findings, console, as_json=as_json)
 
 
 def _project_checks(apis: GoogleApis, plan: Plan, number: str) -> list[Check]:
@@ -120,12 +112,3 @@ def _endpoints(plan: Plan) -> dict[str, str]:
         each["target"]["host"]: each["id"].rpartition("/")[2] for each in triggers if each["target"]["kind"] == "kfp"
     }
     return dict(sorted(found.items()))
-
-
-def _show(findings: list[Finding], console: Console) -> None:
-    marks = [(Text.from_markup(MARKS[finding.status]), finding) for finding in findings]
-    print_rows([(mark, finding.check, finding.what) for mark, finding in marks], console, prose={2})
-    for mark, finding in marks:
-        if finding.fix:  # apart from the table, on lines that nothing else stands on: it is copied
-            console.print(Text.assemble("\n", mark, " ", (finding.check, "bold")))
-            console.print(Text(finding.fix))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from infra.configuration.rules import is_hosted
-from ops.doctor.finding import Finding, ok, problem, unchecked
 from ops.doctor.web import Answer, UnreachableError, Web
+from ops.findings import Finding, ok, problem, unchecked
 from ops.google import LOGIN
 
 FIND_HOST = "kubectl describe configmap inverse-proxy-config -n kubeflow"

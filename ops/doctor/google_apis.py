@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ops.doctor.finding import Finding, unchecked
 from ops.doctor.web import Answer, UnreachableError, Web
+from ops.findings import Finding, unchecked
 from ops.google import LOGIN
 from ops.iam.deployer import grant_command
 

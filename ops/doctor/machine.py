@@ -14,7 +14,7 @@ from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.auth.transport.requests import Request
 
-from ops.doctor.finding import Finding, ok, problem, unchecked
+from ops.findings import Finding, ok, problem, unchecked
 from ops.google import LOGIN, default_credentials
 from rehearsal.program import ROOT
 

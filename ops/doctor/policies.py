@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.configuration.rules import DEFAULT_ACCOUNTS
-from ops.doctor.finding import Finding, ok, problem, unchecked
 from ops.doctor.google_apis import GoogleApis, RefusedError
+from ops.findings import Finding, ok, problem, unchecked
 from ops.iam.deployer import accounts_relied_on, is_own
 from rehearsal.program import Plan
 

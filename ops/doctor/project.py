@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from infra.configuration.rules import APP_ENGINE_ACCOUNT, COMPUTE_ENGINE_ACCOUNT
-from ops.doctor.finding import Finding, ok, problem, unchecked
 from ops.doctor.google_apis import GoogleApis, RefusedError
+from ops.findings import Finding, ok, problem, unchecked
 from ops.iam.deployer import Needs, role_with
 
 # `pulumi up` enables the others through these two (docs/deploy.md).

@@ -3,52 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from kfp_server_api import ApiException
 
-from infra.errors import ConfigurationError
 from kfp_connect import Client, ConnectError, connecting
 from kfp_connect.credentials import Wish
 from kfp_connect.deadline import Deadline
 from kfp_connect.endpoint import Endpoint, find_endpoint
 from ops.endpoint.options import refusal
+from ops.findings import Finding, ok, problem
 
 INVALID_ARGUMENT = 400
+Judge = Callable[[str, ConnectError | ApiException], Finding]
 
 
-@dataclass(frozen=True)
-class Check:
-    """One step and how it came out; ``found`` says what is there, or what is wrong and what mends it."""
-
-    step: str
-    found: str
-    passed: bool = True
+def as_problem(check: str, error: ConnectError | ApiException) -> Finding:
+    """What a failed step means to somebody who wants to connect."""
+    if isinstance(error, ConnectError):
+        return problem(check, error.what, error.fix)
+    return problem(check, refusal(error), "")
 
 
-def check_connection(options: dict[str, Any]) -> Iterator[Check]:
-    """Takes the steps one after the other, and none after one that fails.
+def check_connection(options: dict[str, Any]) -> Iterator[Finding]:
+    """Takes the steps one after the other, and none after one that fails."""
+    try:
+        endpoint = find_endpoint(options["host"], options["stack"], options["trigger"], options["audience"])
+    except ConnectError as error:
+        yield as_problem("endpoint", error)
+        return
+    yield ok("endpoint", f"{endpoint.host}, {_kind(endpoint)}")
+    wish = Wish(options["credentials"], options["key_file"], None, options["account"], options["source"])
+    extras = {name: options[name] for name in ("namespace", "ca_file")}
+    yield from check_endpoint(endpoint, wish, as_problem, **extras)
+
+
+def check_endpoint(endpoint: Endpoint, wish: Wish, judge: Judge, **extras: Any) -> Iterator[Finding]:
+    """Takes the steps at an endpoint; ``judge`` says what a failed one means.
 
     What the account may do is asked for one by one, since one may be refused and not another: proxies have been seen
     to let reading through and not writing (kubeflow/pipelines#4667).
     """
-    step = "endpoint"
+    step, deadline = "token", Deadline(connecting.SECONDS)
     try:
-        endpoint = find_endpoint(options["host"], options["stack"], options["trigger"], options["audience"])
-        yield Check(step, f"{endpoint.host}, {_kind(endpoint)}")
-        step, deadline = "token", Deadline(connecting.SECONDS)
-        wish = Wish(options["credentials"], options["key_file"], None, options["account"], options["source"])
         tokens = connecting.open_tokens(endpoint, wish, deadline)
         kind = "ID" if endpoint.audience else "access"
-        yield Check(step, f"an {kind} token of {tokens.account}" if tokens else "none is needed")
-        step, extras = "server", {name: options[name] for name in ("namespace", "ca_file")}
+        yield ok(step, f"an {kind} token of {tokens.account}" if tokens else "none is needed")
+        step = "server"
         client = connecting.open_client(endpoint, tokens, deadline, **extras)
-        yield Check(step, f"Kubeflow Pipelines {client.server_version}")
-    except (ConnectError, ConfigurationError) as error:
-        yield Check(step, str(error), passed=False)
+        yield ok(step, f"Kubeflow Pipelines {client.server_version}")
+    except ConnectError as error:
+        yield judge(step, error)
         return
-    yield from _permissions(client)
+    for step, attempt in _attempts(client).items():
+        try:
+            attempt()
+        except (ConnectError, ApiException) as error:
+            yield judge(step, error)
+        else:
+            yield ok(step, "yes")
 
 
 def _kind(endpoint: Endpoint) -> str:
@@ -59,21 +72,13 @@ def _kind(endpoint: Endpoint) -> str:
     return "on this machine" if endpoint.takes_access_tokens else "inside a network"
 
 
-def _permissions(client: Client) -> Iterator[Check]:
-    yield _may("list pipelines", lambda: client.list_pipelines(page_size=1))
-    yield _may("list experiments", lambda: client.list_experiments(page_size=1))
-    yield _may("list runs", lambda: client.list_runs(page_size=1))
-    yield _may("change things", lambda: _ask_for_nothing(client))
-
-
-def _may(what: str, attempt: Callable[[], Any]) -> Check:
-    try:
-        attempt()
-    except ConnectError as error:
-        return Check(f"may {what}", str(error), passed=False)
-    except ApiException as error:
-        return Check(f"may {what}", refusal(error), passed=False)
-    return Check(f"may {what}", "yes")
+def _attempts(client: Client) -> dict[str, Callable[[], Any]]:
+    return {
+        "may list pipelines": lambda: client.list_pipelines(page_size=1),
+        "may list experiments": lambda: client.list_experiments(page_size=1),
+        "may list runs": lambda: client.list_runs(page_size=1),
+        "may change things": lambda: _ask_for_nothing(client),
+    }
 
 
 def _ask_for_nothing(client: Client) -> None:

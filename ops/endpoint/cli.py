@@ -8,8 +8,9 @@ import typer
 from rich.markup import escape
 
 from ops.endpoint.options import connected, with_options
+from ops.findings import show_findings
 from ops.options import Json
-from ops.printing import MARKS, open_console, print_json
+from ops.printing import open_console, print_json
 
 if TYPE_CHECKING:  # kfp takes two seconds to import, which --help can do without
     from kfp_connect import Client
@@ -29,16 +30,7 @@ def connect(options: dict[str, Any], as_json: Json = False) -> None:
     """Check a connection step by step: the endpoint, the token, the server, and what this account may do."""
     from ops.endpoint.checks import check_connection
 
-    passed, found = True, []
-    for check in check_connection(options):
-        passed = passed and check.passed
-        found.append(vars(check))
-        if not as_json:
-            mark = MARKS["ok" if check.passed else "problem"]
-            open_console().print(f"{mark} [bold]{check.step}[/]  {escape(check.found)}")
-    if as_json:
-        print_json(found)
-    raise typer.Exit(0 if passed else 1)
+    raise typer.Exit(show_findings(check_connection(options), open_console(stderr=as_json), as_json=as_json))
 
 
 @runs.command("list")

@@ -19,8 +19,9 @@ from infra.errors import ConfigurationError
 from kfp_connect import ConnectError, Problem
 from kfp_connect.endpoint import DEFAULT_INSTALLATION, Endpoint, endpoint_host, find_endpoint
 from rehearsal.program import ROOT
+from tests.plans import STACKS
 
-SAMPLES = sorted((ROOT / "examples").glob("Pulumi.*.yaml"))
+SAMPLES = [path for folder in (ROOT / "examples", STACKS) for path in sorted(folder.glob("Pulumi.*.yaml"))]
 HOST = "https://1234abcd-dot-us-central1.pipelines.googleusercontent.com"
 KFP = {"kind": "kfp", "host": HOST}
 VERTEX = {"kind": "vertex", "pipeline_root": "gs://runs", "service_account": "runner@acme-ml.iam.gserviceaccount.com"}
@@ -55,7 +56,7 @@ def compare(path: Path) -> None:
                 find_endpoint(stack=path, trigger=each.name)
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_every_sample_is_read_as_the_program_reads_it(path: Path) -> None:
     compare(path)
 

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ops.doctor import configuration
 from ops.doctor.diagnosis import diagnose
-from ops.doctor.finding import Finding
 from ops.doctor.web import GOOGLE
+from ops.findings import Finding
 from rehearsal import program
 from rehearsal.google.metadata import Tokens
 from rehearsal.google.project_apis import GoogleProject

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from ops.cli import app
 from ops.doctor import diagnosis
 from ops.doctor.diagnosis import diagnose
-from ops.doctor.finding import Finding
 from ops.doctor.machine import check_credentials
+from ops.findings import Finding
 from tests.ops.doctor.conftest import HOST, PROJECT, Clinic
 from tests.ops.machines import install_cli
 from tests.plans import DEV
