@@ -9,7 +9,7 @@ from functools import partial
 
 from rich.console import Console
 
-from infra.configuration.rules import is_hosted
+from kfp_connect.endpoint import Endpoint
 from ops.doctor import policies
 from ops.doctor.configuration import check_configuration
 from ops.doctor.endpoint import check_endpoint
@@ -47,18 +47,15 @@ def diagnose(stack: str, *, reach: Callable[[str], str] = str, seconds: float = 
         return [*findings, unchecked("project and endpoint", what, "mend the configuration first")]
     web = Web(credentials, reach=reach, seconds=seconds)
     checks: list[Check] = []
-    let_in = ""
+    number = ""
     if credentials:
         apis = GoogleApis(web, project_of(plan))
         number, about_project = check_project(apis)
         findings.append(about_project)
         checks += _project_checks(apis, plan, number)
-        let_in = apis.grant("roles/iam.serviceAccountUser", _installation(plan, number))
     else:
         findings.append(unchecked("project", "what is in the project is seen with credentials only", LOGIN))
-    for host, trigger in _endpoints(plan).items():
-        connect = f"pipeline-trigger connect --stack {stack} --trigger {trigger}"
-        checks.append(partial(check_endpoint, web, host, let_in if is_hosted(host) else connect))
+    checks += [partial(check_endpoint, endpoint) for endpoint in _endpoints(plan, number)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [*findings, *(finding for found in pool.map(lambda check: check(), checks) for finding in found)]
 
@@ -104,11 +101,13 @@ def _installation(plan: Plan, number: str) -> str:
     )
 
 
-def _endpoints(plan: Plan) -> dict[str, str]:
-    """The endpoints at which the plan's launchers start runs, each with a trigger that does."""
+def _endpoints(plan: Plan, number: str) -> list[Endpoint]:
+    """The endpoints at which the plan's launchers start runs."""
     functions = plan.of_type("cloudfunctionsv2/function:Function")
     triggers = [json.loads(item.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"]) for item in functions]
-    found = {
-        each["target"]["host"]: each["id"].rpartition("/")[2] for each in triggers if each["target"]["kind"] == "kfp"
-    }
-    return dict(sorted(found.items()))
+    targets = {each["target"]["host"]: each["target"] for each in triggers if each["target"]["kind"] == "kfp"}
+    account = _installation(plan, number)
+    return [
+        Endpoint(host, target.get("audience"), account, target.get("namespace") or "")
+        for host, target in sorted(targets.items())
+    ]

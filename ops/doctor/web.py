@@ -1,4 +1,4 @@
-"""A token goes to Google's APIs and to hosted endpoints, over https, and nowhere else."""
+"""A token goes to those of Google's APIs that the doctor asks, over https, and nowhere else."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from typing import Any
 
 import requests
 from google.auth.credentials import Credentials
-
-from infra.configuration.rules import endpoint_host, is_hosted
 
 GOOGLE = frozenset(
     f"https://{service}.googleapis.com"
@@ -50,15 +48,15 @@ class Web:
 
         Raises:
             UnreachableError: nothing came back.
-            ValueError: ``origin`` is not one, or only looks like a hosted endpoint.
+            ValueError: ``origin`` is none of :data:`GOOGLE`.
         """
-        if endpoint_host(origin) != origin:
-            raise ValueError(f"is {origin!r}, which is no origin")
+        if origin not in GOOGLE:
+            raise ValueError(f"is {origin!r}, which is none of Google's APIs that are asked here")
         try:
             response = requests.request(
                 method,
                 self._reach(origin) + path,
-                auth=self._sign_for(origin),
+                auth=self._sign,
                 timeout=self._seconds,
                 allow_redirects=False,
                 **options,
@@ -69,18 +67,13 @@ class Web:
             raise UnreachableError(f"{origin} cannot be reached ({type(error).__name__})") from None
         return Answer(response.status_code, response.text, _object(response.text))
 
-    def _sign_for(self, origin: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-        """Adds the token for those who may have it. Being given, it also keeps requests from looking into netrc."""
-
-        def sign(request: requests.PreparedRequest) -> requests.PreparedRequest:
-            if self.credentials and (origin in GOOGLE or is_hosted(origin)):
-                request.headers["Authorization"] = f"Bearer {self.credentials.token}"
-                quota_project = getattr(self.credentials, "quota_project_id", None)
-                if quota_project and origin in GOOGLE:
-                    request.headers[QUOTA_HEADER] = quota_project
-            return request
-
-        return sign
+    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Adds the token. Being given as ``auth``, it also keeps requests from looking into netrc."""
+        if self.credentials:
+            request.headers["Authorization"] = f"Bearer {self.credentials.token}"
+            if quota_project := getattr(self.credentials, "quota_project_id", None):
+                request.headers[QUOTA_HEADER] = quota_project
+        return request
 
 
 def _object(text: str) -> Mapping[str, Any] | None:

@@ -9,6 +9,7 @@ from typing import Any
 import google.auth
 import pytest
 from google.auth.credentials import Credentials
+from kfp_server_api.rest import RESTClientObject
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ops.doctor import configuration
@@ -24,6 +25,7 @@ from tests.ops.machines import install_cli
 
 PROJECT, NUMBER = "my-own-project", "987654321098"
 HOST = f"https://{PROJECT}.pipelines.googleusercontent.com"
+PRIVATE = "https://private.example"
 APP_ENGINE = f"{PROJECT}@appspot.gserviceaccount.com"
 COMPUTE = f"{NUMBER}-compute@developer.gserviceaccount.com"
 PATIENCE = 30.0
@@ -87,7 +89,14 @@ def clinic(machine_with_cli: Path, mine: str, loopback: Loopback, monkeypatch: p
         await clinic.endpoint(scope, receive, send)
 
     apis, endpoint = loopback.serve(project.app), loopback.serve(whatever_the_endpoint_is)
-    clinic.reach = {**dict.fromkeys(GOOGLE, apis), HOST: endpoint, "https://private.example": endpoint}
+    clinic.reach = {**dict.fromkeys(GOOGLE, apis), HOST: endpoint, PRIVATE: endpoint}
+    send = RESTClientObject.request
+
+    def send_to_a_stand_in(self: RESTClientObject, method: str, url: str, **options: Any) -> Any:
+        [origin] = [origin for origin in (HOST, PRIVATE) if url.startswith(f"{origin}/")]
+        return send(self, method, url.replace(origin, clinic.reach[origin]), **options)
+
+    monkeypatch.setattr(RESTClientObject, "request", send_to_a_stand_in)
     monkeypatch.setattr(google.auth, "default", lambda **_: (person, PROJECT))
     monkeypatch.setattr(configuration, "evaluate", lambda name, config: evaluated(name, tuple(config.items())))
     return clinic

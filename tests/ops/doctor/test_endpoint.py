@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from ops.doctor.web import Web
 from rehearsal.kfp.server import KfpEndpoint
-from tests.ops.doctor.conftest import COMPUTE, HOST, Clinic
+from tests.ops.doctor.conftest import COMPUTE, HOST, PRIVATE, Clinic
 
 CHECK = f"endpoint {HOST}"
 TRIGGER = "echo"
@@ -37,76 +37,54 @@ class Server:
 ANSWERS = {
     "KFP 1": (
         {("GET", V1): WELL},
-        CHECK,
+        "server",
         "problem",
-        "speaks v1beta1 only",
-        "upgrade Kubeflow Pipelines there to 2.0",
+        "runs Kubeflow Pipelines 1",
+        "upgrade the installation to 2.0",
     ),
-    "another server": (
-        {},
-        CHECK,
-        "problem",
-        "knows no Pipelines API",
-        "kubectl describe configmap inverse-proxy-config",
-    ),
+    "another server": ({}, "server", "problem", "there is no KFP API v2beta1", "is this the Pipelines endpoint?"),
     "a login page with 200": (
         {("GET", V2): LOGIN_PAGE},
-        CHECK,
-        "problem",
-        "does not take your token (200, a login page)",
-        "gcloud auth application-default login",
+        *("server", "problem", "answered 200 with a page for people", "kubectl describe configmap"),
     ),
     "a redirect to a login page": (
         {("GET", V2): Response(status_code=302, headers={"location": "https://accounts.google.com"})},
-        CHECK,
-        "problem",
-        "does not take your token (302, a login page)",
-        "gcloud auth application-default login",
+        *("server", "problem", "answered 302 with a page for people", "kubectl describe configmap"),
     ),
     "a token that is refused": (
         {("GET", V2): HTMLResponse("Error 401 (Unauthorized)!!1", 401)},
-        CHECK,
-        "problem",
-        "does not take your token (401, a login page)",
-        "gcloud auth application-default login",
+        *("server", "problem", "does not accept the token", "is this the right account"),
     ),
     "a person whom nobody let in": (
         {("GET", V2): FORBIDDEN},
-        CHECK,
-        "could not check",
-        "forbids it to you, which says nothing of the launcher",
-        f'gcloud iam service-accounts add-iam-policy-binding {COMPUTE} --member="user:$(gcloud config',
+        *("server", "could not check", "it forbids it to you, which says nothing of the launcher"),
+        f"gcloud iam service-accounts add-iam-policy-binding {COMPUTE} --member=user:",
     ),
     "reading that is forbidden": (
         {("GET", V2): WELL, ("GET", EXPERIMENTS): FORBIDDEN},
-        f"{CHECK}, reading",
-        "could not check",
-        "forbids it to you",
-        "roles/iam.serviceAccountUser",
+        *("may list experiments", "could not check", "forbids it to you", "roles/iam.serviceAccountUser"),
     ),
     "writing that is forbidden": (
-        {("GET", V2): WELL, ("GET", EXPERIMENTS): JSONResponse({}), ("POST", EXPERIMENTS): FORBIDDEN},
-        f"{CHECK}, writing",
-        "could not check",
-        "forbids it to you",
-        "roles/iam.serviceAccountUser",
+        {("GET", V2): WELL, ("POST", EXPERIMENTS): FORBIDDEN},
+        *("may change things", "could not check", "forbids it to you", "roles/iam.serviceAccountUser"),
+    ),
+    "writing that the server forbids": (
+        {("GET", V2): WELL, ("POST", EXPERIMENTS): JSONResponse({"message": "not you"}, 403)},
+        *("may change things", "could not check", "the endpoint answered 403: not you", "ask those who run"),
     ),
     "a server that is down": (
         {("GET", V2): HTMLResponse("Service Unavailable", 503)},
-        CHECK,
-        "could not check",
-        "it answers 503: 'Service Unavailable'",
-        "try again",
+        *("server", "could not check", "answered 503: it is not available", "wait for it"),
     ),
 }
 
 
-@pytest.mark.parametrize(("answers", "check", "status", "what", "fix"), ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize(("answers", "step", "status", "what", "fix"), ANSWERS.values(), ids=ANSWERS)
 def test_an_endpoint_that_does_not_let_a_run_be_started(
-    clinic: Clinic, answers: dict[tuple[str, str], Response], check: str, status: str, what: str, fix: str
+    clinic: Clinic, answers: dict[tuple[str, str], Response], step: str, status: str, what: str, fix: str
 ) -> None:
     clinic.endpoint = Server(answers).app
-    finding = clinic.look()[check]
+    finding = clinic.look()[f"{CHECK}, {step}"]
     assert finding.status == status
     assert what in finding.what
     assert fix in finding.fix
@@ -115,43 +93,45 @@ def test_an_endpoint_that_does_not_let_a_run_be_started(
 def test_the_look_at_writing_writes_nothing(clinic: Clinic) -> None:
     endpoint = KfpEndpoint(None)
     clinic.endpoint = endpoint.app
-    assert clinic.look()[f"{CHECK}, writing"].status == "ok"
+    assert clinic.look()[CHECK].what == "it speaks v2beta1, and lets you read and change things"
     assert not endpoint._experiments
     assert not endpoint.workflows
 
 
-def test_an_endpoint_that_cannot_be_reached(clinic: Clinic) -> None:
-    clinic.reach = {**clinic.reach, HOST: "http://127.0.0.1:9"}
-    finding = clinic.look()[CHECK]
-    assert finding.status == "problem"
-    assert finding.what == f"{HOST} cannot be reached (ConnectionError)"
-    assert finding.fix == "is the host right? kubectl describe configmap inverse-proxy-config -n kubeflow"
-
-
 def private(clinic: Clinic) -> None:
-    clinic.edit(f"host: {HOST}", "host: https://private.example")
+    clinic.edit(f"host: {HOST}", f"host: {PRIVATE}")
     clinic.edit("access: viewer", "access: none")
 
 
-def test_a_private_endpoint_may_be_out_of_reach_from_here(clinic: Clinic) -> None:
-    private(clinic)
-    clinic.reach = {**clinic.reach, "https://private.example": "http://127.0.0.1:9"}
-    finding = clinic.look()["endpoint https://private.example"]
+@pytest.mark.parametrize("host", [HOST, PRIVATE])
+def test_an_endpoint_may_be_out_of_reach_from_here_alone(clinic: Clinic, host: str) -> None:
+    if host == PRIVATE:
+        private(clinic)
+    clinic.reach = {**clinic.reach, host: "http://127.0.0.1:9"}
+    finding = clinic.look()[f"endpoint {host}, server"]
     assert finding.status == "could not check"
-    assert "it may be reachable from the launcher alone" in finding.what
-    assert finding.fix == f"pipeline-trigger connect --stack {clinic.stack} --trigger {TRIGGER}"
+    assert finding.what.startswith(f"{host} cannot be reached: ")
+    assert finding.fix.startswith("is the name right, and the network?")
 
 
 def test_no_token_goes_to_an_endpoint_that_is_not_a_hosted_one(clinic: Clinic) -> None:
     private(clinic)
     server = Server({("GET", V2): Response(status_code=401)})
     clinic.endpoint = server.app
-    finding = clinic.look()["endpoint https://private.example"]
+    finding = clinic.look()[f"endpoint {PRIVATE}, server"]
     assert finding.status == "could not check"
-    assert "no token of yours is sent to it" in finding.what
-    assert finding.fix == f"pipeline-trigger connect --stack {clinic.stack} --trigger {TRIGGER}"
+    assert "wants a token and was sent none" in finding.what
     assert server.headers
     assert not any("authorization" in headers for headers in server.headers)
+
+
+def test_a_person_gets_no_token_for_identity_aware_proxy(clinic: Clinic) -> None:
+    clinic.edit(f"host: {HOST}", f"host: {PRIVATE}\n        audience: 1-a.apps.googleusercontent.com")
+    clinic.edit("access: viewer", "access: iap\n        iap_backend_service: kfp")
+    finding = clinic.look()[f"endpoint {PRIVATE}, token"]
+    assert finding.status == "could not check"
+    assert finding.what == "a person's credentials get no ID token for 1-a.apps.googleusercontent.com"
+    assert finding.fix.startswith("act as a service account")
 
 
 def test_a_quota_project_goes_to_google_s_apis_only(clinic: Clinic) -> None:
@@ -170,7 +150,7 @@ def test_a_quota_project_goes_to_google_s_apis_only(clinic: Clinic) -> None:
         f"{HOST}.evil.example",
         "https://evil.example/x.pipelines.googleusercontent.com",
         "http://cloudresourcemanager.googleapis.com",
-        f"{HOST}/pipeline",
+        HOST,
     ],
 )
 def test_nothing_at_all_goes_to_a_lookalike(clinic: Clinic, origin: str) -> None:
