@@ -31,7 +31,8 @@ def _where_and_whom(
     trigger: Annotated[str | None, _option("The trigger of the stack; else its first with a KFP target.")] = None,
     audience: Annotated[str | None, _option("What Identity-Aware Proxy wants ID tokens for.")] = None,
     credentials: Annotated[
-        Way | None, _option("Else default for a hosted endpoint and with an audience, and none elsewhere.")
+        Way | None,
+        _option("Else what --key-file or --account go with, KF_PIPELINES_TOKEN, or what the endpoint needs."),
     ] = None,
     key_file: Annotated[str | None, _option("For key-file; else GOOGLE_APPLICATION_CREDENTIALS.")] = None,
     account: Annotated[str | None, _option("For impersonate: whom to act as.")] = None,

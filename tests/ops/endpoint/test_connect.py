@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from kfp_connect.stack import TRIGGERS
+from ops.endpoint import options
 from rehearsal.kfp.proxy import IdentityAwareProxy
 from rehearsal.kfp.server import KfpEndpoint
 from tests.conftest import Serve
@@ -69,7 +72,7 @@ def test_what_one_may_not_read_does_not_hide_the_rest(command: Command, cloud: C
 
 
 @pytest.mark.parametrize(
-    ("options", "step"),
+    ("given", "step"),
     [
         (["--host", "http://kfp.acme.example"], "endpoint"),
         (["--stack", str(DEV), "--trigger", "nope"], "endpoint"),
@@ -78,14 +81,27 @@ def test_what_one_may_not_read_does_not_hide_the_rest(command: Command, cloud: C
         (["--host", "http://127.0.0.1:1"], "server"),
     ],
 )
-def test_it_stops_at_the_step_that_fails(command: Command, options: list[str], step: str) -> None:
-    said = command("connect", *options)
+def test_it_stops_at_the_step_that_fails(command: Command, given: list[str], step: str) -> None:
+    said = command("connect", *given)
     assert said.status == 1
     *passed, last, gap, about, fix = said.out.splitlines()
     assert all(line.startswith("✓") for line in passed)
     assert last.startswith(f"✗  {step}  ")
     assert (gap, about) == ("", step)
     assert fix
+
+
+def test_a_stack_by_its_name_is_one_of_the_checkout_wherever_the_command_is_run_from(
+    command: Command, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "checkout").mkdir()
+    target = f"{{name: a, target: {{kind: kfp, host: '{cloud.url}'}}}}"
+    (tmp_path / "checkout" / "Pulumi.mine.yaml").write_text(f"config: {{{TRIGGERS}: [{target}]}}")
+    monkeypatch.setattr(options, "ROOT", tmp_path / "checkout")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert command("connect", "--stack", "mine").status == 0
+    assert "choose one of mine, or give" in command("connect", "--stack", "nope").out
 
 
 def test_identity_aware_proxy_gets_an_id_token(command: Command, cloud: Cloud, serve: Serve) -> None:
