@@ -114,6 +114,12 @@ def test_an_endpoint_may_be_out_of_reach_from_here_alone(clinic: Clinic, host: s
     assert finding.fix.startswith("is the name right, and the network?")
 
 
+def test_a_private_endpoint_may_show_a_page_to_others_than_the_launcher(clinic: Clinic) -> None:
+    private(clinic)
+    clinic.endpoint = Server({("GET", V2): LOGIN_PAGE}).app
+    assert clinic.look()[f"endpoint {PRIVATE}, server"].status == "could not check"
+
+
 def test_no_token_goes_to_an_endpoint_that_is_not_a_hosted_one(clinic: Clinic) -> None:
     private(clinic)
     server = Server({("GET", V2): Response(status_code=401)})
