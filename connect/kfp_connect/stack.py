@@ -19,6 +19,7 @@ from kfp_connect.problems import ConnectError, Problem
 
 T = TypeVar("T")
 TRIGGERS = "event-triggered-pipelines:triggers"
+ALSO_TRIGGERS = ("triggers", "event-triggered-pipelines:config:triggers")  # to Pulumi the same key
 STACK_FILE = "Pulumi.{}.yaml"
 SHAPES: Mapping[type, str] = {list: "list", dict: "block of keys", str: "text"}
 
@@ -93,36 +94,39 @@ def read_target(stack: str | os.PathLike[str], trigger: str | None) -> Block:
         reason = f"it has no trigger {trigger}" if trigger else "none of its targets is of kind kfp"
     raise ConnectError(
         Problem.NO_TARGET,
-        STACK=path.name.removeprefix("Pulumi.").rsplit(".", 1)[0],
+        STACK=_name(path),
         REASON=reason,
         TRIGGERS=", ".join(usable) or "there is none",
     )
 
 
 def _find_file(stack: str) -> Path:
-    """A path as it is, or ``dev``: Pulumi.dev.yaml in the working directory, or in the nearest above it that has one.
+    """The file at a path. A name, a file's or ``dev`` for Pulumi.dev.yaml, is looked for here and in what is above.
 
-    So a notebook in a directory of the checkout finds the checkout's own.
+    So a notebook in a directory of a checkout finds the checkout's own.
     """
-    if stack.endswith((".yaml", ".yml")):
-        folders, name = [Path(stack).parent], Path(stack).name
-    else:
-        folders, name = [Path.cwd(), *Path.cwd().parents], STACK_FILE.format(stack)
+    is_file = stack.endswith((".yaml", ".yml"))
+    wanted = Path(stack if is_file else STACK_FILE.format(stack.removeprefix("Pulumi.")))
+    folders = [wanted.parent] if len(wanted.parts) > 1 else [Path.cwd(), *Path.cwd().parents]
     for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
+        if (folder / wanted.name).is_file():
+            return folder / wanted.name
     there = next(filter(None, (sorted(folder.glob(STACK_FILE.format("*"))) for folder in folders)), [])
-    stacks = ", ".join(path.name.split(".")[1] for path in there) or "those beside your Pulumi.yaml"
-    raise ConnectError(Problem.NO_STACK, FILE=name, STACKS=stacks)
+    stacks = ", ".join(_name(path) for path in there) or "those beside your Pulumi.yaml"
+    raise ConnectError(Problem.NO_STACK, FILE=wanted, STACKS=stacks)
+
+
+def _name(path: Path) -> str:
+    return path.name.removeprefix("Pulumi.").rsplit(".", 1)[0]
 
 
 def _read_triggers(path: Path) -> list[Block]:
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), StackLoader)  # noqa: S506 it is a SafeLoader
         config = dict(document["config"])
-        given = config.get(TRIGGERS)
+        given = next((config[key] for key in (TRIGGERS, *ALSO_TRIGGERS) if key in config), None)
         triggers = json.loads(given) if isinstance(given, str) else given
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
         raise ConnectError(Problem.NOT_A_STACK, FILE=path.name, REASON=_reason(error)) from None
     listed = Block(path.name, "", {TRIGGERS: triggers}).require(
         TRIGGERS, list, "add a trigger, as Pulumi.dev.yaml does"

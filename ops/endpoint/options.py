@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from infra.configuration.stack_file import ROOT
+from infra.configuration.stack_file import find_stack
 from ops.errors import OperationError
 
 Way = Literal["default", "metadata", "key-file", "impersonate", "token"]
@@ -52,7 +52,8 @@ def with_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(**given: Any) -> None:
         options = {name: given.pop(name) for name in OPTIONS}
-        options["stack"] = _stack_file(options["stack"])
+        if options["stack"] is not None:  # a name is a stack of this checkout, as for every command
+            options["stack"] = str(find_stack(options["stack"]))
         with mendable_errors():
             command(options, **given)
 
@@ -74,12 +75,6 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
 
     run.__signature__ = inspect.signature(command, eval_str=True)  # type: ignore[attr-defined]  # what typer reads, and typeshed does not know
     return with_options(run)
-
-
-def _stack_file(stack: str | None) -> str | None:
-    """A stack by its name is one of this checkout, as for every command, wherever it is run from."""
-    is_name = stack is not None and not stack.endswith((".yaml", ".yml"))
-    return str(ROOT / f"Pulumi.{stack}.yaml") if is_name else stack
 
 
 @contextmanager

@@ -75,7 +75,10 @@ def test_so_is_whatever_else_is_allowed(tmp_path: Path) -> None:
     triggers = [trigger("first", VERTEX), trigger("second", everything), trigger("third", nothing)]
     path = write(tmp_path, triggers)
     path.write_text(path.read_text().replace("'2026-11-22'", "2026-11-22"))
-    compare(path)
+    text = path.read_text()
+    for key in (TRIGGERS, "triggers", "event-triggered-pipelines:config:triggers"):
+        path.write_text(text.replace(TRIGGERS, key))
+        compare(path)
     compare(write(tmp_path, json.dumps(triggers), "as-text"))
 
 
@@ -130,6 +133,7 @@ def test_both_read_an_origin_with_the_same_code() -> None:
         ("gcp:project: acme-ml-dev\n", "it has none"),
         ("- config\n", "it has none"),
         ("", "it has none"),
+        ("[" * 9999, "maximum recursion depth exceeded"),
         (f"config: {{{TRIGGERS}: '['}}", "Expecting value: line 1 column 2 (char 1)"),
         (b"\xff", "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
     ],
@@ -140,7 +144,7 @@ def test_a_file_that_is_no_stack_file_is_named(tmp_path: Path, text: str | bytes
     with pytest.raises(ConnectError) as failed:
         find_endpoint(stack=path)
     assert failed.value.problem is Problem.NOT_A_STACK
-    assert failed.value.what == f"Pulumi.mine.yaml is not a stack file with a block `config:`: {reason}"
+    assert failed.value.what.startswith(f"Pulumi.mine.yaml is not a stack file with a block `config:`: {reason}")
 
 
 def test_a_stack_is_found_by_its_name_from_any_directory_below(
@@ -149,9 +153,11 @@ def test_a_stack_is_found_by_its_name_from_any_directory_below(
     (tmp_path / "examples" / "deep").mkdir(parents=True)
     write(tmp_path, [trigger("a", KFP)], "dev")
     monkeypatch.chdir(tmp_path / "examples" / "deep")
+    assert find_endpoint(stack="dev") == find_endpoint(stack="Pulumi.dev") == find_endpoint(stack="Pulumi.dev.yaml")
     assert find_endpoint(stack="dev").host == HOST
     write(tmp_path / "examples", [trigger("a", {**KFP, "host": "https://near.acme.example"})], "dev")
     assert find_endpoint(stack="dev").host == "https://near.acme.example"
+    assert find_endpoint(stack="../../Pulumi.dev.yaml").host == HOST
 
 
 def test_a_stack_that_there_is_not_is_told_with_those_that_there_are(

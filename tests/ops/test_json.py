@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import typer
 
-from connect import connect
+from kfp_connect import connect
 from ops import cli
 from ops.doctor import diagnosis
 from ops.errors import OperationError

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from infra.configuration.stack_file import find_stack
 from kfp_connect.stack import TRIGGERS
 from ops.endpoint import options
 from rehearsal.kfp.proxy import IdentityAwareProxy
@@ -76,7 +78,6 @@ def test_what_one_may_not_read_does_not_hide_the_rest(command: Command, cloud: C
     [
         (["--host", "http://kfp.acme.example"], "endpoint"),
         (["--stack", str(DEV), "--trigger", "nope"], "endpoint"),
-        (["--stack", "nope"], "endpoint"),
         (["--host", "https://kfp.acme.example"], "token"),
         (["--host", "http://127.0.0.1:1"], "server"),
     ],
@@ -94,14 +95,16 @@ def test_it_stops_at_the_step_that_fails(command: Command, given: list[str], ste
 def test_a_stack_by_its_name_is_one_of_the_checkout_wherever_the_command_is_run_from(
     command: Command, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "checkout").mkdir()
-    target = f"{{name: a, target: {{kind: kfp, host: '{cloud.url}'}}}}"
-    (tmp_path / "checkout" / "Pulumi.mine.yaml").write_text(f"config: {{{TRIGGERS}: [{target}]}}")
-    monkeypatch.setattr(options, "ROOT", tmp_path / "checkout")
+    for folder, host in {"elsewhere": "http://kfp.acme.example", "checkout": cloud.url}.items():
+        (tmp_path / folder).mkdir()
+        target = f"{{name: a, target: {{kind: kfp, host: '{host}'}}}}"
+        (tmp_path / folder / "Pulumi.mine.yaml").write_text(f"config: {{{TRIGGERS}: [{target}]}}")
+    monkeypatch.setattr(options, "find_stack", partial(find_stack, root=tmp_path / "checkout"))
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert command("connect", "--stack", "mine").status == 0
-    assert "choose one of mine, or give" in command("connect", "--stack", "nope").out
+    refused = command("connect", "--stack", "nope")
+    assert refused.status == 1
+    assert "there is no stack file Pulumi.nope.yaml; choose one of mine, or give a file's path" in refused.err
 
 
 def test_identity_aware_proxy_gets_an_id_token(command: Command, cloud: Cloud, serve: Serve) -> None:
