@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from infra.configuration.stack_file import find_stack
+from infra.errors import ConfigurationError
 from ops.errors import OperationError
 
 Way = Literal["default", "metadata", "key-file", "impersonate", "token"]
@@ -79,15 +80,16 @@ def connected(command: Callable[..., None]) -> Callable[..., None]:
 
 @contextmanager
 def mendable_errors() -> Iterator[None]:
-    """Makes of what the endpoint refuses one message and no traceback."""
+    """Makes of what the endpoint refuses, and of a wrong stack file, one message and no traceback."""
     from kfp_server_api import ApiException
 
-    from kfp_connect import ConnectError
+    from kfp_connect import ConnectError, Problem
 
     try:
         yield
     except ConnectError as error:
-        raise OperationError(str(error)) from None
+        wrong_file = error.problem in (Problem.NOT_A_STACK, Problem.BAD_STACK)
+        raise (ConfigurationError if wrong_file else OperationError)(str(error)) from None
     except ApiException as error:
         raise OperationError(refusal(error)) from None
 

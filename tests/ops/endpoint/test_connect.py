@@ -107,6 +107,18 @@ def test_a_stack_by_its_name_is_one_of_the_checkout_wherever_the_command_is_run_
     assert "there is no stack file Pulumi.nope.yaml; choose one of mine, or give a file's path" in refused.err
 
 
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [("{kind: kfp, host: http://kfp.acme.example}", "configuration"), ("{kind: vertex}", "operation")],
+)
+def test_scripts_are_told_whether_the_stack_file_is_wrong(
+    command: Command, tmp_path: Path, target: str, kind: str
+) -> None:
+    (tmp_path / "mine.yaml").write_text(f"config: {{{TRIGGERS}: [{{name: a, target: {target}}}]}}")
+    said = command("runs", "list", "--stack", str(tmp_path / "mine.yaml"), "--json")
+    assert (said.status, said.json["error"]["kind"]) == (1, kind)
+
+
 def test_identity_aware_proxy_gets_an_id_token(command: Command, cloud: Cloud, serve: Serve) -> None:
     url = serve(KfpEndpoint(None, guard=IdentityAwareProxy(cloud.tokens, AUDIENCE)).app)
     said = command("connect", "--host", url, "--audience", AUDIENCE)
