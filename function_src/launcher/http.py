@@ -21,13 +21,15 @@ class Api:
     No redirects: KFP's proxies redirect to a login page, and a redirected POST would carry the token along.
     No retries: a request is sent once, so the caller knows what may have happened. No cookies: the login page
     sets some. No proxies or netrc from the surroundings. A 401 renews the token and sends again, once: what was
-    refused was not executed. ``timeout`` is in seconds, for each wait on the server.
+    refused was not executed. ``timeout`` is in seconds, for each wait on the server; ``patience`` is that of what is
+    sent ``patiently``.
     """
 
-    def __init__(self, origin: str, tokens: Tokens | None, timeout: float) -> None:
+    def __init__(self, origin: str, tokens: Tokens | None, timeout: float, patience: float = 0) -> None:
         self._origin = origin
         self._tokens = tokens
-        self._timeouts = (min(timeout, LONGEST_TO_CONNECT), timeout)
+        self._timeout, self._patience = timeout, patience or timeout
+        self._to_connect = min(timeout, LONGEST_TO_CONNECT)
         self._local = threading.local()
 
     def authorize(self) -> None:
@@ -40,7 +42,13 @@ class Api:
             self._tokens.get()
 
     def send(
-        self, method: str, path: str, *, may_repeat: Callable[[], bool] = lambda: True, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        may_repeat: Callable[[], bool] = lambda: True,
+        patiently: bool = False,
+        **options: Any,
     ) -> requests.Response:
         """Sends one request; ``path`` starts with a slash.
 
@@ -50,6 +58,7 @@ class Api:
             TokenUnavailableError: the request was not sent.
             requests.RequestException: as requests does.
         """
+        options["timeout"] = (self._to_connect, self._patience if patiently else self._timeout)
         if not self._tokens:
             return self._send(method, path, options)
         token = self._tokens.get()
@@ -66,7 +75,6 @@ class Api:
         options = {
             **options,
             "headers": {**given, "Authorization": f"Bearer {token}"} if token else given,
-            "timeout": self._timeouts,
             "allow_redirects": False,
         }
         return self._session().request(method, self._origin + path, **options)

@@ -9,9 +9,11 @@ whether a run can have started, and ask for it by id before it ever sends anothe
 from __future__ import annotations
 
 import json
+import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import requests
@@ -19,8 +21,9 @@ from requests import codes
 
 from .credentials import TokenUnavailableError
 from .http import Api, never_sent
-from .run import RefusedError, Run, UnavailableError, UnknownError
+from .run import RefusedError, Run, StrandedError, TwiceError, UnavailableError, UnknownError
 from .settings import KfpTarget
+from .storable import printable, unstorable
 
 API = "/apis/v2beta1"
 HEALTH_OF_V1 = "/apis/v1beta1/healthz"
@@ -29,6 +32,17 @@ NOT_FOUND = 5
 IAP_ANSWERED = "X-Goog-IAP-Generated-Response"
 LONGEST_MESSAGE = 500
 LONGEST_DESCRIPTION = 255  # what run_details.Description holds; the server notices after it has started the workflow
+# What else the server says, by the step of CreateRun that it comes from (resource_manager.go, run_store.go). Any
+# other error may have come before the workflow or after it.
+MEANINGS: tuple[tuple[re.Pattern[str], type[Exception]], ...] = (
+    (re.compile(r"Failed to store run .*Error (1366|1406)\b", re.DOTALL), StrandedError),  # letters, lengths
+    (re.compile(r"Error 1062\b|Duplicate entry"), TwiceError),
+    (re.compile("Failed to validate workflow|request is too large"), RefusedError),
+    (re.compile("error fetching manifest|Failed to generate the ExecutionSpec"), RefusedError),
+    (re.compile("Failed to create a workflow for .*(dial tcp|is forbidden)", re.DOTALL), UnavailableError),
+    (re.compile("Failed to check supplied run ID"), UnavailableError),
+)
+NO_NAMESPACE = "empty namespace"
 RUN_IDS = uuid.UUID("8f0f2ed5-9a3f-5b0c-a2c4-8d1d6c1f7a5e")  # never change it: the same event would run again
 
 
@@ -42,6 +56,8 @@ class Endpoint:
         self._target = target
         self._experiment_id: str | None = None
         self._lock = threading.Lock()
+        days = target.runs_retention_days
+        self.memory = timedelta.max if days is None else timedelta(days=days)
 
     def run_id(self, key: str) -> str:
         """The id of an event's run, by its launch key."""
@@ -67,13 +83,18 @@ class Endpoint:
     def start(self, run: Run, may_send: Callable[[], bool] = lambda: True) -> str:
         """Starts a run with one POST and returns the id that the server gave it: ours, if it honours ids.
 
-        ``may_send`` is asked last thing before the POST: experiment and token may have taken a while.
+        ``may_send`` is asked last thing before the POST: experiment and token may have taken a while. The answer is
+        waited for with all the patience there is: a server that is given up may start the workflow and lose its row.
 
         Raises:
-            RefusedError: the parameters or the pipeline are wrong.
+            RefusedError: the parameters or the pipeline are wrong; nothing was started.
+            StrandedError: a workflow was started, and the server cannot store its run.
             UnavailableError: nothing was started.
             UnknownError: the run may have been started; ask :meth:`has_run`.
+            TwiceError: so it is, and there was a run of that id before.
         """
+        if problem := unstorable(run.parameters, self._target.database):
+            raise RefusedError(problem)
         request = self._request(run)
         try:
             self._api.authorize()
@@ -82,22 +103,14 @@ class Endpoint:
         if not may_send():
             raise UnavailableError("the attempt took too long to start a run in its lease")
         try:
-            status, body = self._call("POST", "/runs", json=request, may_repeat=may_send)
+            status, body = self._call("POST", "/runs", json=request, may_repeat=may_send, patiently=True)
         except _BrokenConnectionError as error:
             raise UnknownError(str(error)) from None
-        code = body.get("code") if body else None
         if status == codes.ok and body and isinstance(body.get("run_id"), str):
             return str(body["run_id"])
-        # Without a code it is not the server that speaks but a proxy, and what that says can be mended.
-        if code is not None and (
-            status == codes.bad_request or (status == codes.conflict and code != ALREADY_EXISTS)
-        ):
-            raise RefusedError(_explain(status, body))
         if status == codes.not_found:
             self._experiment_id = None
-        if 300 <= status < 400 or status in (400, 401, 403, 404, 429):
-            raise UnavailableError(_explain(status, body))
-        raise UnknownError(_explain(status, body))
+        raise _meaning(status, body)
 
     def _request(self, run: Run) -> dict[str, Any]:
         """Servers are of all ages and refuse fields that they do not know: only what is wanted is sent."""
@@ -106,7 +119,7 @@ class Endpoint:
         return {
             "run_id": run.id,
             "display_name": run.name,
-            "description": _lineage(run),
+            "description": printable(_lineage(run), LONGEST_DESCRIPTION),
             "experiment_id": self._find_experiment(),
             "pipeline_spec": run.package.spec,
             "runtime_config": {"parameters": run.parameters} | ({"pipeline_root": root} if root else {}),
@@ -174,19 +187,34 @@ class Endpoint:
 
 def _lineage(run: Run) -> str:
     """Where a run comes from. The event comes last, since it can be long: its key leads to it in the ledger."""
-    lineage = f"trigger={run.trigger} key={run.key} package={run.package.digest} event={run.event}"
-    return lineage[:LONGEST_DESCRIPTION]
+    return f"trigger={run.trigger} key={run.key} package={run.package.digest} event={run.event}"
 
 
 class _BrokenConnectionError(UnavailableError):
     """The connection broke after the request may have left."""
 
 
+def _meaning(status: int, body: Mapping[str, Any] | None) -> Exception:
+    """What an answer to a POST says of the run. Without a code it is not the server that speaks but a proxy, and what
+    that says can be mended."""
+    told, code = _explain(status, body), body.get("code") if body else None
+    message = str(body.get("message")) if body and code is not None else ""
+    if code is not None and (status == codes.bad_request or (status == codes.conflict and code != ALREADY_EXISTS)):
+        return UnavailableError(told) if NO_NAMESPACE in message else RefusedError(told)
+    if 300 <= status < 400 or status in (400, 401, 403, 404, 429):
+        return UnavailableError(told)
+    for pattern, kind in MEANINGS:
+        if pattern.search(message):
+            return kind(told)
+    return UnknownError(told)
+
+
 def _explain(status: int, body: Mapping[str, Any] | None) -> str:
     """What the endpoint's answer means and, where it is known, what would mend it."""
     if body is not None:
-        message = str(body.get("message") or body.get("error") or "no message")[:LONGEST_MESSAGE]
-        return f"the endpoint answered {status}: {message}"
+        message = str(body.get("message") or body.get("error") or "no message")
+        hint = " (it serves several users: set target.namespace)" if NO_NAMESPACE in message else ""
+        return f"the endpoint answered {status}: {message[:LONGEST_MESSAGE]}{hint}"
     if status == codes.unauthorized:
         return "the endpoint answered 401: it does not accept the token of the function's identity"
     if status == codes.forbidden:

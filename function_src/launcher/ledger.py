@@ -2,7 +2,8 @@
 
 Each has a name of its own, since Cloud Storage takes one write a second per name:
 
-- ``claims/TRIGGER/KEY``: a lease. Somebody is launching this event, or died trying.
+- ``claims/TRIGGER/KEY``: a lease. Somebody is launching this event, or died trying. Its metadata count the POSTs that
+  may have reached the endpoint, each before it is sent; a claim of a launcher that did not count them says one.
 - ``outcomes/TRIGGER/KEY``: what became of it. Written once, never changed.
 - ``rejected/TRIGGER/KEY``: a rejected delivery as it came, so that it can be replayed once its fault is mended.
 
@@ -13,12 +14,13 @@ clock alone (the answer's Date less the object's ``updated``), so that no instan
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
@@ -28,11 +30,11 @@ from requests import codes
 
 from .credentials import TokenUnavailableError
 from .http import Api
+from .pace import SHARE_TO_SEND_IN
 
 BOUNDARY = "--part-of-an-object--"
 JSON = {"Content-Type": "application/json"}
-LISTED = ("outcome", "event", "run_id", "message_id")
-SHARE_TO_SEND_IN = 0.4  # of the lease: an older claim starts nothing, and leaves the rest to the POST and the server
+LISTED = ("outcome", "event", "run_id", "message_id", "doubt")
 CLOCK_RESOLUTION = 1.0  # seconds, of the Date header
 
 
@@ -57,13 +59,20 @@ class Claim:
     """A lease on an event, counted from before it was asked for (``since``, monotonic seconds).
 
     ``taken_over``: an earlier attempt may have started the run. Ask for it before starting one.
+    ``posts``: how many POSTs may have reached the endpoint, of earlier attempts and of this one.
+    ``first``: when the event was claimed for the first time, by Cloud Storage's clock; empty for a first attempt.
+    ``age``: how long ago that was.
     """
 
     key: str
+    event: str
     generation: str
     attempt: int
+    posts: int
     since: float
     seconds: float
+    first: str = ""
+    age: timedelta = timedelta(0)
 
     @property
     def taken_over(self) -> bool:
@@ -94,21 +103,38 @@ class Ledger:
             ClaimedError: another delivery holds the lease, or was quicker to take it over.
             LedgerUnavailableError: there is no telling who holds it now.
         """
-        since = time.monotonic()
-        if generation := self._write_claim(key, event, 1, over="0"):
-            return Claim(key, generation, 1, since, self._lease)
+        now = time.monotonic()
+        if taken := self._write_claim(Claim(key, event, "0", 1, 1, now, self._lease)):
+            return taken
         if record := self.outcome(key):
             raise DecidedError(record)
-        found, age = self._read_claim(key)
+        found, moment = self._read_claim(key)
+        age = max(0.0, (moment - datetime.fromisoformat(found["updated"])).total_seconds())
         if age < self._lease + CLOCK_RESOLUTION:
             raise ClaimedError(
                 f"an attempt of {age:.0f} s ago may still be starting the run; its claim lasts {self._lease:.0f} s"
             )
-        since, attempt = time.monotonic(), int(found["metadata"]["attempt"]) + 1
-        generation = self._write_claim(key, event, attempt, over=found["generation"])
-        if not generation:
+        taken = self._write_claim(self._taking_over(found, moment, key, event))
+        if not taken:
             raise ClaimedError("another delivery has just taken this event over")
-        return Claim(key, generation, attempt, since, self._lease)
+        return taken
+
+    def count_post(self, claim: Claim) -> Claim:
+        """Notes that one more POST is about to be sent under a claim; returns the claim as it stands then.
+
+        Raises:
+            ClaimedError: it is no longer ours.
+            LedgerUnavailableError: it may not have been written.
+        """
+        counted = self._write_claim(replace(claim, posts=claim.posts + 1))
+        if not counted:
+            raise ClaimedError("another delivery has just taken this event over")
+        return counted
+
+    def uncount_post(self, claim: Claim) -> None:
+        """Takes that back, for a POST that certainly started nothing. Best effort: else it counts as one in doubt."""
+        with contextlib.suppress(ClaimedError, LedgerUnavailableError, TokenUnavailableError):
+            self._write_claim(replace(claim, posts=claim.posts - 1))
 
     def mark(self, key: str, event: str) -> None:
         """Notes that an event is being launched, where nobody needs to be kept from launching it too.
@@ -119,7 +145,8 @@ class Ledger:
             DecidedError: the event has its outcome.
             LedgerUnavailableError: it may not have been written.
         """
-        if not self._write_claim(key, event, 1, over="0") and (record := self.outcome(key)):
+        claim = Claim(key, event, "0", 1, 1, time.monotonic(), self._lease)
+        if not self._write_claim(claim) and (record := self.outcome(key)):
             raise DecidedError(record)
 
     def release(self, claim: Claim) -> None:
@@ -161,33 +188,50 @@ class Ledger:
         if response.status_code != codes.precondition_failed:
             _expect_ok(response)
 
-    def _write_claim(self, key: str, event: str, attempt: int, over: str) -> str | None:
-        """Writes a claim over a generation (0: over nothing) and returns its own; None if another is there.
+    def _taking_over(self, found: Mapping[str, Any], moment: datetime, key: str, event: str) -> Claim:
+        """The claim to write over one that was found at a moment."""
+        about = found["metadata"]
+        first = about.get("first", found["timeCreated"])
+        return Claim(
+            key,
+            event,
+            generation=found["generation"],
+            attempt=int(about["attempt"]) + 1,
+            posts=int(about.get("posts", 1)),
+            since=time.monotonic(),
+            seconds=self._lease,
+            first=first,
+            age=moment - datetime.fromisoformat(first),
+        )
+
+    def _write_claim(self, claim: Claim) -> Claim | None:
+        """Writes a claim over its generation (0: over nothing) and returns it with its own; None if another is there.
 
         When the answer is lost the claim is looked up: it may stand and be ours, and waiting for it to expire would
         hold the event up for a lease.
         """
         holder = uuid.uuid4().hex
+        about = {"holder": holder, "attempt": str(claim.attempt), "posts": str(claim.posts), "event": claim.event}
         try:
-            metadata = {"holder": holder, "attempt": str(attempt), "event": event}
-            response = self._write("claims", key, metadata, "", over)
+            response = self._write(
+                "claims", claim.key, about | ({"first": claim.first} if claim.first else {}), "", claim.generation
+            )
             if response.status_code == codes.precondition_failed:
                 return None
-            return str(_expect_ok(response).json()["generation"])
+            found = _expect_ok(response).json()
         except LedgerUnavailableError:
-            found, _ = self._read_claim(key)
+            found, _ = self._read_claim(claim.key)
             if found["metadata"]["holder"] != holder:
                 raise
-            return str(found["generation"])
+        return replace(claim, generation=str(found["generation"]))
 
-    def _read_claim(self, key: str) -> tuple[Mapping[str, Any], float]:
-        """A claim's object resource, and its age in seconds."""
+    def _read_claim(self, key: str) -> tuple[Mapping[str, Any], datetime]:
+        """A claim's object resource, and the moment of that by Cloud Storage's clock."""
         response = self._send("GET", self._path("claims", key))
         if response.status_code == codes.not_found:
             raise ClaimedError("another delivery of this event has just given it back")
         found: Mapping[str, Any] = _expect_ok(response).json()
-        written = datetime.fromisoformat(found["updated"])
-        return found, max(0.0, (parsedate_to_datetime(response.headers["Date"]) - written).total_seconds())
+        return found, parsedate_to_datetime(response.headers["Date"])
 
     def _write(self, kind: str, key: str, metadata: Mapping[str, str], body: str, over: str) -> requests.Response:
         parts = (

@@ -10,10 +10,15 @@ from typing import Any
 from .package import Package
 
 LONGEST_NAME = 128
+MOST_POSTS = 2  # for one event: what is in doubt after that, a person decides
 
 
 class RefusedError(Exception):
     """The target says that the request is wrong; it will be wrong for ever."""
+
+
+class StrandedError(RefusedError):
+    """The target started the run before it found that it cannot store it, and would do so again."""
 
 
 class UnavailableError(Exception):
@@ -24,8 +29,17 @@ class UnknownError(Exception):
     """No telling whether the run was started."""
 
 
+class TwiceError(UnknownError):
+    """There was a run of that id already, and the target has started another workflow for it."""
+
+
 class ExistsError(Exception):
     """There is a run of that id already, and no second one was started."""
+
+
+def how_to_find(run_id: str) -> str:
+    """The command that shows every workflow of a run at KFP, also those that the server has no row of."""
+    return f"kubectl get workflows --all-namespaces -l pipeline/runid={run_id}"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ the person who made it, instead of failing every event later.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,16 @@ from .origin import BadOriginError, read_origin
 from .parameters import Parameter, read_parameter
 from .sources import Source, read_source
 
+KFP_OPTIONS = (
+    "audience",
+    "impersonate",
+    "namespace",
+    "pipeline_root",
+    "service_account",
+    "database",
+    "runs_retention_days",
+)
+
 
 class BadSettingsError(ValueError):
     """TRIGGER is missing or wrong."""
@@ -27,7 +38,11 @@ class BadSettingsError(ValueError):
 @dataclass(frozen=True)
 class KfpTarget:
     """A KFP endpoint. ``credentials`` is what it asks for: an ``access-token``, an ``id-token`` for ``audience``, or
-    ``none``. With ``impersonate`` the tokens are of that account."""
+    ``none``. With ``impersonate`` the tokens are of that account.
+
+    ``database`` is the character set that its server's database takes, where that is not the stock one.
+    ``runs_retention_days``: it may have deleted what ended so long ago.
+    """
 
     host: str
     credentials: str
@@ -37,6 +52,8 @@ class KfpTarget:
     namespace: str | None = None
     pipeline_root: str | None = None
     service_account: str | None = None
+    database: str | None = None
+    runs_retention_days: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +75,10 @@ Target = KfpTarget | VertexTarget
 
 @dataclass(frozen=True)
 class Trigger:
-    """One trigger: ``id`` is ``project/stack/name``; ``content_limit`` is in bytes; ``ledger`` is a bucket."""
+    """One trigger: ``id`` is ``project/stack/name``; ``content_limit`` is in bytes; ``ledger`` is a bucket.
+
+    ``timeout_seconds`` is for how long a delivery is handled, where that may be less than a lease.
+    """
 
     id: str
     source: Source
@@ -68,6 +88,7 @@ class Trigger:
     lease_seconds: float
     target: Target
     when: ParsedResult | None = None
+    timeout_seconds: float = math.inf
 
     @property
     def name(self) -> str:
@@ -92,6 +113,7 @@ def read_trigger(environment: Mapping[str, str] = os.environ) -> Trigger:
             lease_seconds=float(config["lease_seconds"]),
             target=_target(config["target"], config["source"].get("bucket")),
             when=read_condition(config["when"]) if "when" in config else None,
+            timeout_seconds=float(config.get("timeout_seconds", math.inf)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadSettingsError(f"TRIGGER is missing or wrong ({type(error).__name__}: {error})") from None
@@ -102,8 +124,7 @@ def _target(config: Mapping[str, Any], bucket: str | None) -> Target:
     match config["kind"]:
         case "kfp":
             host = _origin("host", config)
-            rest = _optional(config, "audience", "impersonate", "namespace", "pipeline_root", "service_account")
-            target = KfpTarget(host, config["credentials"], config["experiment"], **rest)
+            target = KfpTarget(host, config["credentials"], config["experiment"], **_optional(config, *KFP_OPTIONS))
         case "vertex":
             target = VertexTarget(
                 _origin("api_endpoint", config),

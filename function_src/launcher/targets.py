@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Protocol
 
 from . import kfp, vertex
 from .credentials import AccessTokens, IdTokens, Tokens
 from .http import Api
 from .impersonation import ImpersonatedTokens
+from .pace import Pace
 from .run import Run
 from .settings import KfpTarget, Target, VertexTarget
 
@@ -19,6 +21,10 @@ class Endpoint(Protocol):
     @property
     def atomic(self) -> bool:
         """Whether it starts nothing under an id that is taken, however many ask at once."""
+
+    @property
+    def memory(self) -> timedelta:
+        """How long it keeps a run that has ended: of an older one it does not know whether it ever was."""
 
     def run_id(self, key: str) -> str:
         """The id of an event's run, by its launch key."""
@@ -33,11 +39,12 @@ class Endpoint(Protocol):
         """Starts a run with one POST and returns its id."""
 
 
-def open_target(target: Target, trigger: str, own: AccessTokens, timeout: float) -> Endpoint:
+def open_target(target: Target, trigger: str, own: AccessTokens, pace: Pace) -> Endpoint:
     """The endpoint of a target; ``trigger`` is the name of the one that starts runs there."""
+    waits = pace.for_an_answer, pace.for_a_post
     if isinstance(target, VertexTarget):
-        return vertex.Endpoint(Api(target.api_endpoint, own, timeout), target, trigger)
-    return kfp.Endpoint(Api(target.host, _tokens(target, own), timeout), target)
+        return vertex.Endpoint(Api(target.api_endpoint, own, *waits), target, trigger)
+    return kfp.Endpoint(Api(target.host, _tokens(target, own), *waits), target)
 
 
 def _tokens(target: KfpTarget, own: AccessTokens) -> Tokens | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import requests
@@ -26,6 +27,7 @@ class Endpoint:
     """Pipeline jobs of one project and location."""
 
     atomic = True
+    memory = timedelta.max
 
     def __init__(self, api: Api, target: VertexTarget, trigger: str) -> None:
         self._api = api
@@ -70,7 +72,7 @@ class Endpoint:
             raise UnavailableError(str(error)) from None
         if not may_send():
             raise UnavailableError("the attempt took too long to start a run")
-        request = {"params": {"pipelineJobId": run.id}, "json": self._request(run)}
+        request = {"params": {"pipelineJobId": run.id}, "json": self._request(run), "patiently": True}
         try:
             status, body = self._call("POST", self._jobs, **request, may_repeat=may_send)
         except _BrokenConnectionError as error:

@@ -10,10 +10,14 @@ import pytest
 from google.auth.compute_engine import _metadata
 from hypothesis import settings
 
+from function_src.launcher.pace import Pace
 from rehearsal.google.metadata import MetadataServer, Tokens
+from rehearsal.google.storage import Storage
+from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import HOST, Loopback
 from tests.conftest import Clock, Serve
 from tests.launcher.wire import Wire
+from tests.launcher.world import BUCKET, LEDGER, World
 
 LIFETIME = 3600
 TIMEOUT = 10.0
@@ -81,3 +85,20 @@ def hang_up(loopback: Loopback) -> Iterator[HangUp]:
     handler.host = f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
     yield handler
     loopback.call(server.close)
+
+
+@pytest.fixture
+def world(
+    loopback: Loopback,
+    serve: Serve,
+    identity: Identity,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> World:
+    storage, kfp = Storage(lambda *_: None), KfpEndpoint(identity.tokens.principal)
+    storage.create_bucket(BUCKET)
+    storage.create_bucket(LEDGER)
+    storage_wire, wire = Wire(storage.app), Wire(kfp.app)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", serve(storage_wire))
+    monkeypatch.setattr(Pace, "after_a_doubt", 0.0)
+    return World(loopback, identity, storage, storage_wire, kfp, wire, serve(wire), capsys, monkeypatch)

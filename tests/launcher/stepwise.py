@@ -27,9 +27,9 @@ from starlette.types import ASGIApp, Message
 from urllib3 import HTTPResponse
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from function_src.launcher import ledger
+from function_src.launcher import delivery, ledger
 from function_src.launcher.credentials import AccessTokens, TokenUnavailableError
-from function_src.launcher.launch import Delivery as Handled
+from function_src.launcher.delivery import Delivery as Handled
 from function_src.launcher.launch import Launcher
 from function_src.launcher.storage import ORIGIN
 from rehearsal.chaos.faults import Fault, Point
@@ -145,6 +145,14 @@ class Fate:
     tokenless: bool = False
 
     @property
+    def leaves_open(self) -> bool:
+        """Whether a POST that met it may have started a workflow, for all that its sender knows."""
+        if isinstance(self.answer, Response):
+            certain = 300 <= self.answer.status_code < 400 or self.answer.status_code in (400, 401, 403, 404, 429)
+            return not certain and self.name != Fault.ABORTED
+        return self.answer is not REFUSED_CONNECTION
+
+    @property
     def rejects(self) -> bool:
         """Whether the endpoint says that the event's run can never be started."""
         return self.name in (Fault.ABORTED, Fault.BAD_REQUEST)
@@ -192,7 +200,8 @@ class Services:
         monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
         monkeypatch.setattr(HTTPAdapter, "send", _send)
         monkeypatch.setattr(AccessTokens, "get", _token)
-        monkeypatch.setattr(ledger, "time", SimpleNamespace(monotonic=lambda: self.clock.now))
+        for module in (delivery, ledger):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.clock.now))
         monkeypatch.setattr(objects, "time", SimpleNamespace(time_ns=lambda: int(self.clock.now * 1e9)))
 
     def fates(self, attempt: Attempt) -> tuple[list[Fate], list[Fate]]:

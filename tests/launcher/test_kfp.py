@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import kfp_server_api
 import pytest
@@ -17,7 +18,7 @@ from function_src.launcher.credentials import AccessTokens, TokenUnavailableErro
 from function_src.launcher.http import Api
 from function_src.launcher.kfp import Endpoint
 from function_src.launcher.package import read_package
-from function_src.launcher.run import RefusedError, Run, UnavailableError, UnknownError
+from function_src.launcher.run import RefusedError, Run, StrandedError, TwiceError, UnavailableError, UnknownError
 from function_src.launcher.settings import KfpTarget
 from rehearsal.kfp.requests import read_message
 from rehearsal.kfp.server import KfpEndpoint
@@ -61,11 +62,11 @@ class Installation:
     wire: Wire
     host: str
 
-    def client(self, tokens: AccessTokens | None = None, **options: str) -> Endpoint:
+    def client(self, tokens: AccessTokens | None = None, **options: Any) -> Endpoint:
         return Endpoint(Api(self.host, tokens or OneToken(), TIMEOUT), target(self.host, **options))
 
 
-def target(host: str, **options: str) -> KfpTarget:
+def target(host: str, **options: Any) -> KfpTarget:
     return KfpTarget(host, "access-token", **{"experiment": "gcs-triggered"} | options)
 
 
@@ -138,7 +139,47 @@ MEANINGS: list[tuple[Response | None, type[Exception], str]] = [
     (api_error(429, 8), UnavailableError, "answered 429: no"),
     (page(429), UnavailableError, "answered 429 with no JSON"),
     (api_error(499, 1), UnknownError, "answered 499: no"),
-    (api_error(500, 13, "Duplicate entry"), UnknownError, "answered 500: Duplicate entry"),
+    (api_error(500, 13, "Duplicate entry"), TwiceError, "answered 500: Duplicate entry"),
+    *(
+        (api_error(500, 13, f"Failed to create a run: Failed to store run echo to table: {text}"), error, "Failed to")
+        for text, error in (
+            ("Error 1366 (HY000): Incorrect string value: '\\xF0\\x9F' for column 'Description'", StrandedError),
+            ("Error 1366: Incorrect string value: '\\xF0\\x9F' for column 'Description'", StrandedError),
+            ("Error 1406 (22001): Data too long for column 'Description' at row 1", StrandedError),
+            ("Error 1062 (23000): Duplicate entry '0f5c' for key 'run_details.PRIMARY'", TwiceError),
+            ("Error 1290 (HY000): The MySQL server is running with the --read-only option", UnknownError),
+            ("invalid connection", UnknownError),
+            ("dial tcp 10.0.0.7:3306: connect: connection refused", UnknownError),
+        )
+    ),
+    *(
+        (
+            api_error(500, 13, f"InternalServerError: {text}"),
+            RefusedError,
+            "answered 500: InternalServerError: Failed",
+        )
+        for text in (
+            "Failed to validate workflow for (echo-): cannot finish template replacement",
+            "Failed to create a workflow for (echo-): etcdserver: request is too large",
+            "Failed to create a run due to error fetching manifest: unknown template format",
+            "Failed to generate the ExecutionSpec: unknown field",
+        )
+    ),
+    *(
+        (api_error(500, 13, f"InternalServerError: {text}"), UnavailableError, "answered 500: InternalServerError:")
+        for text in (
+            "Failed to create a workflow for (echo-): dial tcp 10.0.0.1:443: connect: connection refused",
+            "Failed to create a workflow for (echo-): workflows.argoproj.io is forbidden: exceeded quota",
+            "Failed to check supplied run ID 0f5c before creation: invalid connection",
+        )
+    ),
+    (api_error(500, 13, "Failed to create a workflow for (echo-): EOF"), UnknownError, "answered 500: Failed"),
+    (api_error(503, 14, "Failed to create a workflow for (echo-) - try again later"), UnknownError, "answered 503"),
+    (
+        api_error(400, 3, "Run cannot have an empty namespace in multi-user mode"),
+        UnavailableError,
+        "in multi-user mode (it serves several users: set target.namespace)",
+    ),
     (page(500), UnknownError, "answered 500 with no JSON"),
     (page(502), UnknownError, "answered 502 with no JSON"),
     (api_error(503, 14, "try again later"), UnknownError, "answered 503: try again later"),
@@ -168,6 +209,30 @@ def test_what_the_answer_to_a_start_means(
     assert message in str(failure.value)
     assert kfp.wire.count("POST", "/runs") == sent
     assert kfp.server.workflows == []
+
+
+@pytest.mark.parametrize("parameters", [{"text": "\U0001f600"}, {"text": "x" * 2**17}], ids=["letter", "size"])
+def test_what_could_not_be_stored_or_run_is_refused_before_anything_is_sent(
+    kfp: Installation, parameters: dict[str, str]
+) -> None:
+    with pytest.raises(RefusedError, match="parameter"):
+        kfp.client().start(replace(RUN, parameters=parameters))
+    assert kfp.wire.seen == []
+
+
+def test_a_letter_that_the_target_says_its_database_takes_is_sent(kfp: Installation) -> None:
+    client = kfp.client(database="utf8mb4")
+    client._find_experiment()
+    kfp.wire.fail("POST", RUNS, JSONResponse({"run_id": RUN_ID}))
+    assert client.start(replace(RUN, parameters={"text": "\U0001f600"})) == RUN_ID
+
+
+def test_whatever_an_event_is_called_what_is_written_of_it_can_be_stored(kfp: Installation) -> None:
+    """The letters of a name would start a workflow and keep its run from being stored (Error 1366)."""
+    kfp.client().start(replace(RUN, event="gs://b/\U0001f600 été.csv#7", label="\U0001f600 été.csv"))
+    sent = json.loads(kfp.wire.seen[-1].body)
+    assert sent["display_name"] == "echo--t-.csv-01234567"
+    assert sent["description"].endswith(" event=gs://b/%F0%9F%98%80 %C3%A9t%C3%A9.csv#7")
 
 
 def test_an_endpoint_that_nobody_serves_has_started_nothing(refusing: str) -> None:

@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -18,114 +17,15 @@ from starlette.responses import JSONResponse, Response
 
 from function_src.launcher import ledger
 from function_src.launcher.condition import read_condition
+from function_src.launcher.delivery import Outcome
 from function_src.launcher.event import AGAIN, BECAUSE, read_event
 from function_src.launcher.glob import Glob
-from function_src.launcher.launch import Delivery as Handled
-from function_src.launcher.launch import Launcher, Outcome
+from function_src.launcher.launch import Launcher
 from function_src.launcher.package import read_package
-from function_src.launcher.parameters import read_parameter
-from function_src.launcher.settings import KfpTarget, Trigger
 from function_src.launcher.sources import GcsSource, PubSubSource
-from rehearsal.google.storage import Storage
-from rehearsal.kfp.server import KfpEndpoint
-from rehearsal.loopback import Loopback
-from tests.conftest import Serve
-from tests.launcher.conftest import Identity
 from tests.launcher.deliveries import OBJECT, TRIGGER_ID, WRAPPINGS, Delivery, as_json, message, push
-from tests.launcher.wire import EXPERIMENTS, RUNS, TOKEN_PATH, Wire, api_error, page, shown
-
-BUCKET, NAME, LEDGER = "acme-incoming", "incoming/orders.json", "launch-ledger"
-LEASE = 60.0
-RUN_ID = "8f47d608-93d8-5121-9bb3-07fcb97b53cc"
-RUN_PATH = f"{RUNS}/{RUN_ID}"
-SECRET = "this is written in the file " * 10
-PACKAGE = as_json(
-    {
-        "pipelineInfo": {"name": "echo"},
-        "root": {"inputDefinitions": {"parameters": {"filename": {"parameterType": "STRING"}}}},
-        "schemaVersion": "2.1.0",
-    }
-)
-
-
-@dataclass
-class World:
-    """All that a launcher talks to. Whatever it logs is searched for what must not be there."""
-
-    loopback: Loopback
-    identity: Identity
-    storage: Storage
-    storage_wire: Wire
-    kfp: KfpEndpoint
-    wire: Wire
-    host: str
-    capsys: pytest.CaptureFixture[str]
-    monkeypatch: pytest.MonkeyPatch
-    logs: list[dict[str, Any]] = field(default_factory=list)
-
-    def launcher(self, filename: Any = "object.uri", credentials: str = "access-token", **changes: Any) -> Launcher:
-        """A new process's launcher, whose pipeline has one input, ``filename``."""
-        trigger = Trigger(
-            id=TRIGGER_ID,
-            source=GcsSource(BUCKET, "incoming/"),
-            parameters={"filename": read_parameter("filename", filename)},
-            content_limit=1000,
-            ledger=LEDGER,
-            lease_seconds=LEASE,
-            target=KfpTarget(self.host, credentials, "gcs-triggered"),
-        )
-        return Launcher(replace(trigger, **changes), read_package(PACKAGE))
-
-    def time_passes(self) -> None:
-        """Lets every lease expire, now and from now on."""
-        self.monkeypatch.setattr(ledger, "CLOCK_RESOLUTION", -10 * LEASE)
-
-    def reads(self) -> list[str]:
-        """What was read of the trigger bucket."""
-        return [seen.path for seen in self.storage_wire.seen if seen.method == "GET" and BUCKET in seen.path]
-
-    def upload(self, body: bytes = SECRET.encode(), name: str = NAME) -> Delivery:
-        """Writes an object; returns the delivery of the event."""
-        return push(self.loopback.call(self.storage.write, BUCKET, name, body))
-
-    def handle(self, launcher: Launcher, delivery: Delivery) -> Handled:
-        self.capsys.readouterr()
-        handled = launcher.handle(*delivery)
-        [line] = self.capsys.readouterr().out.splitlines()
-        assert not [token for token in self.identity.issued if token in line]
-        assert SECRET[:40] not in line
-        self.logs.append(json.loads(line))
-        return handled
-
-    def outcomes(self, launcher: Launcher, *deliveries: Delivery) -> list[str]:
-        return [self.handle(launcher, delivery).outcome for delivery in deliveries]
-
-    @property
-    def posts(self) -> int:
-        """How often a run was asked for."""
-        return self.wire.count("POST", "/runs")
-
-    @property
-    def started(self) -> list[str]:
-        """The workflows that were ever started, by their run ids: what "exactly once" is about."""
-        return [workflow.run_id for workflow in self.kfp.workflows]
-
-
-@pytest.fixture
-def world(
-    loopback: Loopback,
-    serve: Serve,
-    identity: Identity,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> World:
-    storage, kfp = Storage(lambda *_: None), KfpEndpoint(identity.tokens.principal)
-    storage.create_bucket(BUCKET)
-    storage.create_bucket(LEDGER)
-    storage_wire, wire = Wire(storage.app), Wire(kfp.app)
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", serve(storage_wire))
-    return World(loopback, identity, storage, storage_wire, kfp, wire, serve(wire), capsys, monkeypatch)
-
+from tests.launcher.wire import EXPERIMENTS, RUNS, TOKEN_PATH, api_error, page, shown
+from tests.launcher.world import BUCKET, LEDGER, NAME, PACKAGE, RUN_ID, RUN_PATH, SECRET, World
 
 # --- launched, once ------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,9 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from function_src.launcher import ledger
-from function_src.launcher.launch import Delivery as Handled
-from function_src.launcher.launch import Launcher, Outcome
+from function_src.launcher.delivery import Delivery as Handled
+from function_src.launcher.delivery import Outcome
+from function_src.launcher.launch import Launcher
 from function_src.launcher.package import read_package
 from function_src.launcher.parameters import read_parameter
 from function_src.launcher.run import Run, UnavailableError

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -38,6 +39,16 @@ class Shelf:
     def ledger(self) -> Ledger:
         """Another instance's view of the ledger."""
         return Ledger(storage_api(AccessTokens(), TIMEOUT), BUCKET, "echo", LEASE)
+
+    def about(self) -> Mapping[str, str]:
+        """The metadata of the claim that stands."""
+        found = self.loopback.call(self.storage.get, BUCKET, f"claims/echo/{KEY}").resource()
+        about: Mapping[str, str] = found["metadata"]
+        return about
+
+    def write(self, about: Mapping[str, str]) -> None:
+        """Writes a claim as an older launcher did."""
+        self.ledger()._write("claims", KEY, about, "", over="0")
 
     def time_passes(self) -> None:
         """Lets every lease expire, now and from now on."""
@@ -92,8 +103,8 @@ def test_two_take_overs_of_one_claim_have_one_winner(shelf: Shelf) -> None:
     first = shelf.ledger().claim(KEY, EVENT)
     shelf.time_passes()
     took = shelf.ledger()
-    assert took._write_claim(KEY, EVENT, 2, over=first.generation)
-    assert took._write_claim(KEY, EVENT, 2, over=first.generation) is None
+    assert took._write_claim(first)
+    assert took._write_claim(first) is None
 
 
 def test_a_claim_that_was_given_back_is_as_good_as_new(shelf: Shelf) -> None:
@@ -113,8 +124,8 @@ def test_giving_back_too_late_takes_nothing_from_the_next_holder(shelf: Shelf) -
 
 def test_an_attempt_that_took_long_may_not_send() -> None:
     """What is left of the lease is for the POST, and for a server that is slow to do what it was asked for."""
-    assert Claim(KEY, "1", 1, time.monotonic() - 0.3 * LEASE, LEASE).may_send
-    assert not Claim(KEY, "1", 1, time.monotonic() - 0.41 * LEASE, LEASE).may_send
+    assert Claim(KEY, EVENT, "1", 1, 1, time.monotonic() - 0.3 * LEASE, LEASE).may_send
+    assert not Claim(KEY, EVENT, "1", 1, 1, time.monotonic() - 0.41 * LEASE, LEASE).may_send
 
 
 def test_an_outcome_is_written_once_and_ends_all_claiming(shelf: Shelf) -> None:
@@ -159,3 +170,70 @@ def test_giving_back_never_fails(shelf: Shelf) -> None:
     claim = held.claim(KEY, EVENT)
     shelf.wire.fail("DELETE", CLAIM, page(503))
     held.release(claim)
+
+
+# --- how many POSTs there were -------------------------------------------------------------------------------------
+
+
+def test_a_claim_counts_its_post_before_it_is_sent_at_no_cost(shelf: Shelf) -> None:
+    assert shelf.ledger().claim(KEY, EVENT).posts == 1
+    assert shelf.about()["posts"] == "1"
+
+
+def test_a_claim_that_is_taken_over_brings_the_posts_of_all_before(shelf: Shelf) -> None:
+    held = shelf.ledger()
+    first = held.claim(KEY, EVENT)
+    assert held.count_post(first).posts == 2
+    shelf.time_passes()
+    assert shelf.ledger().claim(KEY, EVENT).posts == 2
+
+
+def test_a_post_that_started_nothing_is_not_counted(shelf: Shelf) -> None:
+    held = shelf.ledger()
+    held.uncount_post(held.count_post(held.claim(KEY, EVENT)))
+    assert shelf.about()["posts"] == "1"
+
+
+def test_a_claim_of_a_launcher_that_did_not_count_stands_for_one_post(shelf: Shelf) -> None:
+    """What a stack that stands has in its ledger when it is updated; the attempts say nothing of POSTs."""
+    shelf.write({"holder": "0", "attempt": "7", "event": EVENT})
+    shelf.time_passes()
+    claim = shelf.ledger().claim(KEY, EVENT)
+    assert (claim.attempt, claim.posts) == (8, 1)
+    assert {"holder", "attempt", "event"} <= shelf.about().keys(), "what such a launcher reads in turn"
+
+
+def test_a_post_is_not_counted_under_a_claim_that_another_has_taken_over(shelf: Shelf) -> None:
+    slow = shelf.ledger()
+    old = slow.claim(KEY, EVENT)
+    shelf.time_passes()
+    shelf.ledger().claim(KEY, EVENT)
+    with pytest.raises(ClaimedError):
+        slow.count_post(old)
+    slow.uncount_post(old)
+    assert shelf.about()["posts"] == "1"
+
+
+def test_a_post_that_may_not_have_been_counted_is_not_sent(shelf: Shelf) -> None:
+    held = shelf.ledger()
+    claim = held.claim(KEY, EVENT)
+    shelf.wire.fail("POST", UPLOADS, page(503))
+    with pytest.raises(LedgerUnavailableError):
+        held.count_post(claim)
+
+
+def test_taking_a_post_back_never_fails(shelf: Shelf) -> None:
+    held = shelf.ledger()
+    claim = held.count_post(held.claim(KEY, EVENT))
+    shelf.wire.fail("POST", UPLOADS, page(503))
+    held.uncount_post(claim)
+    assert shelf.about()["posts"] == "2"
+
+
+def test_the_first_claim_of_an_event_is_remembered_however_often_it_is_taken_over(shelf: Shelf) -> None:
+    assert shelf.ledger().claim(KEY, EVENT).age == timedelta(0)
+    first = shelf.loopback.call(shelf.storage.get, BUCKET, f"claims/echo/{KEY}").resource()["timeCreated"]
+    shelf.time_passes()
+    taken = [shelf.ledger().claim(KEY, EVENT) for _ in range(2)]
+    assert [claim.first for claim in taken] == [first, first]
+    assert shelf.about()["first"] == first

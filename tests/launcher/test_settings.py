@@ -61,12 +61,14 @@ VERTEX = {
 
 
 def test_what_a_kfp_target_can_ask_for_beside() -> None:
-    options = {
+    options: dict[str, Any] = {
         "audience": "123.apps.googleusercontent.com",
         "impersonate": "kfp@acme-gke.iam.gserviceaccount.com",
         "namespace": "forecasting",
         "pipeline_root": "gs://acme-runs/out",
         "service_account": "default-editor",
+        "database": "utf8mb4",
+        "runs_retention_days": 30,
     }
     target = read(changed("target", {**SETTINGS["target"], **options})).target
     assert target == KfpTarget(HOST, "access-token", "gcs-triggered", **options)

@@ -33,7 +33,7 @@ from rehearsal.program import read_stack
 from tests.conftest import Serve
 from tests.launcher.conftest import Identity, identity
 from tests.launcher.deliveries import as_json
-from tests.launcher.test_launch import LEASE, PACKAGE
+from tests.launcher.world import LEASE, PACKAGE
 from tests.plans import STACKS
 
 __all__ = ["identity"]  # fixtures
