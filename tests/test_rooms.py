@@ -28,7 +28,17 @@ ALLOWED = {
 ELSEWHERE = {"kfp_connect": "connect/kfp_connect"}  # the rooms that are not folders of the root
 PURE_LAUNCHER_MODULES = {
     f"function_src.launcher.{module}"
-    for module in ("condition", "expression", "fitting", "glob", "origin", "package", "parameters")
+    for module in (
+        "condition",
+        "expression",
+        "fitting",
+        "glob",
+        "origin",
+        "pace",
+        "package",
+        "parameters",
+        "storable",
+    )
 }
 LONGEST_MODULE = 300
 FULL = 13  # modules in a folder

@@ -121,7 +121,7 @@ class Delivery:
             "severity": self.severity,
             "message": f"{self.outcome}: {event.subject if event else 'a delivery'}" + (f": {told}" if told else ""),
             "outcome": self.outcome,
-            "logging.googleapis.com/trace": _trace(trigger.split("/")[0], headers),
+            "logging.googleapis.com/trace": _trace(trigger.partition("/")[0], headers),
             "trigger": trigger,
             "event": event.subject if event else None,
             "key": self.key,

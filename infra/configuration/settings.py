@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from infra.configuration import rules
+from infra.configuration.capacity import crowded_endpoints
 from infra.configuration.explain import GCP_KEYS, HINTS, OWN_KEYS, PROJECT, explain, explain_keys
 from infra.configuration.function_settings import DeliverySettings, FunctionSettings
 from infra.configuration.model import Model
@@ -147,6 +148,12 @@ class StackSettings(Model):
                     f"{TRIGGERS}: {buckets.count(bucket)} triggers are on bucket {bucket!r}, and Cloud Storage "
                     f"announces its new objects to {MOST_NOTIFICATIONS} at most; use more buckets"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _endpoints_keep_up(self) -> StackSettings:
+        if problem := next(crowded_endpoints(self.triggers), None):
+            raise ValueError(f"{TRIGGERS}: {problem}")
         return self
 
     @model_validator(mode="after")

@@ -79,6 +79,34 @@ class KfpTarget(Model):
             examples=["pipeline-runner"],
         ),
     ] = None
+    database: Annotated[
+        Literal["utf8mb4"] | None,
+        Field(
+            description="`utf8mb4` where the server's connection to its database has that character set, as a stock "
+            "one has not; only then may parameters hold letters beyond U+FFFF, such as emoji, see "
+            "[Parameters](#parameters)",
+            examples=["utf8mb4"],
+        ),
+    ] = None
+    client_qps: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1000,
+            description="how many workflows a second the server creates: `CLIENTQPS` of its `ml-pipeline`, if that "
+            "was raised, or a part of it where stacks share the endpoint, see [scale.md](scale.md)",
+            examples=[50],
+        ),
+    ] = 5
+    runs_retention_days: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="after how many days the server deletes a run (`ARCHIVED_RUNS_RETENTION_TIME`): of an older "
+            "event it cannot tell whether it was launched; never, if left out",
+            examples=[30],
+        ),
+    ] = None
     enable_caching: Annotated[
         bool | None,
         Field(

@@ -19,6 +19,7 @@ from infra.configuration.target_settings import KfpTarget
 from infra.errors import ConfigurationError
 from infra.package.caching import override_caching
 from infra.package.contract import DOCUMENTS, check_condition, check_parameters
+from infra.package.limits import check_storable
 from infra.package.packaging import Archive, compile_pipeline, launcher_archive
 from infra.resources.targets import loop
 
@@ -59,6 +60,8 @@ def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
     reads_content, problems = _check_mapping(where, settings.parameters, settings.when, package, settings.source.kind)
     if problem := package.unfit_for(settings.target.kind):
         problems.insert(0, f"{where}.pipeline: pipeline {settings.pipeline!r}: {problem}")
+    if isinstance(settings.target, KfpTarget):
+        problems += check_storable(where, settings.parameters, package, settings.target.database)
     bucket = settings.source.bucket if isinstance(settings.source, GcsSource) else None
     if problem := loop(bucket, settings.target.pipeline_root or package.pipeline_root):
         problems.append(f"{where}.target.pipeline_root: {problem}")

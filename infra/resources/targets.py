@@ -54,7 +54,9 @@ def grant_access(target: Target, launcher: Principal, foundation: Foundation) ->
 
 def _kfp_settings(target: KfpTarget) -> dict[str, Any]:
     known = {"kind": "kfp", "host": target.host, "experiment": target.experiment, "credentials": target.credentials}
-    return known | _given(target, "audience", "impersonate", "namespace", "service_account")
+    return known | _given(
+        target, "audience", "impersonate", "namespace", "service_account", "database", "runs_retention_days"
+    )
 
 
 def _vertex_settings(target: VertexTarget, stack: StackSettings) -> dict[str, Any]:

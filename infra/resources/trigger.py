@@ -6,16 +6,13 @@ from typing import Any
 
 import pulumi
 
+from infra.configuration.capacity import LEASE_SECONDS
 from infra.resources.check import CheckedTrigger
 from infra.resources.delivery import BACKOFF_SECONDS, Delivery
 from infra.resources.foundation import Foundation
 from infra.resources.launcher import Launcher
 from infra.resources.sources import make_source
 from infra.resources.targets import grant_access, target_settings
-
-# Longer than a launch can take, with time left for a server that is slow to start what it was asked for. After a
-# crash an event waits for this long.
-LEASE_SECONDS = 300
 
 
 class PipelineTrigger(pulumi.ComponentResource):
@@ -35,6 +32,7 @@ class PipelineTrigger(pulumi.ComponentResource):
             "content_limit": settings.content_limit,
             "ledger": foundation.ledger.name,
             "lease_seconds": LEASE_SECONDS,
+            "timeout_seconds": settings.function.timeout_seconds,
             "target": target_settings(
                 settings.target, trigger.package.pipeline_root, stack, source.settings.get("bucket")
             ),

@@ -108,6 +108,9 @@ def refusal(config: dict[str, str]) -> str:
         ({"target__namespace": "My Team"}, ".target.namespace", "is 'My Team'", "lower-case letters"),
         ({"target__pipeline_root": "runs"}, ".target.pipeline_root", "is 'runs'", "gs://BUCKET/runs"),
         ({"target__service_account": OTHER}, ".target.service_account", f"is '{OTHER}'", "a Kubernetes service"),
+        ({"target__database": "utf8"}, ".target.database", "is 'utf8'", "use 'utf8mb4'"),
+        ({"target__client_qps": 0}, ".target.client_qps", "is 0", "greater than or equal to 1"),
+        ({"target__runs_retention_days": 0}, ".target.runs_retention_days", "is 0", "greater than or equal to 1"),
         ({"target__enable_caching": "no"}, ".target.enable_caching", "is 'no'", "true or false"),
         (vertex(pipeline_root=None), ".target.pipeline_root", "is missing", "add pipeline_root"),
         (vertex(service_account=None), ".target.service_account", "is missing", "add service_account"),
@@ -237,7 +240,10 @@ def test_what_cloud_scheduler_takes_is_accepted(cron: str) -> None:
 def triggers_on(*sources: dict[str, Any]) -> dict[str, str]:
     config = dev_config()
     [trigger] = json.loads(config[TRIGGERS])
-    triggers = [{**trigger, "name": f"t{number}", "source": source} for number, source in enumerate(sources)]
+    few = {"max_instances": 1}  # an endpoint serves only so many
+    triggers = [
+        {**trigger, "name": f"t{number}", "source": source, "function": few} for number, source in enumerate(sources)
+    ]
     return {**config, TRIGGERS: json.dumps(triggers)}
 
 

@@ -98,6 +98,7 @@ def test_the_launcher_is_told_what_it_needs_in_one_readable_variable(dev: Plan, 
         "content_limit": 2**20,
         "ledger": dev.exports["ledger"],
         "lease_seconds": 300,
+        "timeout_seconds": 300,
         "target": {
             "kind": "kfp",
             "host": "https://1234abcd-dot-us-central1.pipelines.googleusercontent.com",

@@ -1,0 +1,59 @@
+"""Whether an endpoint can serve all that the triggers of a stack may ask it for at once.
+
+A KFP server creates a few workflows a second and lets everybody else wait in line. A line that is longer than the
+patience of who waits in it moves no more (docs/scale.md), so its length is bounded here: by instances, and by how
+many runs each asks for at once. Half of what the server can serve is left for others: an old and a new revision of a
+function run side by side while a change is deployed, and other stacks may share the endpoint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from function_src.launcher.pace import POSTS_AT_ONCE, Pace
+from infra.configuration import rules
+from infra.configuration.target_settings import KfpTarget
+
+if TYPE_CHECKING:
+    from infra.configuration.settings import TriggerSettings
+
+# Longer than a launch can take, with time left for a server that is slow to start what it was asked for. After a
+# crash an event waits for this long.
+LEASE_SECONDS = 300
+SHARE_OF_A_STACK = 1 / 2
+# How long who stands in between waits for the server, in seconds.
+INVERTING_PROXY = 60.0  # its agent: google/inverting-proxy, agent/agent.go; it goes on when the proxy has said 504
+LOAD_BALANCER = 30.0  # a backend service's timeoutSec, by default
+
+
+def crowded_endpoints(triggers: Sequence[TriggerSettings]) -> Iterator[str]:
+    """What is wrong, for each endpoint that is asked for more than it can serve."""
+    kfp = [(trigger.target, trigger) for trigger in triggers if isinstance(trigger.target, KfpTarget)]
+    for host, found in groupby(sorted(kfp, key=lambda pair: pair[0].host), key=lambda pair: pair[0].host):
+        pairs = list(found)
+        most = min(_most(target, trigger) for target, trigger in pairs)
+        asked = sum(_at_once(trigger) for _, trigger in pairs)
+        if asked > most:
+            names = ", ".join(trigger.name for _, trigger in pairs)
+            yield (
+                f"{names} may ask {host} for {asked} runs at once, and its server keeps up with {most} of a stack; "
+                f"let function.max_instances be {most // POSTS_AT_ONCE} in all, or, if CLIENTQPS of its ml-pipeline "
+                "was raised, set target.client_qps to that"
+            )
+
+
+def _at_once(trigger: TriggerSettings) -> int:
+    return trigger.function.max_instances * min(trigger.function.concurrency, POSTS_AT_ONCE)
+
+
+def _most(target: KfpTarget, trigger: TriggerSettings) -> int:
+    """How many may stand in line at once, for a stack, so that nobody's patience ends before it is his turn."""
+    patience = Pace(min(LEASE_SECONDS, trigger.function.timeout_seconds)).for_a_post
+    if target.access == "iap":
+        patience = min(patience, LOAD_BALANCER)
+    elif rules.is_hosted(target.host):
+        patience = INVERTING_PROXY
+    return math.floor(SHARE_OF_A_STACK * target.client_qps * patience)
