@@ -26,7 +26,21 @@ class Problem(Enum):
         "mend it, or give another file's path",
     )
     BAD_STACK = ("{FILE}: {KEY}: {PROBLEM}", "{FIX}")
-    NO_TARGET = ("stack {STACK} has no KFP endpoint to connect to: {REASON}", "name a trigger that has: {TRIGGERS}")
+    NO_TRIGGER = ("stack {STACK} has no trigger {TRIGGER}", "name one that it has: {TRIGGERS}")
+    NOT_KFP = (
+        "trigger {TRIGGER} of stack {STACK} starts its runs on {TARGET}, and at no KFP endpoint",
+        (
+            "name a trigger that has one: {TRIGGERS}; for jobs on Vertex AI see "
+            "https://console.cloud.google.com/vertex-ai/pipelines"
+        ),
+    )
+    NO_TARGET = (
+        "no trigger of stack {STACK} starts runs at a KFP endpoint",
+        (
+            "for jobs on Vertex AI see https://console.cloud.google.com/vertex-ai/pipelines, and for the event of "
+            "each pipeline-trigger launches list --stack {STACK}"
+        ),
+    )
     BAD_ARGUMENT = ("{NAME} is {VALUE}", "use {FIX}")
     MISSING = ('credentials "{WAY}" need {OPTION}', "pass it: {EXAMPLE}")
     NO_CREDENTIALS = (

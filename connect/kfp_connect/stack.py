@@ -85,19 +85,18 @@ def read_target(stack: str | os.PathLike[str], trigger: str | None) -> Block:
     path = _find_file(str(stack))
     targets = {str(each.keys.get("name")): each.block("target", "write kind: ...") for each in _read_triggers(path)}
     usable = [name for name, target in targets.items() if target.keys.get("kind") == "kfp"]
-    wanted = trigger or next(iter(usable), "")
-    if wanted in usable:
-        return targets[wanted]
-    if wanted in targets:
-        reason = f"runs of {trigger} are started on a target of kind {targets[wanted].keys.get('kind')}"
-    else:
-        reason = f"it has no trigger {trigger}" if trigger else "none of its targets is of kind kfp"
-    raise ConnectError(
-        Problem.NO_TARGET,
-        STACK=_name(path),
-        REASON=reason,
-        TRIGGERS=", ".join(usable) or "there is none",
-    )
+    stack_name, listed = _name(path), ", ".join(usable)
+    if trigger and trigger not in targets:
+        known = ", ".join(targets) or "there is none"
+        raise ConnectError(Problem.NO_TRIGGER, STACK=stack_name, TRIGGER=trigger, TRIGGERS=known)
+    if not usable:
+        raise ConnectError(Problem.NO_TARGET, STACK=stack_name)
+    wanted = trigger or usable[0]
+    if wanted not in usable:
+        kind = targets[wanted].keys.get("kind")
+        target = "Vertex AI" if kind == "vertex" else f"a target of kind {kind}"
+        raise ConnectError(Problem.NOT_KFP, STACK=stack_name, TRIGGER=wanted, TARGET=target, TRIGGERS=listed)
+    return targets[wanted]
 
 
 def _find_file(stack: str) -> Path:

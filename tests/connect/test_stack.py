@@ -52,7 +52,7 @@ def compare(path: Path) -> None:
         if expected := as_the_program_reads_it(each):
             assert find_endpoint(stack=path, trigger=each.name) == expected
         else:
-            with pytest.raises(ConnectError, match="has no KFP endpoint"):
+            with pytest.raises(ConnectError, match=r"at (a|no) KFP endpoint"):
                 find_endpoint(stack=path, trigger=each.name)
 
 
@@ -175,25 +175,37 @@ def test_a_stack_that_there_is_not_is_told_with_those_that_there_are(
         find_endpoint(stack="nope")
 
 
+def refusal(path: Path, trigger: str | None = None) -> ConnectError:
+    with pytest.raises(ConnectError) as refused:
+        find_endpoint(stack=path, trigger=trigger)
+    return refused.value
+
+
+def test_a_trigger_that_the_stack_has_not_is_told_with_those_that_it_has(tmp_path: Path) -> None:
+    refused = refusal(write(tmp_path, [trigger("a", VERTEX), trigger("b", KFP)]), "z")
+    assert refused.problem is Problem.NO_TRIGGER
+    assert str(refused) == "stack mine has no trigger z; name one that it has: a, b"
+
+
 @pytest.mark.parametrize(
-    ("wanted", "reason"),
-    [
-        ("a", "runs of a are started on a target of kind vertex"),
-        ("z", "it has no trigger z"),
-    ],
+    ("target", "named"),
+    [(VERTEX, "Vertex AI"), ({"kind": "airflow"}, "a target of kind airflow")],
+    ids=["vertex", "x"],
 )
-def test_a_trigger_without_an_endpoint_is_told_with_those_that_have_one(
-    tmp_path: Path, wanted: str, reason: str
+def test_a_trigger_without_an_endpoint_says_what_it_has_and_which_have_one(
+    tmp_path: Path, target: dict[str, str], named: str
 ) -> None:
-    path = write(tmp_path, [trigger("a", VERTEX), trigger("b", KFP), trigger("c", KFP)])
-    with pytest.raises(ConnectError) as failed:
-        find_endpoint(stack=path, trigger=wanted)
-    assert failed.value.problem is Problem.NO_TARGET
-    assert failed.value.what == f"stack mine has no KFP endpoint to connect to: {reason}"
-    assert failed.value.fix == "name a trigger that has: b, c"
+    refused = refusal(write(tmp_path, [trigger("a", target), trigger("b", KFP), trigger("c", KFP)]), "a")
+    assert refused.problem is Problem.NOT_KFP
+    assert refused.what == f"trigger a of stack mine starts its runs on {named}, and at no KFP endpoint"
+    assert refused.fix.startswith("name a trigger that has one: b, c; for jobs on Vertex AI see https://console.")
 
 
-def test_a_stack_without_any_endpoint_says_so(tmp_path: Path) -> None:
-    path = write(tmp_path, [trigger("a", VERTEX)])
-    with pytest.raises(ConnectError, match="none of its targets is of kind kfp; name a trigger that has: there is"):
-        find_endpoint(stack=path)
+@pytest.mark.parametrize("wanted", [None, "a"])
+def test_a_stack_without_any_endpoint_says_where_its_runs_are(tmp_path: Path, wanted: str | None) -> None:
+    refused = refusal(write(tmp_path, [trigger("a", VERTEX)]), wanted)
+    assert refused.problem is Problem.NO_TARGET
+    assert refused.what == "no trigger of stack mine starts runs at a KFP endpoint"
+    assert refused.fix.endswith(
+        "/vertex-ai/pipelines, and for the event of each pipeline-trigger launches list --stack mine"
+    )
