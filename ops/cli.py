@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -16,11 +15,9 @@ from ops.endpoint.cli import connect, experiments, pipelines, runs
 from ops.errors import OperationError
 from ops.iam.cli import iam
 from ops.launches.cli import launches, replay
-from ops.options import Json, OneStack, Stack, asked_for_json
+from ops.options import Json, OneStack, Stack
 from ops.printing import open_console, print_error, refuse
-
-DISTRIBUTION = "event-triggered-pipelines"
-INTERRUPTED = 130
+from ops.scripts import asked_for_json
 
 DISTRIBUTION = "event-triggered-pipelines"
 
@@ -141,11 +138,11 @@ def _deploy(verb: str, stack: str) -> None:
 
 def main() -> None:
     """Runs the command. What a person can mend is one message and no traceback; with --json it is JSON."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that nothing is left running
     as_json = asked_for_json(sys.argv[1:])
     give_up = partial(refuse, as_json=as_json)
     try:
-        status = app(standalone_mode=not as_json)  # standing alone, typer tells people itself what it cannot read
+        # Standing alone, typer tells people itself what it cannot read.
+        status = app(prog_name="pipeline-trigger", standalone_mode=not as_json)
     except ConfigurationError as error:
         give_up("configuration", str(error), 1)
     except OperationError as error:
@@ -156,6 +153,4 @@ def main() -> None:
         if as_json:
             print_error("internal", f"{type(error).__name__}: {error}", 1)
         raise
-    if status == INTERRUPTED:
-        give_up("interrupted", "it was interrupted", INTERRUPTED)
     sys.exit(status)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -21,8 +19,3 @@ Stack = Annotated[str, typer.Option(help=STACK, autocompletion=_stacks)]
 OneStack = Annotated[str | None, typer.Option(help=f"One stack alone. {STACK}", autocompletion=_stacks)]
 Trigger = Annotated[str | None, typer.Option(help="One trigger only.")]
 Json = Annotated[bool, typer.Option("--json", help="For scripts: JSON, errors too; times in UTC.")]
-
-
-def asked_for_json(arguments: Sequence[str]) -> bool:
-    """Whether a command line asks for JSON, be it one that no command can read."""
-    return "--json" in itertools.takewhile(lambda argument: argument != "--", arguments)

@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 from rich.console import Console
 from rich.markup import escape
 
+from ops.scripts import error_line
+
 MARKS = {"ok": "[green]✓[/]", "problem": "[red]✗[/]", "could not check": "[yellow]?[/]"}
 
 
@@ -33,7 +35,7 @@ def print_error(kind: str, message: str, status: int) -> None:
 
     On stdout: a script parses one stream, whatever happens, and `| jq` cannot take a failure for an empty answer.
     """
-    print_json_line({"error": {"kind": kind, "message": message, "exit_status": status}})
+    print(error_line(kind, message, status), end="", flush=True)
 
 
 def refuse(kind: str, message: str, status: int, *, as_json: bool) -> NoReturn:

@@ -27,6 +27,7 @@ from rehearsal.google.storage import Storage
 from rehearsal.kfp.proxy import IdentityAwareProxy
 from rehearsal.kfp.runs import RunBook, RunChange
 from rehearsal.kfp.server import KfpEndpoint
+from rehearsal.leash import scratch
 from rehearsal.loopback import Loopback
 from rehearsal.program import ROOT, Plan, Resource
 from rehearsal.runs import RunExecutor
@@ -188,7 +189,9 @@ class Environment:
         metadata = MetadataServer(email, self.plan.project, tokens=self.tokens, lifetime=lifetime)
         metadata_host = self.loopback.serve(metadata.app).removeprefix("http://")
 
-        source = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}-launcher-")))
+        source = Path(
+            self._exits.enter_context(tempfile.TemporaryDirectory(prefix=f"{name}-launcher-", dir=scratch()))
+        )
         unpack(self.plan.archive_of(planned), ROOT / "infra", source)
         self._say(f"Installing what the launcher of {name} requires (the first time only)")
         python = install(source, CACHE)

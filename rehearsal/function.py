@@ -19,6 +19,7 @@ from typing import Any
 
 import pulumi
 
+from rehearsal.leash import leashed
 from rehearsal.loopback import HOST
 
 LISTENING = re.compile(r"Listening at: (http://\S+)")
@@ -75,12 +76,13 @@ class Function:
         environment: Mapping[str, str],
         on_log: Callable[[dict[str, Any]], None],
     ) -> None:
-        command = [str(python), "-m", "functions_framework", "--target", "launch", "--host", HOST, "--port", "0"]
+        serve = ("-m", "functions_framework", "--target", "launch", "--host", HOST, "--port", "0")
+        command, on_leash = leashed(python, *serve)
         self._on_log = on_log
         self._errors: deque[str] = deque(maxlen=LINES_KEPT)
         self._listening = threading.Event()
         self.url = ""
-        # Its own process group, so that stopping it stops its workers; nothing of our own environment but the path.
+        # Nothing of our own environment but the path.
         self._process = subprocess.Popen(
             command,
             cwd=source,
@@ -88,7 +90,7 @@ class Function:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,
+            **on_leash,
         )
         self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read_logs, self._read_errors)]
         for reader in self._readers:
@@ -104,7 +106,7 @@ class Function:
 
     @property
     def pid(self) -> int:
-        """The server's process, which is also its process group."""
+        """The process group of the server and its workers."""
         return self._process.pid
 
     def stop(self) -> None:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from rehearsal.leash import leashed, scratch
+
 PROGRAM = "rehearsal.run_package"
 ROOT = Path(__file__).resolve().parent.parent
 MAX_REPORT_BYTES = 32 * 1024 * 1024
@@ -60,10 +62,11 @@ class RunExecutor:
         Cancelling this kills the process and all that it started; either way nothing of the run stays on the disk.
         """
         # A process that was just killed may still be letting go of its files when they are removed.
-        directory = tempfile.TemporaryDirectory(prefix="kfp-run-", ignore_cleanup_errors=True)
+        directory = tempfile.TemporaryDirectory(prefix="kfp-run-", dir=scratch(), ignore_cleanup_errors=True)
+        command, on_leash = leashed(sys.executable, "-m", PROGRAM)
         with directory as place, tempfile.TemporaryFile() as stderr:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", PROGRAM),
+                *command,
                 # From here the program is found without being installed; it goes to the run's directory by itself. A
                 # PYTHONPATH would do too, but would reach the components.
                 cwd=ROOT,
@@ -71,7 +74,7 @@ class RunExecutor:
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=stderr,
-                start_new_session=True,
+                **on_leash,
                 limit=MAX_REPORT_BYTES,
             )
             try:

@@ -187,4 +187,4 @@ def test_modules_stay_small_enough_to_read() -> None:
 
 def test_the_command_is_installed_under_its_name() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["scripts"] == {"pipeline-trigger": "ops.cli:main"}
+    assert project["scripts"] == {"pipeline-trigger": "ops.__main__:main"}

@@ -22,6 +22,7 @@ from rehearsal.google.pubsub import PubSub, Subscription
 from rehearsal.google.storage import Storage
 from rehearsal.kfp.runs import RunBook
 from rehearsal.kfp.server import KfpEndpoint
+from rehearsal.leash import scratch
 from rehearsal.loopback import Loopback
 from rehearsal.program import ROOT, Plan
 from rehearsal.vertex import VertexEndpoint
@@ -121,7 +122,7 @@ class World:
         self.pubsub.subscribe(self._subscription)
 
     def _start_fleet(self) -> None:
-        source = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="chaos-launcher-")))
+        source = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="chaos-launcher-", dir=scratch())))
         unpack(self._plan.archive_of(self._function), ROOT / "infra", source)
         self._say("Installing what the launcher requires (the first time only)")
         python = install(source, CACHE)

@@ -25,6 +25,7 @@ import requests
 
 from rehearsal.environment import Environment
 from rehearsal.google.pubsub import Message
+from rehearsal.leash import leashed
 from rehearsal.loopback import HOST
 from rehearsal.program import Plan, Resource
 from tests.end_to_end.conftest import PATIENCE, Stage
@@ -63,12 +64,13 @@ class Emulator:
     def __enter__(self) -> Emulator:
         port = free_port()
         self._url = f"http://{HOST}:{port}/v1/"
+        command, on_leash = leashed(str(EMULATOR), f"--host={HOST}", f"--port={port}")
         self._process = subprocess.Popen(
-            [str(EMULATOR), f"--host={HOST}", f"--port={port}"],
+            command,
+            **on_leash,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
         )
         try:
             self._await_start()

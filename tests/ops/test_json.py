@@ -20,7 +20,7 @@ from ops import cli
 from ops.doctor import diagnosis
 from ops.errors import OperationError
 from ops.iam import document
-from ops.options import asked_for_json
+from ops.scripts import asked_for_json
 from ops.rehearse import chaos, rehearse
 from rehearsal.chaos.chaos import Report, Verdict
 from rehearsal.kfp.server import KfpEndpoint
@@ -196,17 +196,6 @@ def test_what_keeps_a_command_from_its_work_is_an_error_in_json(path: str, answe
 def test_a_command_that_there_is_not_is_an_error_in_json(answer: Answer) -> None:
     assert answer("nope")[0] == 2
     assert reason(answer("runs", "nope")[1])["message"] == "No such command 'nope'."
-
-
-def test_an_interrupted_command_says_so_in_json(answer: Answer, world: World) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    world.replace(document, "check", interrupt)
-    assert answer("iam", "check") == (
-        130,
-        {"error": {"kind": "interrupted", "message": "it was interrupted", "exit_status": 130}},
-    )
 
 
 def test_a_defect_of_ours_is_an_error_in_json_and_a_traceback(

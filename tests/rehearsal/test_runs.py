@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from rehearsal.kfp.runs import RunChange
 from rehearsal.kfp.server import KfpEndpoint
+from rehearsal.leash import scratch
 from rehearsal.loopback import HOST, Loopback
 from rehearsal.runs import RunExecutor
 
@@ -123,8 +124,9 @@ async def serve_object(request: Request) -> Response:
 
 
 @pytest.fixture
-def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where we are, and where temporary files go, of this process and of those that it starts."""
+    scratch()  # made once for all tests, and not there
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -132,7 +134,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def endpoint(loopback: Loopback, scratch: Path) -> KfpEndpoint:
+def endpoint(loopback: Loopback, elsewhere: Path) -> KfpEndpoint:
     storage = loopback.serve(Starlette(routes=[Route("/{path:path}", serve_object)]))
     return KfpEndpoint({TOKEN: "tester"}.get, RunExecutor(storage))
 
@@ -224,16 +226,17 @@ def test_a_package_that_kfp_cannot_load_fails_the_run_with_the_reason(
 
 
 def test_terminating_a_run_leaves_no_process_and_no_file(
-    loopback: Loopback, endpoint: KfpEndpoint, host: str, scratch: Path
+    loopback: Loopback, endpoint: KfpEndpoint, host: str, elsewhere: Path
 ) -> None:
     run_id, connection = launch_and_hold(host)
-    assert list(scratch.glob("kfp-run-*"))
+    assert list(scratch().glob("kfp-run-*"))
     kfp.Client(host=host, existing_token=TOKEN).terminate_run(run_id)
     with connection:
         assert connection.recv(1) == b""
     run = loopback.run(endpoint.finished(run_id))
     assert [status["state"] for status in run["state_history"]] == ["PENDING", "RUNNING", "CANCELED"]
-    assert list(scratch.iterdir()) == []
+    assert list(elsewhere.iterdir()) == []
+    assert list(scratch().iterdir()) == []
 
 
 def test_a_run_does_not_outlive_the_rehearsal() -> None:

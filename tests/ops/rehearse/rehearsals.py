@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+from rehearsal.leash import leashed
 from rehearsal.program import ROOT
 
 COMMAND = [sys.executable, "-m", "ops", "rehearse"]
@@ -14,7 +15,8 @@ REPLAYED = "✓ launched"  # the last step, of the first trigger
 
 
 def rehearse(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    command, on_leash = leashed(*COMMAND, *arguments)
+    return subprocess.run(command, **on_leash, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def outcomes(done: subprocess.CompletedProcess[str]) -> list[str]:

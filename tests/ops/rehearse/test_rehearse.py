@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 from pathlib import Path
@@ -15,6 +16,8 @@ from rehearsal.runs import RunExecutor
 from tests.ops.rehearse.picture import PICTURE, WIDTH, lines, shown, text_of
 from tests.ops.rehearse.rehearsals import COMMAND, REPLAYED, STORY, outcomes, rehearse
 from tests.plans import DEV
+
+PATIENCE_SECONDS = 60
 
 
 @pytest.fixture(scope="module")
@@ -129,37 +132,31 @@ def test_a_refused_configuration_is_shown_as_it_is(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks processes up in /proc")
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_it_leaves_nothing_running(stop: signal.Signals) -> None:
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="looks processes up in /proc and waits for them by pidfd")
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_however_it_ends_nothing_is_left_running_or_lying_about(end: signal.Signals, tmp_path: Path) -> None:
     rehearsal = subprocess.Popen(
         [*COMMAND, "--stack", str(DEV)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "COLUMNS": "200"},
+        env={**os.environ, "COLUMNS": "200", "TMPDIR": str(tmp_path)},
     )
     assert rehearsal.stdout
-    for line in rehearsal.stdout:
-        if "task receive:" in line:
-            break
-    started = descendants(rehearsal.pid)
-    assert len(started) >= 3, "the function's server, its worker and the run"
-    rehearsal.send_signal(stop)
-    rest = rehearsal.stdout.read()
+    assert any("task receive:" in line for line in rehearsal.stdout)
+    started = [os.pidfd_open(pid) for pid in descendants(rehearsal.pid)]
+    assert len(started) >= 5, "the function's server and its worker, the run, and the leashes of both"
+    assert list(tmp_path.glob("*/kfp-run-*"))
+    rehearsal.send_signal(end)
+    rest = rehearsal.stdout.read()  # until the temporary files are removed
     rehearsal.stdout.close()
-    assert rehearsal.wait() == 130
+    assert rehearsal.wait() == -end
     assert "Traceback" not in rest
-    assert not [pid for pid in started if is_running(pid)]
-
-
-def is_running(pid: int) -> bool:
-    """Not one that has ended and that nobody has asked how."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
+    assert list(tmp_path.iterdir()) == []
+    for process in started:
+        assert select.select([process], [], [], PATIENCE_SECONDS)[0], "a process outlived the rehearsal"
+        os.close(process)
 
 
 def descendants(pid: int) -> list[int]:
