@@ -22,7 +22,7 @@ from urllib.parse import quote
 import requests
 from google.protobuf import json_format
 from kfp import local
-from kfp.local import importer_handler, pipeline_orchestrator, status
+from kfp.local import importer_handler, pipeline_orchestrator, status, subprocess_task_handler
 from kfp.local.orchestrator import task_executor
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 
@@ -44,6 +44,7 @@ def main() -> None:
 
     with contextlib.redirect_stdout(io.StringIO()) as log:
         report_tasks(report, log)
+        leave_commands_alone()
         if storage := os.environ.get("STORAGE_EMULATOR_HOST"):
             import_from(storage)
         local.init(local.SubprocessRunner(use_venv=False), pipeline_root=request["directory"], raise_on_error=True)
@@ -74,6 +75,15 @@ def report_tasks(report: Report, log: io.StringIO) -> None:
         return outputs, state
 
     task_executor.execute_single_task = reporting
+
+
+def leave_commands_alone() -> None:
+    """Keeps kfp.local from writing its interpreter's path for each ``python3`` of a component's command.
+
+    It does so unquoted, in a script of the shell and in the values of parameters alike. The ``python3`` that the PATH
+    leads to is this one.
+    """
+    subprocess_task_handler.replace_python_executable = lambda command, _: command
 
 
 def import_from(storage: str) -> None:

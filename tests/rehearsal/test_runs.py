@@ -174,12 +174,25 @@ def test_each_turn_of_a_loop_shows_its_own_outputs(loopback: Loopback, endpoint:
     assert turns == {"0/receive": {"Output": "x 1.0"}, "1/receive": {"Output": "xx 1.0"}}
 
 
-def test_a_component_installs_with_the_pip_of_the_rehearsals_own_environment(
-    loopback: Loopback, endpoint: KfpEndpoint, host: str
+@pytest.mark.parametrize("program", ["pip", "python3"])  # kfp.local writes another path for the latter, everywhere
+def test_a_component_runs_and_installs_in_the_rehearsals_own_environment(
+    program: str, loopback: Loopback, endpoint: KfpEndpoint, host: str
 ) -> None:
-    run_id = launch(host, locating, program="pip")
+    run_id = launch(host, locating, program=program)
     loopback.run(endpoint.finished(run_id))
-    assert endpoint.outputs(run_id) == {"locate": {"Output": str(Path(sys.executable).parent / "pip")}}
+    assert endpoint.outputs(run_id) == {"locate": {"Output": str(Path(sys.executable).parent / program)}}
+
+
+def test_a_component_runs_whatever_the_path_of_the_checkout_looks_like(
+    loopback: Loopback, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = elsewhere / "it's \"Jürgens\" $HOME"
+    environment.symlink_to(sys.prefix)
+    monkeypatch.setattr(sys, "executable", str(environment / "bin" / "python"))
+    endpoint = KfpEndpoint({TOKEN: "tester"}.get, RunExecutor())
+    run_id = launch(loopback.serve(endpoint.app), locating, program="python3")
+    loopback.run(endpoint.finished(run_id))
+    assert endpoint.outputs(run_id) == {"locate": {"Output": str(environment / "bin" / "python3")}}
 
 
 def test_a_failed_run_names_the_task_and_shows_the_exception(
