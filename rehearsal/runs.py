@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from rehearsal.failures import summarise
 from rehearsal.leash import leashed, scratch
 
 PROGRAM = "rehearsal.run_package"
 ROOT = Path(__file__).resolve().parent.parent
 MAX_REPORT_BYTES = 32 * 1024 * 1024
-TAIL_LINES = 20
 INHERITED = re.compile(r"PIP_\w+|LANG|LC_\w+|TZ|SSL_CERT_\w+|REQUESTS_CA_BUNDLE")
 
 Outputs = dict[str, Any]
@@ -30,7 +30,7 @@ Outputs = dict[str, Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended: SUCCEEDED or FAILED. ``log`` is the whole log of what failed, ``error`` its tail."""
+    """How an execution ended: SUCCEEDED or FAILED. ``log`` is all that the failed task logged, ``error`` the gist."""
 
     state: str
     error: str = ""
@@ -100,11 +100,7 @@ async def _outcome(process: Process, stderr: IO[bytes], on_task: Callable[[str, 
         return Outcome("SUCCEEDED")
     if failures:
         task, log = failures[0]["task"], failures[0]["log"]
-        return Outcome("FAILED", f"Task {task} failed:\n{_tail(log)}", log)
+        return Outcome("FAILED", f"Task {task} failed: {summarise(log) or 'it printed nothing'}", log)
     stderr.seek(0)
     log = stderr.read().decode(errors="replace")
-    return Outcome("FAILED", f"The run failed outside its tasks (exit code {code}):\n{_tail(log)}", log)
-
-
-def _tail(log: str) -> str:
-    return "\n".join(log.splitlines()[-TAIL_LINES:])
+    return Outcome("FAILED", f"The run failed outside its tasks (exit code {code}): {summarise(log)}", log)

@@ -186,7 +186,7 @@ def test_a_component_runs_and_installs_in_the_rehearsals_own_environment(
 def test_a_component_runs_whatever_the_path_of_the_checkout_looks_like(
     loopback: Loopback, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = elsewhere / "it's \"Jürgens\" $HOME"
+    environment = elsewhere / 'it\'s "Jürgens" $HOME'
     environment.symlink_to(sys.prefix)
     monkeypatch.setattr(sys, "executable", str(environment / "bin" / "python"))
     endpoint = KfpEndpoint({TOKEN: "tester"}.get, RunExecutor())
@@ -201,8 +201,11 @@ def test_a_failed_run_names_the_task_and_shows_the_exception(
     run_id = launch(host, failing, text="this")
     run = loopback.run(endpoint.finished(run_id))
     assert run["state"] == "FAILED"
-    assert run["error"]["message"].startswith("Task fail failed:\n")
-    assert "ValueError: cannot use this, None" in run["error"]["message"]
+    assert run["error"]["message"] == (
+        "Task fail failed: ValueError: cannot use this, None\n"
+        '  File "ephemeral_component.py", line 8, in fail\n'
+        '    raise ValueError(f"cannot use {text}")'
+    )
     assert endpoint.outputs(run_id) == {"remark": {"Output": "this, None"}}
     log = requests.get(f"{host}/rehearsal/runs/{run_id}/log", timeout=10).text
     assert 'raise ValueError(f"cannot use {text}")' in log
@@ -224,8 +227,9 @@ def test_an_importer_of_an_object_that_is_not_there_fails_the_run_and_says_so(
 ) -> None:
     run = loopback.run(endpoint.finished(launch(host, importing, uri="gs://trigger/absent.csv")))
     assert run["state"] == "FAILED"
-    assert run["error"]["message"].startswith("Task importer failed:\n")
-    assert "cannot import gs://trigger/absent.csv" in run["error"]["message"]
+    assert run["error"]["message"].startswith(
+        "Task importer failed: FileNotFoundError: cannot import gs://trigger/absent.csv"
+    )
     assert "404 Not Found" in run["error"]["message"]
 
 
