@@ -19,6 +19,8 @@ from typing import Any
 
 import pulumi
 
+from rehearsal.installing import InstallError
+from rehearsal.installing import install as make_environment
 from rehearsal.leash import leashed
 from rehearsal.loopback import HOST
 
@@ -46,22 +48,25 @@ def install(source: Path, cache: Path) -> Path:
     """Makes a virtual environment of the archive's requirements.txt and of nothing else; returns its python.
 
     It is kept in ``cache`` under the hash of the requirements, and made anew when they change. Of several that need
-    it at once, one makes it.
+    it at once, one makes it. Once it is there nothing is written: a checkout may be read-only.
 
     Raises:
-        FunctionError: pip cannot install them.
+        FunctionError: they cannot be installed.
     """
     requirements = source / "requirements.txt"
     digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
     environment = cache / f"function-{digest}"
     python, complete = environment / "bin" / "python", environment / "complete"
+    if complete.exists():
+        return python
     cache.mkdir(exist_ok=True)
     with (cache / "function.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not complete.exists():
-            _run(sys.executable, "-m", "venv", "--clear", str(environment))
-            pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-            _run(*pip, "-r", str(requirements))
+            try:
+                make_environment(environment, requirements, anew=True)
+            except InstallError as error:
+                raise FunctionError(f"what the launcher requires is not installed: {error}") from None
             complete.touch()
     return python
 
@@ -138,9 +143,3 @@ class Function:
                 self.url = found[1]
                 self._listening.set()
         self._listening.set()
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise FunctionError(f"{' '.join(command)} failed:\n{done.stderr or done.stdout}")
