@@ -5,8 +5,23 @@ FILE ?=
 EVENTS ?= 2000
 SEED ?= 1
 
+# For `verify`, which looks at every stack unless one is given.
+ONE_STACK := $(if $(filter file,$(origin STACK)),,--stack="$$STACK")
+
+# What a person gives reaches a command in its environment, as it was typed. Within the text of a recipe make and the
+# shell would evaluate it: a file may be called `date`, $(HOME) or "a b".
+override PYTHON := $(value PYTHON)
+override STACK := $(value STACK)
+override FILE := $(value FILE)
+override EVENTS := $(value EVENTS)
+override SEED := $(value SEED)
+export PYTHON STACK FILE EVENTS SEED
+
 VENV := .venv
 BIN := $(VENV)/bin
+# `exec` leaves no shell between make and the command: a signal to make reaches it. By its module, not by a script of
+# pip's: those name their interpreter by its path, and not every path can stand there.
+COMMAND := exec $(BIN)/python -m ops
 READY := $(VENV)/ready
 LOCK := .cache/lock
 PACK := policy/.venv
@@ -23,48 +38,48 @@ help: ## List the verbs
 install: $(READY) ## Install everything into .venv
 
 rehearse: $(READY) ## Stand the environment up on this machine and watch an event start a run [STACK=dev FILE=...]
-	@$(BIN)/pipeline-trigger rehearse --stack "$(STACK)" $(if $(FILE),--file "$(FILE)")
+	@$(COMMAND) rehearse --stack="$$STACK" $${FILE:+"--file=$$FILE"}
 
 chaos: $(READY) ## Send events through the launcher while all goes wrong, and count [STACK=dev EVENTS=2000 SEED=1]
-	@$(BIN)/pipeline-trigger chaos --stack "$(STACK)" --events "$(EVENTS)" --seed "$(SEED)"
+	@$(COMMAND) chaos --stack="$$STACK" --events="$$EVENTS" --seed="$$SEED"
 
 test: check $(PACK_READY) ## Check style and types, and run every test
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
-	$(PACK)/bin/python -m pytest policy/tests
+	exec $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	exec $(PACK)/bin/python -m pytest policy/tests
 
 check: $(READY)
-	$(BIN)/ruff check . $(SAMPLES)
-	$(BIN)/ruff format --check . $(SAMPLES)
-	$(BIN)/mypy connect infra ops policy rehearsal tests $(SAMPLES)
-	cd function_src && ../$(BIN)/mypy --config-file ../pyproject.toml main.py
+	exec $(BIN)/ruff check . $(SAMPLES)
+	exec $(BIN)/ruff format --check . $(SAMPLES)
+	exec $(BIN)/python -m mypy connect infra ops policy rehearsal tests $(SAMPLES)
+	cd function_src && exec ../$(BIN)/python -m mypy --config-file ../pyproject.toml main.py
 
 verify: $(READY) ## Look at what is yours: stack files, their pipelines and mappings, rules, iam/ [STACK=, or all]
-	@$(BIN)/pipeline-trigger verify $(if $(filter file,$(origin STACK)),,--stack "$(STACK)")
+	@$(COMMAND) verify $(ONE_STACK)
 
 policy: $(READY) $(PACK_READY) ## Install what `pulumi preview --policy-pack policy` needs
 
 up: $(READY) ## Stand the environment up on Google Cloud [STACK=dev]
-	@$(BIN)/pipeline-trigger up --stack "$(STACK)"
+	@$(COMMAND) up --stack="$$STACK"
 
 preview: $(READY) ## Show what `make up` would change [STACK=dev]
-	@$(BIN)/pipeline-trigger preview --stack "$(STACK)"
+	@$(COMMAND) preview --stack="$$STACK"
 
 destroy: $(READY) ## Take the environment down [STACK=dev]
-	@$(BIN)/pipeline-trigger destroy --stack "$(STACK)"
+	@$(COMMAND) destroy --stack="$$STACK"
 
 golden: $(READY) ## Write plans of the product's stacks, tables of keys and their schema anew, after a change that means it
-	@$(BIN)/python -m tests.plans
-	@$(BIN)/python -m tests.ops.iam.previews
-	@$(BIN)/python -m ops.reference
+	@exec $(BIN)/python -m tests.plans
+	@exec $(BIN)/python -m tests.ops.iam.previews
+	@exec $(BIN)/python -m ops.reference
 
 picture: $(READY) ## Draw the README's picture of a rehearsal anew
-	@$(BIN)/python -m tests.ops.rehearse.picture
+	@exec $(BIN)/python -m tests.ops.rehearse.picture
 
 iam: $(READY) ## Write iam/ anew: the permissions that stacks give, and those that deploying them takes
-	@$(BIN)/pipeline-trigger iam update
+	@$(COMMAND) iam update
 
 lock: ## Compile the requirements.in files into pinned requirements with hashes
-	@test -x $(LOCK)/bin/uv || ($(PYTHON) -m venv $(LOCK) && $(LOCK)/bin/pip install --quiet uv)
+	@test -x $(LOCK)/bin/uv || ("$$PYTHON" -m venv $(LOCK) && $(LOCK)/bin/python -m pip install --quiet uv)
 	@for name in infra/requirements function_src/requirements policy/requirements policy/requirements-dev \
 	    requirements-dev; do \
 	  $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -74,17 +89,22 @@ lock: ## Compile the requirements.in files into pinned requirements with hashes
 clean: ## Remove everything that was installed or cached
 	rm -rf $(VENV) $(PACK) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info connect/build connect/*.egg-info
 
+# Fails unless PYTHON is one that can install: older ones could not even read the program that says what is missing.
+NEW_ENOUGH := import sys; print(sys.version_info >= (3, 11) or "Python %d.%d" % sys.version_info[:2])
+define CHECK_PYTHON
+@found=$$("$$PYTHON" -c '$(NEW_ENOUGH)' 2>/dev/null); test "$$found" = True || { printf >&2 '%s\n' \
+  "error: PYTHON=$$PYTHON is $${found:-no Python that runs here}; Python 3.11 or newer is needed: make PYTHON=python3.12"; \
+  exit 1; }
+endef
+
 $(READY): requirements-dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  (echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12" && exit 1)
+	$(CHECK_PYTHON)
 	@echo "Installing into $(VENV) (about a minute, the first time only)"
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@exec "$$PYTHON" -m rehearsal.installing $(VENV) requirements-dev.txt .
 	@touch $@
 
 $(PACK_READY): policy/requirements-dev.txt
+	$(CHECK_PYTHON)
 	@echo "Installing the policy pack's environment into $(PACK)"
-	@$(PYTHON) -m venv $(PACK)
-	@$(PACK)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r policy/requirements-dev.txt
+	@exec "$$PYTHON" -m rehearsal.installing $(PACK) policy/requirements-dev.txt
 	@touch $@

@@ -1,4 +1,4 @@
-"""What scripts are told, in modules that are there before the others: a command may have to end while it imports them."""
+"""What scripts are told. Apart, because a command may have to say it before the rest of its modules are imported."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from ops import cli
 from ops.doctor import diagnosis
 from ops.errors import OperationError
 from ops.iam import document
-from ops.scripts import asked_for_json
 from ops.rehearse import chaos, rehearse
+from ops.scripts import asked_for_json
 from rehearsal.chaos.chaos import Report, Verdict
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.program import ROOT

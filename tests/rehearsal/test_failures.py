@@ -53,7 +53,7 @@ def log(printed: str) -> str:
             f"ValueError: no such thing\n{SHOWN}reading 0\nreading 1",
         ),
         (
-            f"{OF_THE_EXECUTOR}{OWN}KeyError: 'a'\n\nDuring handling of it:\n\n{OF_THE_EXECUTOR}{OWN}RuntimeError: b\n",
+            f"{OF_THE_EXECUTOR}{OWN}KeyError: 'a'\n\nWhile handling:\n\n{OF_THE_EXECUTOR}{OWN}RuntimeError: b\n",
             f"RuntimeError: b\n{SHOWN}",
         ),
         (
