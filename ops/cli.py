@@ -12,7 +12,7 @@ import typer
 
 from infra.errors import ConfigurationError
 from ops.endpoint.cli import connect, experiments, pipelines, runs
-from ops.errors import OperationError
+from ops.errors import OperationError, explain_os_error
 from ops.iam.cli import iam
 from ops.launches.cli import launches, replay
 from ops.options import Json, OneStack, Stack
@@ -150,6 +150,8 @@ def main() -> None:
     except typer.TyperException as error:
         give_up("usage", error.format_message(), error.exit_code)
     except Exception as error:
+        if isinstance(error, OSError) and (explanation := explain_os_error(error)):
+            give_up("operation", explanation, 1)
         if as_json:
             print_error("internal", f"{type(error).__name__}: {error}", 1)
         raise

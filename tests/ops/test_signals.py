@@ -11,8 +11,10 @@ import sys
 import pytest
 
 from rehearsal.program import ROOT
+from tests.plans import DEV
 
 PATIENCE_SECONDS = 60
+REHEARSE = ["rehearse", "--stack", str(DEV)]
 SHOW_CURSOR = b"\x1b[?25h"
 HIDE_CURSOR = b"\x1b[?25l"
 
@@ -20,11 +22,11 @@ HIDE_CURSOR = b"\x1b[?25l"
 @pytest.mark.parametrize(
     ("arguments", "module"),
     [
-        (["rehearse"], "typer"),
-        (["rehearse"], "kfp.compiler"),
-        (["rehearse"], "grpc"),
-        (["rehearse"], "infra.resources.trigger"),  # the program is being evaluated
-        (["chaos"], "rehearsal.chaos.world"),
+        (REHEARSE, "typer"),
+        (REHEARSE, "kfp.compiler"),
+        (REHEARSE, "grpc"),
+        (REHEARSE, "infra.resources.trigger"),  # the program is being evaluated
+        (["chaos", "--stack", str(DEV)], "rehearsal.chaos.world"),
         (["iam", "show"], "ops.iam.manifest"),
     ],
 )
@@ -41,7 +43,7 @@ def test_ctrl_c_while_modules_are_imported_is_no_traceback(arguments: list[str],
 
 
 def test_a_script_is_told_in_json_that_its_command_was_ended() -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "ops", "rehearse", "--json"]
+    command = [sys.executable, "-X", "importtime", "-m", "ops", *REHEARSE, "--json"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stderr
@@ -90,7 +92,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 def test_the_cursor_that_a_progress_display_hid_is_shown_again() -> None:
     terminal, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "ops", "rehearse"], cwd=ROOT, stdout=theirs, stderr=theirs
+        [sys.executable, "-m", "ops", *REHEARSE], cwd=ROOT, stdout=theirs, stderr=theirs
     ) as process:
         os.close(theirs)
         said = b""
