@@ -6,6 +6,8 @@ once for the CLI, once for the login, once for the credentials and once for the 
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 
 from infra.configuration.stack_file import find_stack
@@ -19,7 +21,7 @@ ARGUMENTS = {"up": (), "preview": (), "destroy": ("--run-program",)}
 
 
 def run_pulumi(verb: str, stack: str) -> int:
-    """Runs `pulumi up`, `preview` or `destroy` and returns its exit status.
+    """Becomes `pulumi up`, `preview` or `destroy`; returns an exit status if there is no stack to do it to.
 
     Raises:
         OperationError: something is missing; the message lists all of it.
@@ -39,6 +41,7 @@ def run_pulumi(verb: str, stack: str) -> int:
     selected = subprocess.run(["pulumi", "stack", "select", name, *create], cwd=ROOT, check=False)
     if selected.returncode:
         return selected.returncode
-    return subprocess.run(
-        ["pulumi", verb, "--stack", name, *file, *ARGUMENTS[verb]], cwd=ROOT, check=False
-    ).returncode
+    # In place of this process: the CLI has its own way to end, and a Ctrl-C waits for what is being made.
+    os.chdir(ROOT)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and what it starts would too
+    return os.execvp("pulumi", ["pulumi", verb, "--stack", name, *file, *ARGUMENTS[verb]])

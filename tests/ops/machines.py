@@ -7,12 +7,12 @@ FAKE_CLI = """#!/bin/sh
 case "$1" in
   version) echo v{version} ;;
   whoami) {whoami} ;;
-  *) echo "$PWD: pulumi $*" >> {log} ;;
+  *) echo "$PWD: pulumi $*" >> "{log}"; {then} ;;
 esac
 """
 
 
-def install_cli(machine: Path, log: Path, version: str = "3.272.0", whoami: str = "echo me") -> None:
+def install_cli(machine: Path, log: Path, version: str = "3.272.0", whoami: str = "echo me", then: str = ":") -> None:
     program = machine / "pulumi"
-    program.write_text(FAKE_CLI.format(version=version, whoami=whoami, log=log))
+    program.write_text(FAKE_CLI.format(version=version, whoami=whoami, log=log, then=then))
     program.chmod(program.stat().st_mode | stat.S_IXUSR)

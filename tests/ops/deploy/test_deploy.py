@@ -1,5 +1,9 @@
 """`make up` says what is missing and the command that mends it, and else runs the Pulumi CLI."""
 
+import os
+import signal
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +15,17 @@ from ops.errors import OperationError
 from rehearsal.program import ROOT, read_stack
 from tests.ops.machines import install_cli
 from tests.plans import DEV, STACKS
+
+
+@pytest.fixture
+def executes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would take this process's place is run beside it."""
+
+    def run(_program: str, command: list[str]) -> int:
+        return subprocess.run(command, check=False).returncode
+
+    monkeypatch.chdir(ROOT)  # and back again
+    monkeypatch.setattr(os, "execvp", run)
 
 
 def missing(stack: str) -> str:
@@ -61,6 +76,7 @@ def test_a_credentials_file_that_is_not_there_is_named(
     assert "/nowhere.json was not found" in missing(mine)
 
 
+@pytest.mark.usefixtures("executes")
 def test_a_destroy_asks_only_for_what_it_needs(machine: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sample project, or a pipeline that no longer compiles, must not keep anybody from taking a stack down."""
     install_cli(machine, log)
@@ -73,6 +89,7 @@ def test_a_destroy_asks_only_for_what_it_needs(machine: Path, log: Path, monkeyp
     ]
 
 
+@pytest.mark.usefixtures("executes")
 @pytest.mark.parametrize("verb", ["up", "preview"])
 def test_with_everything_there_the_cli_runs_in_the_project(
     machine: Path, mine: str, log: Path, verb: str, monkeypatch: pytest.MonkeyPatch
@@ -84,3 +101,20 @@ def test_with_everything_there_the_cli_runs_in_the_project(
         f"{ROOT}: pulumi stack select mine --create",
         f"{ROOT}: pulumi {verb} --stack mine --config-file {mine}",
     ]
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_the_cli_ends_an_update_in_its_own_way(
+    machine: Path, mine: str, log: Path, monkeypatch: pytest.MonkeyPatch, end: signal.Signals
+) -> None:
+    """It finishes what it is making and writes down the state: killed, it would leave resources that nobody knows."""
+    cancels = "trap 'echo cancelled; exit 255' INT TERM; echo updating; for i in $(seq 900); do sleep 0.1; done"
+    install_cli(machine, log, then=f'[ "$1" = up ] || exit 0; {cancels}')
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
+    command = [sys.executable, "-m", "ops", "up", "--stack", mine]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "updating\n"
+        process.send_signal(end)
+        assert process.stdout.read() == "cancelled\n"
+    assert process.returncode == 255
