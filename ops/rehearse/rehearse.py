@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from ops.errors import OperationError
+from ops.rehearse.files import samples_of
 from ops.rehearse.story import Story
 from ops.rehearse.telling import Step, Teller
-from rehearsal.environment import Environment, RunningTrigger
+from rehearsal.environment import Environment
 from rehearsal.function import FunctionError
-from rehearsal.program import ROOT, evaluate, read_stack
+from rehearsal.program import evaluate, read_stack
 
 
 def rehearse_stack(stack: str, file: Path | None, teller: Teller) -> int:
@@ -18,26 +20,23 @@ def rehearse_stack(stack: str, file: Path | None, teller: Teller) -> int:
 
     Raises:
         ConfigurationError: the program refuses the stack's configuration.
-        OperationError: the file is missing, or the environment does not stand up.
+        OperationError: a sample is missing or nobody's, or the environment does not stand up.
     """
-    name, config = read_stack(stack)
-    file = file or _samples_of(name)
-    if file and not file.exists():
-        raise OperationError(f"there is no file {file}; give the path of a local file")
     try:
         with contextlib.ExitStack() as running:
             with teller.progress.status("Evaluating the program") as status:
-                plan = evaluate(name, config)
+                plan = evaluate(*read_stack(stack))
+                samples = samples_of(plan, file)
                 environment = running.enter_context(Environment(plan, say=status.update))
-            return _tell(environment, stack, file, teller)
+            return _tell(environment, stack, samples, teller)
     except FunctionError as error:
         raise OperationError(str(error)) from None
 
 
-def _tell(environment: Environment, stack: str, file: Path | None, teller: Teller) -> int:
+def _tell(environment: Environment, stack: str, samples: Mapping[str, Path], teller: Teller) -> int:
     told: dict[str, list[Step]] = {}
     for trigger in environment.triggers:
-        sample = _sample(trigger, file)
+        sample = samples.get(trigger.name)
         if trigger.reads_content and not sample:
             raise OperationError(
                 f"trigger {trigger.name} reads what stands in its files; give one: "
@@ -51,16 +50,3 @@ def _tell(environment: Environment, stack: str, file: Path | None, teller: Telle
     as_expected = all(step.as_expected for steps in told.values() for step in steps)
     teller.end(as_expected=as_expected)
     return 0 if as_expected else 1
-
-
-def _samples_of(name: str) -> Path | None:
-    """The directory of the samples for a stack of that name, `examples/prod`, if there is one."""
-    samples = ROOT / "examples" / name
-    return samples if samples.is_dir() else None
-
-
-def _sample(trigger: RunningTrigger, file: Path | None) -> Path | None:
-    """The file for a trigger: of a directory, the one that is called like it."""
-    if file and file.is_dir():
-        return next((found for found in sorted(file.glob(f"{trigger.name}.*")) if found.is_file()), None)
-    return file

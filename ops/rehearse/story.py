@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import queue
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeGuard, TypeVar
 
 from ops.errors import OperationError
 from ops.launches.rehearsed import replay_dead_letter
+from ops.rehearse.files import named_beside
 from ops.rehearse.occasions import occasion
 from ops.rehearse.telling import Step, Teller
 from rehearsal.environment import Environment, Happening, LogLine, RunningTrigger
@@ -23,7 +23,6 @@ SECONDS_OF_SILENCE = 300  # a component may install packages first
 PATIENCE = 12  # deliveries of one event that end in `retry`
 LOGGED = ("event", "key", "outcome", "run_id", "reason")  # what is told of the launcher's line beside its message
 T = TypeVar("T", Attempt, LogLine, RunChange)
-GS_URI = re.compile(r"gs://([^/\s\"']+)/([^\s\"']+)")
 
 
 class Story:
@@ -54,11 +53,9 @@ class Story:
 
     def _provide_neighbours(self, file: Path) -> None:
         """Lets files beside the trigger file stand in for the objects that it names: data.csv for gs://b/x/data.csv."""
-        for bucket, name in GS_URI.findall(file.read_text(errors="ignore")):
-            neighbour = file.with_name(Path(name).name)
-            if neighbour.is_file():
-                self._environment.upload(bucket, name, neighbour.read_bytes())
-                self._say("storage", f"{neighbour.name}, beside {file.name}, stands in for gs://{bucket}/{name}")
+        for bucket, name, neighbour in named_beside(file):
+            self._environment.upload(bucket, name, neighbour.read_bytes())
+            self._say("storage", f"{neighbour.name}, beside {file.name}, stands in for gs://{bucket}/{name}")
 
     def _first(self) -> tuple[Step, LogLine]:
         title = self._occasion.title
@@ -178,7 +175,8 @@ class Story:
             return Step(title, expected, outcome, (*details, *filter(None, [reason])))
         run = self._until_run_ends(str(run_id))
         outputs = self._trigger.endpoint.outputs(run.run_id)
-        details = [f"run {run.run_id} {run.state.lower()}", *map(_outputs_line, outputs, outputs.values())]
+        ended = ": ".join([f"run {run.run_id} {run.state.lower()}", *run.error.splitlines()[:1]])
+        details = [ended, *map(_outputs_line, outputs, outputs.values())]
         return Step(title, expected, outcome if run.state == "SUCCEEDED" else "run failed", tuple(details))
 
     def _show(self, happening: Happening) -> None:

@@ -89,6 +89,7 @@ class World:
 
     def rehearsal(self) -> list[str]:
         self.replace(rehearse, "evaluate", lambda *_: None)
+        self.replace(rehearse, "samples_of", lambda *_: {})
         self.replace(rehearse, "Environment", lambda *_, **__: nullcontext(SimpleNamespace(triggers=[])))
         return OF_DEV
 
