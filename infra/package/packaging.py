@@ -7,8 +7,10 @@ to JSON with sorted keys. The digest in the archive's name is over names and con
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
+import re
 import sys
 import tempfile
 import types
@@ -28,6 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PIPELINES = ROOT / "pipelines"
 FUNCTION = ROOT / "function_src"
 NOT_PIPELINES = frozenset({"__init__", "images"})
+NAME = re.compile(r"[\w-]+(?: [\w-]+)*")  # with a dot in it, a module's name says that it is inside another
+OTHER_CHARACTERS = re.compile(r"[^\w-]+")
 COMPILED = (".yaml", ".yml", ".json")
 
 
@@ -58,7 +62,7 @@ def compile_pipeline(pipeline: str) -> tuple[Package, str]:
     if pipeline.endswith(COMPILED):
         documents = _compiled_documents(ROOT / pipeline, pipeline)
     else:
-        documents = _compile_source(PIPELINES / f"{pipeline}.py", pipeline)
+        documents = _compile_source(_find_source(pipeline), pipeline)
     spec, *platform = documents or [None]
     content = {"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec
     try:
@@ -109,13 +113,30 @@ def _compiled_documents(path: Path, pipeline: str) -> list[Any]:
         raise ConfigurationError(f"pipeline {pipeline!r} is not {kind}: {explain_json(error)}") from None
 
 
-def _compile_source(path: Path, pipeline: str) -> list[Any]:
-    if path.parent != PIPELINES or not path.is_file() or path.stem in NOT_PIPELINES:
-        there = ", ".join(sorted(file.stem for file in PIPELINES.glob("*.py") if file.stem not in NOT_PIPELINES))
+def _find_source(pipeline: str) -> Path:
+    """The file of a pipeline. By the names that the directory lists: not every file system tells Echo from echo."""
+    files = {file.stem: file for file in sorted(PIPELINES.glob("*.py")) if file.stem not in NOT_PIPELINES}
+    names = {name: file for name, file in files.items() if NAME.fullmatch(name)}
+    if pipeline in names:
+        return names[pipeline]
+    wanted = pipeline.removesuffix(".py")
+    if wanted in names:
+        raise ConfigurationError(f"pipeline {pipeline!r}: write it without .py: {wanted}")
+    if misnamed := [name for name in files if name in (pipeline, f"{pipeline}.py") and name not in names]:
+        better = OTHER_CHARACTERS.sub("_", wanted.strip())
         raise ConfigurationError(
-            f"pipeline {pipeline!r}: there is no pipelines/{pipeline}.py; choose one of {there}, "
-            "or give the path of a compiled package (.yaml, .yml or .json)"
+            f"pipeline {pipeline!r}: pipelines/{misnamed[0]}.py cannot be one, for its name has more than letters, "
+            f"digits, - and _ before .py; call it {better}.py"
         )
+    close = difflib.get_close_matches(wanted, names, n=1)
+    hint = f"did you mean {close[0]}? Else " if close else ""
+    raise ConfigurationError(
+        f"pipeline {pipeline!r}: there is no pipelines/{pipeline}.py; {hint}choose one of {', '.join(names)}, "
+        "or give the path of a compiled package (.yaml, .yml or .json)"
+    )
+
+
+def _compile_source(path: Path, pipeline: str) -> list[Any]:
     with tempfile.TemporaryDirectory() as directory:
         compiled = Path(directory) / "pipeline.yaml"
         try:

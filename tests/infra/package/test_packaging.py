@@ -160,6 +160,39 @@ def test_an_unknown_pipeline_is_answered_with_those_there_are(name: str, pipelin
     assert "choose one of mine, yours, or" in text
 
 
+def test_a_pipeline_that_is_misspelt_is_answered_with_the_one_that_is_meant(pipelines: Path) -> None:
+    """In small letters too: where the file system tells no difference, it would be found here and not elsewhere."""
+    (pipelines / "resize.py").write_text(PIPELINE)
+    assert "there is no pipelines/resise.py; did you mean resize? Else choose one of resize" in refusal("resise")
+    assert "there is no pipelines/Resize.py; did you mean resize?" in refusal("Resize")
+    assert refusal("resize.py") == "pipeline 'resize.py': write it without .py: resize"
+
+
+@pytest.mark.parametrize(
+    ("file", "pipeline", "better"),
+    [
+        ("resize.py.py", "resize", "resize.py"),
+        ("resize.py.py", "resize.py", "resize.py"),
+        ("resize.v2.py", "resize.v2", "resize_v2.py"),
+        ("resize .py", "resize ", "resize.py"),
+    ],
+)
+def test_a_file_that_cannot_be_a_pipeline_for_its_name_is_told_a_better_one(
+    file: str, pipeline: str, better: str, pipelines: Path
+) -> None:
+    (pipelines / file).write_text(PIPELINE)
+    assert refusal(pipeline) == (
+        f"pipeline {pipeline!r}: pipelines/{file} cannot be one, for its name has more than letters, digits, - and _ "
+        f"before .py; call it {better}"
+    )
+
+
+@pytest.mark.parametrize("name", ["my-pipeline", "my pipeline", "größe", "2024"])
+def test_any_other_name_is_a_pipeline_s(name: str, pipelines: Path) -> None:
+    (pipelines / f"{name}.py").write_text(PIPELINE)
+    assert set(compile_pipeline(name)[0].inputs) == {"text"}
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
