@@ -46,6 +46,11 @@ NO_NAMESPACE = "empty namespace"
 RUN_IDS = uuid.UUID("8f0f2ed5-9a3f-5b0c-a2c4-8d1d6c1f7a5e")  # never change it: the same event would run again
 
 
+def run_id(key: str) -> str:
+    """The id of an event's run, by its launch key."""
+    return str(uuid.uuid5(RUN_IDS, key))
+
+
 class Endpoint:
     """One KFP endpoint and the experiment that runs go into."""
 
@@ -61,7 +66,7 @@ class Endpoint:
 
     def run_id(self, key: str) -> str:
         """The id of an event's run, by its launch key."""
-        return str(uuid.uuid5(RUN_IDS, key))
+        return run_id(key)
 
     def run_url(self, run_id: str) -> str:
         """The run's page in the KFP UI."""

@@ -25,7 +25,7 @@ from .run import (
     TwiceError,
     UnavailableError,
     UnknownError,
-    how_to_find,
+    doubt,
 )
 from .settings import Trigger
 from .sources import BadDeliveryError
@@ -243,9 +243,7 @@ class Launcher:
             self._doubt(delivery, f"{delivery.claim.posts} POSTs may have reached the endpoint")
 
     def _doubt(self, delivery: Delivery, why: str) -> None:
-        """Says what no run shows, and how to look."""
-        how = how_to_find(str(delivery.run_id))
-        delivery.doubt = f"{why}; a workflow that no run shows may be running, to be found by: {how}"
+        delivery.doubt = doubt(why, str(delivery.run_id))
 
     def _settle(self, delivery: Delivery, body: bytes) -> None:
         """Records a final outcome; gives the claim back when nothing was started and nothing can still start."""

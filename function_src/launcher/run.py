@@ -37,9 +37,10 @@ class ExistsError(Exception):
     """There is a run of that id already, and no second one was started."""
 
 
-def how_to_find(run_id: str) -> str:
-    """The command that shows every workflow of a run at KFP, also those that the server has no row of."""
-    return f"kubectl get workflows --all-namespaces -l pipeline/runid={run_id}"
+def doubt(why: str, run_id: str) -> str:
+    """What no run shows, and how to look: the command finds workflows that KFP's server has no row of as well."""
+    find = f"kubectl get workflows --all-namespaces -l pipeline/runid={run_id}"
+    return f"{why}; a workflow that no run shows may be running, to be found by: {find}"
 
 
 @dataclass(frozen=True)

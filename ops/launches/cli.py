@@ -137,6 +137,22 @@ def missing(stack: Stack = "dev", trigger: Trigger = None, as_json: Json = False
         )
 
 
+@launches.command()
+def doubtful(stack: Stack = "dev", trigger: Trigger = None, as_json: Json = False) -> None:
+    """Of which events may a workflow be running that no run shows?"""
+    from ops.launches import show as shown
+    from ops.launches.history import read_history
+
+    with _connected(stack) as (cloud, deployment):
+        found = [launch for launch in read_history(cloud, deployment, trigger) if launch.doubt]
+    if as_json:
+        print_json([shown.as_json(launch) for launch in found])
+    elif found:
+        shown.print_doubts(found, open_console())
+    else:
+        open_console().print("no event is in doubt")
+
+
 def replay(
     references: Annotated[list[str] | None, typer.Argument(help=REFERENCE)] = None,
     stack: Stack = "dev",
@@ -169,14 +185,18 @@ def replay(
         )
     with _connected(stack, ledger) as (cloud, deployment):
         chosen = [launch for text in references or () for launch in find_to_replay(cloud, deployment, text, trigger)]
+        history = read_history(cloud, deployment, trigger) if dead_letters or rejected else []
         if dead_letters:
             chosen += [found for one in deployment.choose(trigger) for found in read_dead_letters(cloud, one)]
         if rejected:
-            history = read_history(cloud, deployment, trigger)
             chosen += [found for found in history if found.state is State.REJECTED]
         if missing:
             chosen += find_missing(cloud, deployment, trigger).missing
+        in_doubt = {found.key for found in history if found.must_be_asked_for}
+        found_first, chosen = len(chosen), [found for found in chosen if found.key not in in_doubt]
         console = open_console(stderr=as_json)
+        if left := found_first - len(chosen):
+            console.print(f"{left} left alone: pipeline-trigger launches doubtful shows them")
         if not chosen:
             console.print("nothing to replay")
         else:
@@ -201,7 +221,7 @@ def _replayed(
         return [launch.key for launch in chosen]
     keys = []
     for launch in chosen:
-        keys.append(launch_again(cloud, launch, because))
+        keys.append(launch_again(cloud, deployment, launch, because))
         console.print(f"one more run was asked for: pipeline-trigger launches show {keys[-1]}")
     return keys
 

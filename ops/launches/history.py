@@ -11,6 +11,8 @@ from typing import Any
 
 from google.cloud.storage import Blob
 
+from function_src.launcher.kfp import run_id
+from function_src.launcher.run import MOST_POSTS, doubt
 from ops.launches.cloud import Cloud
 from ops.launches.deployment import DeployedTrigger, Deployment
 from ops.launches.events import event_of, published_at
@@ -18,14 +20,14 @@ from ops.launches.words import State
 
 LISTED = "items(name,generation,metadata,updated),nextPageToken"
 BY_MESSAGE = ("pubsub:", "schedule:")  # how a subject starts whose event is known by the id of its message
-OUTCOMES = (State.LAUNCHED, State.SKIPPED, State.REJECTED)
 
 
 @dataclass(frozen=True)
 class Launch:
     """One event and where it is. ``event`` is its subject, ``gs://bucket/name#generation``.
 
-    ``message_id`` is known of what has an outcome or is a dead letter; ``why`` is said of what is missing.
+    ``message_id`` is known of what has an outcome or is a dead letter; ``why`` is said of what is missing, and
+    ``doubt`` where a workflow that no run shows may be running for it.
     """
 
     trigger: DeployedTrigger
@@ -36,6 +38,12 @@ class Launch:
     at: datetime
     message_id: str | None = None
     why: str | None = None
+    doubt: str | None = None
+
+    @property
+    def must_be_asked_for(self) -> bool:
+        """Whether a replay would start a second workflow beside one that may be running, or nothing at all."""
+        return self.state is State.DOUBTFUL or (self.state is State.REJECTED and self.doubt is not None)
 
     def is_named(self, reference: str) -> bool:
         """Whether this is what a key, the id of a run or a message, a subject, or a gs:// URI alone names."""
@@ -44,7 +52,9 @@ class Launch:
 
 
 def read_history(cloud: Cloud, deployment: Deployment, trigger: str | None = None, key: str = "") -> list[Launch]:
-    """All that is known, the latest first. An event has one entry: its outcome, else its dead letter, else its claim.
+    """All that is known, the latest first.
+
+    An event has one entry: its outcome, else that it is doubtful, else its dead letter, else its claim.
 
     Dead letters are pulled and put back, so a listing can miss some that somebody else has just pulled; where nobody
     says where they are kept, it has none. With ``key``, the ledger is asked for that launch alone: it may be large.
@@ -55,8 +65,10 @@ def read_history(cloud: Cloud, deployment: Deployment, trigger: str | None = Non
     found: list[Launch] = []
     for chosen in deployment.choose(trigger):
         letters = read_dead_letters(cloud, chosen)
-        kept, claims, outcomes = (read(cloud, deployment, chosen, key) for read in (_kept, _claims, _outcomes))
-        found += {launch.key: launch for launch in itertools.chain(kept, claims, letters, outcomes)}.values()
+        kept, claims, outcomes = ([*read(cloud, deployment, chosen, key)] for read in (_kept, _claims, _outcomes))
+        doubtful = [claim for claim in claims if claim.state is State.DOUBTFUL]
+        entries = itertools.chain(kept, claims, letters, doubtful, outcomes)
+        found += {launch.key: launch for launch in entries}.values()
     return sorted(found, key=lambda launch: launch.at, reverse=True)
 
 
@@ -65,20 +77,26 @@ def read_records(cloud: Cloud, deployment: Deployment, launch: Launch) -> list[M
     place = f"{launch.trigger.name}/{launch.key}"
     bucket = cloud.storage.bucket(deployment.ledger)
     earlier = sorted(cloud.storage.list_blobs(bucket, prefix=f"replayed/{place}/"), key=lambda blob: blob.name)
-    blobs = [*earlier, *([bucket.blob(f"outcomes/{place}")] if launch.state in OUTCOMES else [])]
+    last = bucket.get_blob(f"outcomes/{place}")
+    blobs = [*earlier, *([last] if last else [])]
     return [json.loads(blob.download_as_bytes()) for blob in reversed(blobs)]
 
 
 def _outcomes(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger, key: str) -> Iterator[Launch]:
     for found, blob, about in _listed(cloud, deployment, "outcomes", trigger, key):
-        event, run_id = about.get("event", "an unreadable delivery"), about.get("run_id")
-        state, message_id = State(about["outcome"]), about.get("message_id")
-        yield Launch(trigger, found, state, event, run_id, blob.updated, message_id)
+        event, run = about.get("event", "an unreadable delivery"), about.get("run_id")
+        state, message_id, doubtful = State(about["outcome"]), about.get("message_id"), about.get("doubt")
+        yield Launch(trigger, found, state, event, run, blob.updated, message_id, doubt=doubtful)
 
 
 def _claims(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger, key: str) -> Iterator[Launch]:
     for found, blob, about in _listed(cloud, deployment, "claims", trigger, key):
-        yield Launch(trigger, found, State.OPEN, about["event"], None, blob.updated)
+        posts, event, run = int(about.get("posts", 1)), about["event"], run_id(found)
+        if posts < MOST_POSTS:
+            yield Launch(trigger, found, State.OPEN, event, None, blob.updated)
+        else:
+            why = doubt(f"{posts} POSTs may have reached the endpoint, and there is no run", run)
+            yield Launch(trigger, found, State.DOUBTFUL, event, run, blob.updated, doubt=why)
 
 
 def _kept(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger, key: str) -> Iterator[Launch]:

@@ -6,11 +6,14 @@ before has to be asked for, with a reason, and gets a key of its own.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from google.api_core.exceptions import PreconditionFailed
 from google.cloud.storage import Bucket
 
 from ops.errors import OperationError
@@ -33,8 +36,18 @@ def replay(cloud: Cloud, deployment: Deployment, launches: Collection[Launch]) -
                 f"{launch.event} was {launch.state}: a replay would start nothing. For one more run: "
                 f"pipeline-trigger replay {launch.key} --again --because REASON"
             )
+        if launch.must_be_asked_for:
+            raise OperationError(
+                f"{launch.event} is {launch.state}: {launch.doubt}. Should there be none: "
+                f"pipeline-trigger replay {launch.key} --again --because REASON"
+            )
     published = sum(
-        _replay_dead_letters(cloud, trigger, {launch.key for launch in launches if launch.trigger == trigger})
+        _take_letters(
+            cloud,
+            trigger,
+            {launch.key for launch in launches if launch.trigger == trigger},
+            partial(_replay_letter, cloud, trigger),
+        )
         for trigger in deployment.triggers
         if any(launch.state is State.DEAD_LETTERED and launch.trigger == trigger for launch in launches)
     )
@@ -48,30 +61,61 @@ def replay(cloud: Cloud, deployment: Deployment, launches: Collection[Launch]) -
     return published
 
 
-def launch_again(cloud: Cloud, launch: Launch, because: str) -> str:
-    """Asks for one more run of an object's event; returns its launch key.
+def launch_again(cloud: Cloud, deployment: Deployment, launch: Launch, because: str) -> str:
+    """Asks for one more run of an event; returns its launch key. What was doubtful is settled by that.
 
     Raises:
-        OperationError: the event is not about an object, or that generation of it is gone.
+        OperationError: the object is gone, or nothing is left of the message.
     """
-    message = asking_again(_announcement(cloud, launch), because)
+    message = asking_again(_message_of(cloud, deployment, launch), because)
     event = event_of(launch.trigger, message)
+    key = event.key if event else launch.key
     cloud.publish(launch.trigger.topic, message)
-    return event.key if event else launch.key
+    if launch.state is State.DOUBTFUL:
+        _settle(cloud, deployment, launch, f"started again as {key}: {because}")
+    return key
 
 
-def _replay_dead_letters(cloud: Cloud, trigger: DeployedTrigger, keys: Collection[str]) -> int:
-    """Publishes first and acknowledges then: whatever happens between, the message is not lost."""
+def _settle(cloud: Cloud, deployment: Deployment, launch: Launch, reason: str) -> None:
+    """Ends a doubt: further deliveries are duplicates, and the dead letter is taken off. What was launched meanwhile
+    stays launched."""
+    about = {"outcome": State.DOUBTFUL.value, "event": launch.event, "doubt": launch.doubt}
+    record = {
+        **about,
+        "trigger": launch.trigger.id,
+        "key": launch.key,
+        "run_id": launch.run_id,
+        "reason": reason,
+        "recorded_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+    outcome = cloud.storage.bucket(deployment.ledger).blob(f"outcomes/{launch.trigger.name}/{launch.key}")
+    outcome.metadata = about
+    with contextlib.suppress(PreconditionFailed):
+        outcome.upload_from_string(json.dumps(record, sort_keys=True), "application/json", if_generation_match=0)
+    _take_letters(cloud, launch.trigger, {launch.key}, lambda _: None)
+
+
+def _take_letters(
+    cloud: Cloud, trigger: DeployedTrigger, keys: Collection[str], use: Callable[[Mapping[str, Any]], None]
+) -> int:
+    """Takes messages off the dead-letter subscription, each after it was used; returns how many.
+
+    Used first and acknowledged then: whatever happens between, the message is not lost.
+    """
     others, count = [], 0
     for letter in cloud.pull(trigger.dead_letters):
         if dead_letter(trigger, letter.message).key not in keys:
             others.append(letter)
             continue
-        cloud.publish(trigger.topic, as_first_published(trigger, letter.message))
+        use(letter.message)
         cloud.acknowledge(trigger.dead_letters, letter)
         count += 1
     cloud.put_back(trigger.dead_letters, others)
     return count
+
+
+def _replay_letter(cloud: Cloud, trigger: DeployedTrigger, message: Mapping[str, Any]) -> None:
+    cloud.publish(trigger.topic, as_first_published(trigger, message))
 
 
 def _replay_kept(cloud: Cloud, deployment: Deployment, launch: Launch) -> None:
@@ -120,10 +164,23 @@ def _push_in(delivery: bytes) -> Mapping[str, Any] | None:
     return None
 
 
+def _message_of(cloud: Cloud, deployment: Deployment, launch: Launch) -> dict[str, Any]:
+    """The message of an event: the announcement of its object, or what the dead letters or the ledger kept."""
+    if launch.event.startswith("gs://"):
+        return _announcement(cloud, launch)
+    letters = list(cloud.pull(launch.trigger.dead_letters))
+    cloud.put_back(launch.trigger.dead_letters, letters)
+    kept = cloud.storage.bucket(deployment.ledger).get_blob(f"rejected/{launch.trigger.name}/{launch.key}")
+    found = [letter.message for letter in letters if dead_letter(launch.trigger, letter.message).key == launch.key]
+    if kept and (push := _push_in(kept.download_as_bytes())):
+        found.append(push["message"])
+    if not found:
+        raise OperationError(f"{launch.event} is about no object; publish its message again instead")
+    return as_first_published(launch.trigger, found[0])
+
+
 def _announcement(cloud: Cloud, launch: Launch) -> dict[str, Any]:
     uri, _, generation = launch.event.rpartition("#")
-    if not uri.startswith("gs://"):
-        raise OperationError(f"{launch.event} is about no object; publish its message again instead")
     bucket, _, name = uri.removeprefix("gs://").partition("/")
     blob = cloud.storage.bucket(bucket).get_blob(name, generation=int(generation))
     if blob is None:

@@ -20,16 +20,19 @@ from ops.launches.words import State, show_distance
 from ops.printing import show_moment
 from ops.tables import print_details, print_table, visible
 
-SHOWN = ("reason", "again_because", "run_id", "parameters", "package", "message_id", "attempt")
+SHOWN = ("reason", "doubt", "again_because", "run_id", "parameters", "package", "message_id", "attempt")
 COLOURS = {
     State.LAUNCHED: "green",
     State.SKIPPED: "cyan",
     State.REJECTED: "red",
+    State.DOUBTFUL: "red",
     State.DEAD_LETTERED: "red",
     State.OPEN: "yellow",
     State.MISSING: "yellow",
 }
 EXPLAINED = {
+    State.DOUBTFUL: "No other POST is sent for it: a workflow that no run shows may be running. It counts as "
+    "launched if the run turns up, and starts again only by: pipeline-trigger replay {key} --again --because REASON",
     State.DEAD_LETTERED: "It was tried too often and is kept in the dead-letter subscription. Once what was wrong is "
     "mended: pipeline-trigger replay {key}",
     State.OPEN: "It is being launched, or waits for its next delivery: an attempt died or was left in doubt.",
@@ -97,6 +100,7 @@ def as_json(launch: Launch) -> dict[str, Any]:
         "event": launch.event,
         "run_id": launch.run_id,
         "at": _utc(launch.at),
+        "doubt": launch.doubt,
     }
 
 
@@ -130,6 +134,14 @@ def print_launches(launches: Sequence[Launch], console: Console) -> None:
     print_table(("at", "trigger", "state", "event", "run"), rows, console)
 
 
+def print_doubts(launches: Sequence[Launch], console: Console) -> None:
+    """Prints events of which a workflow that no run shows may be running, each with the reason."""
+    for launch in launches:
+        console.print(Text.assemble((visible(launch.event), "bold"), " is ", _state(launch)))
+        rows = [("trigger", launch.trigger.id), ("key", launch.key), ("at", _with_distance(launch.at))]
+        print_details([*rows, ("doubt", launch.doubt or "")], console)
+
+
 def print_account(account: Account, console: Console) -> None:
     """Prints one event: where it is, which run it started, and if none, why."""
     launch, records = account.launch, account.records
@@ -144,6 +156,8 @@ def print_account(account: Account, console: Console) -> None:
     for record in records[1:]:
         moment = show_moment(datetime.fromisoformat(record["recorded_at"]))
         rows.append(("before", f"{record['outcome']} at {moment}: {record.get('reason') or 'no reason given'}"))
+    if launch.state is State.DOUBTFUL and not records:
+        rows.append(("doubt", launch.doubt))
     rows += _attempt_rows(launch, account.attempts) if account.attempts else []
     if account.why:
         rows.append(("why", account.why))

@@ -26,20 +26,22 @@ OBJECT_PAGE = re.compile(rf"{CONSOLE}/storage/browser/_details/([^?;]+)\S*")
 class State(StrEnum):
     """Where an event is. The first three are the ledger's outcomes.
 
-    ``dead-lettered``: tried too often, and kept. ``open``: claimed, without an outcome yet; somebody is launching it,
-    or it waits for its next delivery. ``missing``: an object that the ledger has never heard of.
+    ``doubtful``: so many POSTs were sent for it that no other is, and there is no run. ``dead-lettered``: tried too
+    often, and kept. ``open``: claimed, without an outcome yet; somebody is launching it, or it waits for its next
+    delivery. ``missing``: an object that the ledger has never heard of.
     """
 
     LAUNCHED = "launched"
     SKIPPED = "skipped"
     REJECTED = "rejected"
+    DOUBTFUL = "doubtful"
     DEAD_LETTERED = "dead-lettered"
     OPEN = "open"
     MISSING = "missing"
 
 
 # What a list can be of: neither the ledger nor the dead letters know what is missing.
-KnownState = Literal[State.LAUNCHED, State.SKIPPED, State.REJECTED, State.DEAD_LETTERED, State.OPEN]
+KnownState = Literal[State.LAUNCHED, State.SKIPPED, State.REJECTED, State.DOUBTFUL, State.DEAD_LETTERED, State.OPEN]
 
 
 def read_moment(text: str) -> datetime:

@@ -37,7 +37,7 @@ def test_h_is_help_everywhere(path: tuple[str, ...]) -> None:
 
 
 def test_a_shell_completes_commands() -> None:
-    assert completed("launches ") == ["list", "show", "missing"]
+    assert completed("launches ") == ["list", "show", "missing", "doubtful"]
 
 
 def test_a_shell_completes_the_names_of_stacks() -> None:

@@ -113,6 +113,7 @@ SUCCESS: dict[str, Callable[[World], list[str]]] = {
     "iam diff": lambda _: [PREVIEW],
     "launches list": lambda world: ["--since", "1h"] * bool(world.event()),
     "launches show": lambda world: [world.event()],
+    "launches doubtful": lambda world: ["--trigger", "echo"] * bool(world.event()),
     "launches missing": lambda world: ["--trigger", "echo"] * bool(world.event()),
     "runs list": lambda world: world.run()[1:],
     "runs show": World.run,
