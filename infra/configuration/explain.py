@@ -9,20 +9,28 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from function_src.launcher.fitting import show
+
 PROJECT = "event-triggered-pipelines"
 GCP_KEYS = ("project", "region")
 OWN_KEYS = ("triggers", "ledger_days", "production")
 NAMESPACES = {"gcp": GCP_KEYS, PROJECT: OWN_KEYS}
 KEYS = tuple(f"{namespace}:{key}" for namespace, keys in NAMESPACES.items() for key in keys)
 ALIKE = 0.8  # as "regon" is to "region", and no key of the provider is to one of ours
-SHAPES = {  # pydantic's name for the error, what was wanted, an example of it
-    "list_type": ("list", "a list: - name: ..."),
-    "model_type": ("block of keys", "key: value, or leave it out"),
-    "model_attributes_type": ("block of keys", "kind: ..."),
-    "dict_type": ("block of keys", "NAME: EXPRESSION"),
-    "string_type": ("text", "it in quotes"),
-    "bool_type": ("truth value", "true or false, without quotes"),
-    "int_type": ("whole number", "it without quotes, as in 7"),
+SHAPES = {  # pydantic's name for the error: what was wanted, and what to write
+    "list_type": ("list", "write a list: - name: ..."),
+    "model_type": ("block of keys", "write key: value, or leave it out"),
+    "model_attributes_type": ("block of keys", "write kind: ..."),
+    "dict_type": ("block of keys", "write NAME: EXPRESSION"),
+    "string_type": ("text", "write it in quotes"),
+    "bool_type": ("truth value", "write true or false, without quotes"),
+    "int_type": ("whole number", "write one without quotes, as in 7"),
+}
+BLOCK, LIST, EMPTY = "a block of keys", "a list", "empty"
+FIXES = {  # by what was wanted and what was given, where the one for a word or a number would not do
+    ("list", BLOCK): "put a dash before the first key of each: - name: ...",
+    ("block of keys", LIST): "leave out the dash",
+    **{("text", given): "write text instead" for given in (BLOCK, LIST, EMPTY)},
 }
 HINTS = {
     "project": "pulumi config set gcp:project YOUR_PROJECT_ID",
@@ -40,20 +48,33 @@ def explain(error: ErrorDetails, stack: type[BaseModel]) -> str:
             return f"{key}: is missing; {HINTS.get(name, f'add {name}')}"
         case shape if shape in SHAPES:
             wanted, example = SHAPES[shape]
-            return f"{key}: is {error['input']!r}, which is no {wanted}; {HINTS.get(name, f'write {example}')}"
+            given = _named(error["input"])
+            fix = FIXES.get((wanted, given)) or HINTS.get(name, example)
+            return f"{key}: is {given}, which is no {wanted}; {fix}"
         case "extra_forbidden":
             known = sorted({field for block in blocks for field in block.model_fields})
             return f"{key}: unknown key; {did_you_mean(name, known)}"
         case "value_error":
             return f"{key}: {context['error']}" if key else str(context["error"])
         case "literal_error":
-            return f"{key}: is {error['input']!r}; use {context['expected']}"
+            return f"{key}: is {_named(error['input'])}; use {context['expected']}"
         case "union_tag_invalid":
             kinds = " or ".join(context["expected_tags"].rsplit(", ", 1))
-            return f"{key}.kind: is {error['input']['kind']!r}; use {kinds}"
+            return f"{key}.kind: is {_named(error['input']['kind'])}; use {kinds}"
         case "union_tag_not_found":
             return f"{key}.kind: is missing; add it, one of {', '.join(map(repr, _kinds(blocks)))}"
-    return f"{key}: is {error['input']!r}; {error['msg'][:1].lower()}{error['msg'][1:]}"
+        case "greater_than_equal":
+            return f"{key}: is {_named(error['input'])}; use {context['ge']} or more"
+        case "less_than_equal":
+            return f"{key}: is {_named(error['input'])}; use {context['le']} or less"
+    return f"{key}: is {_named(error['input'])}, which cannot stand there; docs/configuration.md says what can"
+
+
+def _named(value: Any) -> str:
+    """A value as a person would say what stands there."""
+    if value is None or value == "":
+        return EMPTY
+    return BLOCK if isinstance(value, dict) else LIST if isinstance(value, list) else show(value)
 
 
 def _written(model: type[BaseModel], location: Sequence[int | str]) -> tuple[list[int | str], list[type[BaseModel]]]:

@@ -76,12 +76,18 @@ class StackLoader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """What a node holds. Python's own errors at a number become errors of the file, with their place."""
+        problem = "found no such tag"
         try:
             if node.tag in PLAIN:
-                return super().construct_object(node, deep)
+                found = super().construct_object(node, deep)
+                if isinstance(found, str):
+                    found.encode()
+                return found
+        except UnicodeEncodeError:
+            problem = "found half a character"
         except (LookupError, ValueError):
-            raise yaml.constructor.ConstructorError(None, None, "found no such value", node.start_mark) from None
-        raise yaml.constructor.ConstructorError(None, None, "found no such tag", node.start_mark)
+            problem = "found no such value"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 class _WrongFileError(Exception):

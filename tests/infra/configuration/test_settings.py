@@ -54,7 +54,12 @@ def refusal(config: dict[str, str]) -> str:
         ({"source__prefix": "é" * 513}, ".source.prefix", "is 'ééé", "at most 1024 bytes"),
         ({"source__location": "mars"}, ".source.location", "no bucket location", "us-central1, or US"),
         ({"source__soft_delete_days": 91}, ".source.soft_delete_days", "is 91", "use 0 for none, or 7 to 90"),
-        ({"source__soft_delete_days": "7"}, ".source.soft_delete_days", "is '7'", "write it without quotes"),
+        (
+            {"source__soft_delete_days": "7"},
+            ".source.soft_delete_days",
+            "is '7'",
+            "write one without quotes, as in 7",
+        ),
         ({"target__host": f"http://{HOST}"}, ".target.host", f"is 'http://{HOST}'", "start it with https://"),
         ({"target__host": f"https://{HOST}/pipeline"}, ".target.host", "leave out what follows", f"https://{HOST}"),
         (
@@ -76,9 +81,13 @@ def refusal(config: dict[str, str]) -> str:
         ({"target__host": "https://"}, ".target.host", "is 'https://'", "write https://HOST"),
         ({"target__iap_backend_service": ""}, ".target.iap_backend_service", "is ''", "backend-services list"),
         ({"source": "incoming/"}, ".source", "is 'incoming/', which is no block of keys", "write kind: ..."),
-        ({"function": ""}, ".function", "is '', which is no block of keys", "or leave it out"),
-        ({"parameters": ""}, ".parameters", "is '', which is no block of keys", "NAME: EXPRESSION"),
+        ({"function": ""}, ".function", "is empty, which is no block of keys", "or leave it out"),
+        ({"parameters": ""}, ".parameters", "is empty, which is no block of keys", "NAME: EXPRESSION"),
+        ({"source": [{"kind": "gcs"}]}, ".source", "is a list, which is no block of keys", "leave out the dash"),
         ({"pipeline": 5}, ".pipeline", "is 5, which is no text", "write it in quotes"),
+        ({"pipeline": True}, ".pipeline", "is true, which is no text", "write it in quotes"),
+        ({"pipeline": ["echo"]}, ".pipeline", "is a list, which is no text", "write text instead"),
+        ({"content_limit": 5.5}, ".content_limit", "is 5.5, which is no whole number", "write one without quotes"),
         ({"source__soft_delete_days": 3}, ".source.soft_delete_days", "is 3", "use 0 for none, or 7 to 90"),
         ({"name": "google-events"}, ".name", "is 'google-events'", "choose another"),
         ({"function__memory": "8Gi"}, ".function", "memory 8Gi does not go with cpu '1'", "use 128Mi to 4096Mi"),
@@ -96,9 +105,9 @@ def refusal(config: dict[str, str]) -> str:
         ({"function__memory": "lots"}, ".function.memory", "is 'lots'", "such as 512Mi"),
         ({"function__cpu": "3"}, ".function.cpu", "is '3'", 'use "1", "2"'),
         ({"function__cpu": "0.5"}, ".function", "needs a whole cpu", "concurrency: 1"),
-        ({"function__timeout_seconds": 600}, ".function.timeout_seconds", "is 600", "less than or equal to 540"),
-        ({"delivery__attempts": 3}, ".delivery.attempts", "is 3", "greater than or equal to 5"),
-        ({"delivery__retention_days": 32}, ".delivery.retention_days", "is 32", "less than or equal to 31"),
+        ({"function__timeout_seconds": 600}, ".function.timeout_seconds", "is 600", "use 540 or less"),
+        ({"delivery__attempts": 3}, ".delivery.attempts", "is 3", "use 5 or more"),
+        ({"delivery__retention_days": 32}, ".delivery.retention_days", "is 32", "use 31 or less"),
         ({"target__kind": "argo"}, ".target.kind", "is 'argo'", "use 'kfp' or 'vertex'"),
         ({"target__audience": AUDIENCE}, ".target", "access: iap and audience go together", "or choose another"),
         ({**IN_VPC, **BACKEND}, ".target", "go together", "set audience to the id of the OAuth client"),
@@ -109,8 +118,8 @@ def refusal(config: dict[str, str]) -> str:
         ({"target__pipeline_root": "runs"}, ".target.pipeline_root", "is 'runs'", "gs://BUCKET/runs"),
         ({"target__service_account": OTHER}, ".target.service_account", f"is '{OTHER}'", "a Kubernetes service"),
         ({"target__database": "utf8"}, ".target.database", "is 'utf8'", "use 'utf8mb4'"),
-        ({"target__client_qps": 0}, ".target.client_qps", "is 0", "greater than or equal to 1"),
-        ({"target__runs_retention_days": 0}, ".target.runs_retention_days", "is 0", "greater than or equal to 1"),
+        ({"target__client_qps": 0}, ".target.client_qps", "is 0", "use 1 or more"),
+        ({"target__runs_retention_days": 0}, ".target.runs_retention_days", "is 0", "use 1 or more"),
         ({"target__enable_caching": "no"}, ".target.enable_caching", "is 'no'", "true or false"),
         (vertex(pipeline_root=None), ".target.pipeline_root", "is missing", "add pipeline_root"),
         (vertex(service_account=None), ".target.service_account", "is missing", "add service_account"),
@@ -282,8 +291,17 @@ def test_no_triggers() -> None:
     assert refusal({**config, TRIGGERS: "[]"}) == f"{TRIGGERS}: the list is empty; {fix}"
     assert refusal({**config, TRIGGERS: "echo"}) == f"{TRIGGERS}: is 'echo', which is no list; {fix}"
     assert refusal({**config, TRIGGERS: "5"}) == f"{TRIGGERS}: is 5, which is no list; {fix}"
+    assert refusal({**config, TRIGGERS: ""}) == f"{TRIGGERS}: is empty, which is no list; {fix}"
     del config[TRIGGERS]
     assert refusal(config) == f"{TRIGGERS}: is missing; {fix}"
+
+
+def test_a_trigger_without_its_dash() -> None:
+    config = dev_config()
+    (trigger,) = json.loads(config[TRIGGERS])
+    text = refusal({**config, TRIGGERS: json.dumps(trigger)})
+    fix = "put a dash before the first key of each: - name: ..."
+    assert text == f"{TRIGGERS}: is a block of keys, which is no list; {fix}"
 
 
 def test_two_triggers_of_one_name() -> None:

@@ -188,6 +188,7 @@ def test_of_any_file_a_key_written_once_more_is_found_and_without_it_nothing_is(
         ("config:\n  a:b: {<<: 1}", "line 2, column 13: << takes a map, or a list of maps; give it one"),
         ("config:\n  a:b: !secret x", "line 2, column 8: a tag (!) that means nothing here; leave it out"),
         ("config:\n  a:b: !!set {x}", "line 2, column 8: a tag (!) that means nothing here; leave it out"),
+        ('config:\n  a:b: "\\ud800"', "line 2, column 8: half a character; write the whole one"),
         ("config:\n  a:b: !!int x", "line 2, column 8: no such number, or true or false; put it in quotes"),
         ("config:\n  a:b: !!bool x", "line 2, column 8: no such number, or true or false; put it in quotes"),
         (f"config:\n  a:b: {'9' * 5000}", "line 2, column 8: no such number, or true or false; put it in quotes"),

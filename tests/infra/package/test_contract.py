@@ -117,7 +117,7 @@ def test_a_mapping_that_does_not_fit_the_pipeline(parameters: dict[str, Any], ex
         ("'false'", "\"'false'\" is text, which is neither true nor false"),
         ("to_string(object.size)", "'to_string(object.size)' is text, which is neither true nor false"),
         ("length(lines)", "'length(lines)' is a number, which is neither true nor false"),
-        (True, "is True, which is no text; write it in quotes"),
+        (True, "is true, which is no text; write it in quotes"),
         ("", "when: '' is not JMESPath: it is empty"),
     ],
 )

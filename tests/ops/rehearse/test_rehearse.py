@@ -122,11 +122,11 @@ def test_what_is_missing_is_said_without_a_traceback(arguments: list[str], messa
 
 def test_a_refused_configuration_is_shown_as_it_is(tmp_path: Path) -> None:
     stack = tmp_path / "Pulumi.mine.yaml"
-    stack.write_text(DEV.read_text().replace("kind: gcs, prefix: incoming/", "kind: [red]"))
+    stack.write_text(DEV.read_text().replace("kind: gcs, prefix: incoming/", "kind: '[red]'"))
     done = rehearse("--stack", str(stack))
     assert done.returncode == 1
     assert (
-        "Pulumi.mine.yaml:\n  event-triggered-pipelines:triggers[0].source.kind: is ['red']; use 'gcs',"
+        "Pulumi.mine.yaml:\n  event-triggered-pipelines:triggers[0].source.kind: is '[red]'; use 'gcs',"
         in done.stderr
     )
     assert "Traceback" not in done.stderr
