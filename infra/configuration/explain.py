@@ -13,7 +13,7 @@ from function_src.launcher.fitting import show
 
 PROJECT = "event-triggered-pipelines"
 GCP_KEYS = ("project", "region")
-OWN_KEYS = ("triggers", "ledger_days", "production")
+OWN_KEYS = ("triggers", "ledger_days", "production", "new_region")
 NAMESPACES = {"gcp": GCP_KEYS, PROJECT: OWN_KEYS}
 KEYS = tuple(f"{namespace}:{key}" for namespace, keys in NAMESPACES.items() for key in keys)
 ALIKE = 0.8  # as "regon" is to "region", and no key of the provider is to one of ours

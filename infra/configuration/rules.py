@@ -15,8 +15,6 @@ APP_ENGINE_ACCOUNT = "@appspot.gserviceaccount.com"
 COMPUTE_ENGINE_ACCOUNT = "-compute@developer.gserviceaccount.com"
 DEFAULT_ACCOUNTS = (APP_ENGINE_ACCOUNT, COMPUTE_ENGINE_ACCOUNT)
 REGION = r"[a-z]+-[a-z]+[0-9]{1,2}"
-# Multi-regions and predefined dual-regions: docs.cloud.google.com/storage/docs/locations
-LOCATIONS = frozenset({"us", "eu", "asia", "nam4", "eur4", "eur5", "eur7", "eur8", "asia1"})
 LONGEST_TRIGGER_NAME = 30
 # Memory in MiB by the least number of processors that it is for.
 LOWEST_MEMORY = ((0, 128), (4, 2048), (6, 4096))
@@ -50,20 +48,6 @@ def trigger_name(value: str) -> str:
 def project_id(value: str) -> str:
     """A project id, domain-scoped or not; the display name and the number are no ids."""
     return accept(value, PROJECT_ID, "use the project's id: gcloud projects list")
-
-
-def region_name(value: str) -> str:
-    """A region, not a zone and not a multi-region: functions live in one region."""
-    return accept(value, REGION, "use a region such as us-central1: gcloud functions regions list")
-
-
-def bucket_location(value: str) -> str:
-    """A bucket's location: a region, a multi-region or a predefined dual-region, in either case."""
-    if re.fullmatch(REGION, value.lower()) or value.lower() in LOCATIONS:
-        return value.lower()
-    raise ValueError(
-        f"is {value!r}, which is no bucket location; use a region such as us-central1, or US, EU or ASIA"
-    )
 
 
 def object_prefix(value: str) -> str:

@@ -12,10 +12,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from infra.configuration import rules
+from infra.configuration import place_rules, rules
 from infra.configuration.capacity import crowded_endpoints
 from infra.configuration.explain import GCP_KEYS, HINTS, OWN_KEYS, PROJECT, explain, explain_keys
 from infra.configuration.function_settings import DeliverySettings, FunctionSettings
+from infra.configuration.locations import AS_OF, NOT_IN_VERTEX_AI
 from infra.configuration.model import Model
 from infra.configuration.source_settings import GcsSource, PubSubSource, Source
 from infra.configuration.stack_file import in_file
@@ -106,7 +107,7 @@ class StackSettings(Model):
     ]
     region: Annotated[
         str,
-        AfterValidator(rules.region_name),
+        AfterValidator(place_rules.region_name),
         Field(description="where functions, buckets and images are", examples=["us-central1"]),
     ]
     triggers: Annotated[list[TriggerSettings], Field(description="the list of triggers")]
@@ -120,6 +121,14 @@ class StackSettings(Model):
     production: Annotated[
         bool, Field(description="whether default accounts are refused, here and by the policy pack", examples=[True])
     ] = False
+    new_region: Annotated[
+        str,
+        AfterValidator(place_rules.new_region),
+        Field(
+            description="a region that Google Cloud opened since this version, see [Regions](#regions)",
+            examples=["europe-west99"],
+        ),
+    ] = ""
 
     @model_validator(mode="after")
     def _has_triggers_with_names_of_their_own(self) -> StackSettings:
@@ -154,6 +163,17 @@ class StackSettings(Model):
     def _endpoints_keep_up(self) -> StackSettings:
         if problem := next(crowded_endpoints(self.triggers), None):
             raise ValueError(f"{TRIGGERS}: {problem}")
+        return self
+
+    @model_validator(mode="after")
+    def _pipeline_jobs_can_run_in_the_region(self) -> StackSettings:
+        for number, trigger in enumerate(self.triggers):
+            elsewhere = trigger.target.kind == "kfp" or trigger.target.location
+            if self.region in NOT_IN_VERTEX_AI - {self.new_region} and not elsewhere:
+                raise ValueError(
+                    f"{TRIGGERS}[{number}].target.location: is missing, and Vertex AI did not have "
+                    f"{self.region!r} in {AS_OF}; add location, as in us-central1"
+                )
         return self
 
     @model_validator(mode="after")
@@ -220,7 +240,8 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
         **{key: _parsed(config.get(f"{PROJECT}:{key}")) for key in OWN_KEYS},
     }
     try:
-        settings = StackSettings.model_validate({key: value for key, value in values.items() if value is not None})
+        given = {key: value for key, value in values.items() if value is not None}
+        settings = StackSettings.model_validate(given, context={"new_region": values["new_region"]})
     except ValidationError as error:
         problems += [explain(detail, StackSettings) for detail in error.errors()]
     if problems:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from function_src.launcher.glob import Glob
-from infra.configuration import rules, source_rules
+from infra.configuration import place_rules, rules, source_rules
 from infra.configuration.model import Model
 
 OF_OWN_BUCKETS = ("location", "soft_delete_days")
@@ -38,7 +38,7 @@ class GcsSource(Model):
         ),
     ] = None
     location: Annotated[
-        Annotated[str, AfterValidator(rules.bucket_location)] | None,
+        Annotated[str, AfterValidator(place_rules.bucket_location)] | None,
         Field(
             description="the bucket's location: a region, `US`, `EU`, `ASIA` or a predefined dual-region; the "
             "stack's region if left out",

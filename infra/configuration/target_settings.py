@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from infra.configuration import rules
+from infra.configuration import place_rules, rules
 from infra.configuration.model import Model
 
 EndpointAccess = Literal["viewer", "project-viewer", "service-account-user", "iap", "none"]
@@ -180,7 +180,7 @@ class VertexTarget(Model):
         Field(description="where the jobs are; the stack's project if left out", examples=["acme-ml-prod"]),
     ] = None
     location: Annotated[
-        Annotated[str, AfterValidator(rules.region_name)] | None,
+        Annotated[str, AfterValidator(place_rules.vertex_location)] | None,
         Field(description="the region that they run in; the stack's if left out", examples=["us-central1"]),
     ] = None
     labels: Annotated[

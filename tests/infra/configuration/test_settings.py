@@ -9,7 +9,9 @@ import pulumi
 import pulumi_gcp
 import pytest
 
+from infra.configuration import rules
 from infra.configuration.explain import explain_keys
+from infra.configuration.locations import AS_OF, REGIONS
 from infra.configuration.settings import read_settings
 from infra.errors import ConfigurationError
 from rehearsal.program import evaluate, read_stack
@@ -314,7 +316,7 @@ def test_two_triggers_of_one_name() -> None:
     ("key", "instead"),
     [
         ("event-triggered-pipelines:trigers", "did you mean event-triggered-pipelines:triggers?"),
-        ("event-triggered-pipelines:retries", "known: triggers, ledger_days, production"),
+        ("event-triggered-pipelines:retries", "known: triggers, ledger_days, production, new_region"),
         ("event-triggered-pipeline:triggers", "did you mean event-triggered-pipelines:triggers?"),
         ("gcp:regon", "did you mean gcp:region?"),
         ("gpc:project", "did you mean gcp:project?"),
@@ -415,6 +417,63 @@ def test_a_wrong_project_or_region(key: str, value: str, fix: str) -> None:
     text = refusal({**dev_config(), key: value})
     assert text.startswith(f"{key}: is {value!r}; ")
     assert fix in text
+
+
+REGION = "event-triggered-pipelines:new_region"
+
+
+@pytest.mark.parametrize(
+    ("config", "key", "problem"),
+    [
+        ({"gcp:region": "us-centrl1"}, "gcp:region", "Google Cloud did not have in {}; did you mean us-central1?"),
+        ({"gcp:region": "xyz-qqq9"}, "gcp:region", "Google Cloud did not have in {}; if it has now: pulumi config"),
+        (
+            dev_config(source__location="EUROPE-WEST44"),
+            f"{TRIGGERS}[0].source.location",
+            "Google Cloud did not have in {}; did you mean europe-west4?",
+        ),
+        (
+            dev_config(**vertex(location="northamerica-south1")),
+            f"{TRIGGERS}[0].target.location",
+            "Vertex AI did not have in {}; did you mean northamerica-northeast1?",
+        ),
+    ],
+)
+def test_a_made_up_region(config: dict[str, str], key: str, problem: str) -> None:
+    text = refusal({**dev_config(), **config})
+    assert text.startswith(f"{key}: is '")
+    assert problem.format(AS_OF) in text
+    assert "pulumi config set new_region" in text
+
+
+def test_a_region_that_is_newer_than_the_list_is_accepted_where_the_stack_says_so() -> None:
+    """Everywhere in the stack, and no other one with it."""
+    newer = {"source__location": "MOON-WEST1", **vertex(location="moon-west1")}
+    config = {**dev_config(**newer), "gcp:region": "moon-west1", REGION: "moon-west1"}
+    settings = read_settings("dev", config)
+    assert (settings.region, settings.triggers[0].target.location) == ("moon-west1", "moon-west1")  # type: ignore[union-attr]  # a Vertex target
+    assert "'moon-west2', which Google Cloud did not have" in refusal({**config, "gcp:region": "moon-west2"})
+    assert read_settings("dev", {**dev_config(), REGION: ""}).new_region == "", "as Pulumi.yaml has it"
+    assert refusal({**dev_config(), REGION: "Moon"}).startswith(f"{REGION}: is 'Moon'; use a region such as")
+    assert refusal({**dev_config(), REGION: "7"}) == f"{REGION}: is 7, which is no text; write it in quotes"
+
+
+def test_pipeline_jobs_in_a_region_without_vertex_ai() -> None:
+    config = {**dev_config(**vertex()), "gcp:region": "northamerica-south1"}
+    assert refusal(config) == (
+        f"{TRIGGERS}[0].target.location: is missing, and Vertex AI did not have 'northamerica-south1' in {AS_OF}; "
+        "add location, as in us-central1"
+    )
+    assert read_settings("dev", {**config, REGION: "northamerica-south1"})
+    assert read_settings(
+        "dev", {**config, **dev_config(**vertex(location="us-central1")), "gcp:region": "africa-south1"}
+    )
+
+
+@pytest.mark.parametrize("region", sorted(REGIONS))
+def test_every_region_of_the_list_is_written_as_regions_are(region: str) -> None:
+    assert re.fullmatch(rules.REGION, region)
+    assert read_settings("dev", {**dev_config(), "gcp:region": region}).region == region
 
 
 @pytest.mark.parametrize(("key", "command"), [("gcp:project", "YOUR_PROJECT_ID"), ("gcp:region", "us-central1")])
