@@ -58,7 +58,7 @@ def show_findings(findings: Iterable[Finding], console: Console, *, as_json: boo
     else:
         print_rows([row for each in found for row in _rows(each)], console, prose={2})
         for fix in dict.fromkeys(each.fix for each in found if each.fix):
-            about = ", ".join(each.check for each in found if each.fix == fix)
+            about = ", ".join(dict.fromkeys(each.check for each in found if each.fix == fix))
             console.print(f"\n[bold]{escape(about)}[/]\n{escape(fix)}", soft_wrap=True, highlight=False)
     return 1 if any(each.status == "problem" for each in found) else 0
 

@@ -31,6 +31,11 @@ def test_what_mends_several_things_is_said_once_with_all_of_them() -> None:
     ]
 
 
+def test_a_check_that_asks_twice_for_a_fix_is_named_once_above_it() -> None:
+    samples = [problem("configuration", f"has the sample {key}", "put in yours") for key in ("project", "host")]
+    assert shown(*samples)[-2:] == ["configuration", "put in yours"]
+
+
 def test_a_command_is_never_cut_and_brackets_are_no_markup() -> None:
     command = "gcloud mend [it] " + 10 * "--at-length "
     assert shown(problem("a [check]", "is [wrong]", command))[-2:] == ["a [check]", command.rstrip()]
