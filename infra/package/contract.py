@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from jmespath.exceptions import JMESPathTypeError
@@ -24,43 +24,19 @@ from function_src.launcher.fitting import show
 from function_src.launcher.package import Input
 from function_src.launcher.parameters import ABSENT, fit, needs_content, read_parameter, run_parameters
 from infra.errors import ConfigurationError
+from infra.package.documents import ANY, COUNT, EXAMPLES, LIST, MAP, TEXT, Document, example, kind_at, look_up
 
-TEXT, COUNT, MAP, LIST, ANY = "text", "a number", "a map", "a list", "anything"
-# The event document of each kind of source, field by field; digits arrive as text. `content` can be any JSON.
-COMMON: Mapping[str, Any] = {
-    "message": {"id": ANY, "data": ANY, "attributes": MAP, "publish_time": TEXT},
-    "event": {"id": ANY, "kind": TEXT, "time": TEXT, "key": TEXT},
-    "content": ANY,
-    "lines": LIST,
-}
-OBJECT: Mapping[str, Any] = {
-    "uri": TEXT,
-    "bucket": TEXT,
-    "name": ANY,
-    "generation": ANY,
-    "size": COUNT,
-    "content_type": TEXT,
-    "time_created": TEXT,
-    "metadata": MAP,
-}
-DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
-    "gcs": {"object": OBJECT, **COMMON},
-    "pubsub": COMMON,
-    "log": {"log": MAP, **COMMON},
-    "schedule": COMMON,
-}
 FITTING = {
     TEXT: {"STRING"},
     COUNT: {"NUMBER_INTEGER", "NUMBER_DOUBLE"},
     MAP: {"STRUCT"},
     LIST: {"LIST"},
 }
-EXAMPLES = {TEXT: "text", COUNT: 1, LIST: ["text"]}  # of what is known to the end; maps and anything are not
 KINDS = {str: TEXT, int: COUNT, float: COUNT, dict: MAP, list: LIST}
 
 
-def check_parameters(where: str, config: Mapping[str, Any], inputs: Mapping[str, Input], kind: str) -> bool:
-    """Checks a trigger's ``parameters`` against its pipeline's inputs and the events of its kind of source.
+def check_parameters(where: str, config: Mapping[str, Any], inputs: Mapping[str, Input], document: Document) -> bool:
+    """Checks a trigger's ``parameters`` against its pipeline's inputs and what the events of its source hold.
 
     Returns whether content is read.
 
@@ -68,7 +44,6 @@ def check_parameters(where: str, config: Mapping[str, Any], inputs: Mapping[str,
         ConfigurationError: one line for each parameter that the pipeline does not have, input that nobody maps,
             bad expression, unknown field, and type that cannot fit.
     """
-    document = DOCUMENTS[kind]
     problems = [
         f"{where}.{problem}" for name, value in config.items() for problem in _check(name, value, inputs, document)
     ]
@@ -83,7 +58,7 @@ def check_parameters(where: str, config: Mapping[str, Any], inputs: Mapping[str,
     return needs_content({name: read_parameter(name, value) for name, value in config.items()})
 
 
-def check_condition(where: str, config: str | None, kind: str) -> bool:
+def check_condition(where: str, config: str | None, document: Document) -> bool:
     """Checks a trigger's ``when``, if it has one; returns whether it reads content.
 
     Raises:
@@ -95,7 +70,6 @@ def check_condition(where: str, config: str | None, kind: str) -> bool:
         condition = read_condition(config)
     except BadMappingError as error:
         raise ConfigurationError(f"{where}: {error}") from None
-    document = DOCUMENTS[kind]
     if problems := _check_expression(condition, document) or _check_truth(condition, document):
         raise ConfigurationError("\n".join(f"{where}: {problem}" for problem in problems))
     return reads_content(condition)
@@ -110,7 +84,7 @@ def _check_package(inputs: Mapping[str, Input]) -> list[str]:
     return []
 
 
-def _check(name: str, config: Any, inputs: Mapping[str, Input], document: Mapping[str, Any]) -> list[str]:
+def _check(name: str, config: Any, inputs: Mapping[str, Input], document: Document) -> list[str]:
     if name not in inputs:
         close = difflib.get_close_matches(name, inputs, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
@@ -131,9 +105,9 @@ def _check(name: str, config: Any, inputs: Mapping[str, Input], document: Mappin
     return [f"{name}: {problem}" for problem in found]
 
 
-def _check_expression(expression: ParsedResult, document: Mapping[str, Any]) -> list[str]:
+def _check_expression(expression: ParsedResult, document: Document) -> list[str]:
     """What is wrong with an expression on every event: a field that no event has, a value that a function refuses."""
-    problems = [problem for path in paths(expression.parsed) if (problem := _look_up(path, document)[1])]
+    problems = [problem for path in paths(expression.parsed) if (problem := look_up(path, document)[1])]
     if not problems:
         try:
             _try(expression, document)
@@ -145,10 +119,10 @@ def _check_expression(expression: ParsedResult, document: Mapping[str, Any]) -> 
     return problems
 
 
-def _check_truth(condition: ParsedResult, document: Mapping[str, Any]) -> list[str]:
+def _check_truth(condition: ParsedResult, document: Document) -> list[str]:
     path = plain_path(condition.parsed)
     try:
-        kind = _kind(path, document) if path else KINDS.get(type(_try(condition, document)))
+        kind = kind_at(path, document) if path else KINDS.get(type(_try(condition, document)))
     except EXPRESSION_ERRORS:
         return []
     if kind in (None, ANY):
@@ -156,45 +130,17 @@ def _check_truth(condition: ParsedResult, document: Mapping[str, Any]) -> list[s
     return [f"{show(condition.expression)} is {kind}, which is neither true nor false; compare it with something"]
 
 
-def _check_type(expression: ParsedResult, spec: Input, document: Mapping[str, Any]) -> list[str]:
+def _check_type(expression: ParsedResult, spec: Input, document: Document) -> list[str]:
     """Whether a plain path can fit; says nothing of other expressions."""
     path = plain_path(expression.parsed)
-    kind = _kind(path, document) if path else ANY
+    kind = kind_at(path, document) if path else ANY
     if kind == ANY or spec.type in FITTING[kind]:
         return []
     return [f"{expression.expression} is {kind}, which never fits {spec.type}"]
 
 
-def _try(expression: ParsedResult, document: Mapping[str, Any]) -> Any:
+def _try(expression: ParsedResult, document: Document) -> Any:
     """An expression's value on an example of an event; None where that would say nothing of other events."""
-    if all(_kind(path, document) in EXAMPLES for path in paths(expression.parsed)):
-        return expression.search(_example(document))
+    if all(kind_at(path, document) in EXAMPLES for path in paths(expression.parsed)):
+        return expression.search(example(document))
     return None
-
-
-def _example(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: _example(kind) if isinstance(kind, Mapping) else EXAMPLES.get(kind) for name, kind in document.items()
-    }
-
-
-def _kind(path: Sequence[str], document: Mapping[str, Any]) -> str:
-    found, _ = _look_up(path, document)
-    return MAP if isinstance(found, Mapping) else str(found)
-
-
-def _look_up(path: Sequence[str], document: Mapping[str, Any]) -> tuple[Any, str | None]:
-    """What stands at a path of the event document, and what is wrong with the path."""
-    found: Any = document
-    for depth, name in enumerate(path):
-        inside, wrong = ".".join(path[:depth]) or "the event", f"{'.'.join(path)} does not exist; "
-        if found in (ANY, MAP):
-            return ANY, None
-        if not isinstance(found, Mapping):
-            return ANY, f"{wrong}{inside} is {found}"
-        if name not in found:
-            close = difflib.get_close_matches(name, found, n=1)
-            meant = f"did you mean {'.'.join([*path[:depth], close[0], *path[depth + 1 :]])}? " if close else ""
-            return ANY, f"{wrong}{meant}{inside} has: {', '.join(found)}"
-        found = found[name]
-    return found, None

@@ -18,7 +18,8 @@ from infra.configuration.source_settings import GcsSource
 from infra.configuration.target_settings import KfpTarget
 from infra.errors import ConfigurationError
 from infra.package.caching import override_caching
-from infra.package.contract import DOCUMENTS, check_condition, check_parameters
+from infra.package.contract import check_condition, check_parameters
+from infra.package.documents import DOCUMENTS, Document, document_of
 from infra.package.limits import check_storable
 from infra.package.packaging import Archive, compile_pipeline, launcher_archive
 from infra.resources.targets import loop
@@ -57,7 +58,8 @@ def check_stack(stack: str, config: Mapping[str, str]) -> tuple[StackSettings, l
 
 def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
     package, text = _compile(where, settings.pipeline)
-    reads_content, problems = _check_mapping(where, settings.parameters, settings.when, package, settings.source.kind)
+    document = document_of(settings.source.kind, getattr(settings.source, "payload", None))
+    reads_content, problems = _check_mapping(where, settings.parameters, settings.when, package, document)
     if problem := package.unfit_for(settings.target.kind):
         problems.insert(0, f"{where}.pipeline: pipeline {settings.pipeline!r}: {problem}")
     if isinstance(settings.target, KfpTarget):
@@ -81,13 +83,13 @@ def _compile(where: str, pipeline: str) -> tuple[Package, str]:
 
 
 def _check_mapping(
-    where: str, parameters: Mapping[str, Any], when: str | None, package: Package, kind: str
+    where: str, parameters: Mapping[str, Any], when: str | None, package: Package, document: Document
 ) -> tuple[bool, list[str]]:
     """Whether content is read, and what is wrong with a trigger's parameters and its condition."""
     reads_content, problems = False, []
     for check in (
-        partial(check_parameters, f"{where}.parameters", parameters, package.inputs, kind),
-        partial(check_condition, f"{where}.when", when, kind),
+        partial(check_parameters, f"{where}.parameters", parameters, package.inputs, document),
+        partial(check_condition, f"{where}.when", when, document),
     ):
         try:
             reads_content |= check()
@@ -105,7 +107,7 @@ def _problems_of_mappings(config: Mapping[str, str]) -> Iterator[str]:
     for number, trigger in enumerate(triggers if isinstance(triggers, list) else []):
         where = f"{TRIGGERS}[{number}]"
         match trigger:
-            case {"pipeline": str(pipeline), "source": {"kind": str(kind)}}:
+            case {"pipeline": str(pipeline), "source": {"kind": str(kind)} as source}:
                 parameters, when = trigger.get("parameters", {}), trigger.get("when")
             case _:
                 continue
@@ -115,4 +117,5 @@ def _problems_of_mappings(config: Mapping[str, str]) -> Iterator[str]:
             yield from str(error).splitlines()
             continue
         if kind in DOCUMENTS and isinstance(parameters, dict) and isinstance(when, str | None):
-            yield from _check_mapping(where, parameters, when, package, kind)[1]
+            document = document_of(kind, source.get("payload"))
+            yield from _check_mapping(where, parameters, when, package, document)[1]

@@ -12,7 +12,7 @@ from function_src.launcher.credentials import AccessTokens
 from function_src.launcher.event import PUBSUB_EVENT, STORAGE_EVENT, Event, launch_key, read_event
 from function_src.launcher.sources import BadDeliveryError, GcsSource
 from function_src.launcher.storage import Objects, storage_api
-from infra.package.contract import ANY, COUNT, DOCUMENTS, MAP, TEXT
+from infra.package.documents import ANY, COUNT, DOCUMENTS, MAP, TEXT
 from rehearsal.google.storage import Storage
 from tests.conftest import Serve
 from tests.launcher.conftest import TIMEOUT, Identity

@@ -21,7 +21,7 @@ from function_src.launcher.sources import (
     ScheduleSource,
     Source,
 )
-from infra.package.contract import DOCUMENTS
+from infra.package.documents import DOCUMENTS
 from tests.launcher.deliveries import OBJECT, TRIGGER_ID, as_json, message, push
 
 ENTRY: dict[str, Any] = {

@@ -14,7 +14,8 @@ from function_src.launcher.package import Input
 from function_src.launcher.parameters import read_parameter, run_parameters
 from function_src.launcher.sources import GcsSource
 from infra.errors import ConfigurationError
-from infra.package.contract import DOCUMENTS, check_condition, check_parameters
+from infra.package.contract import check_condition, check_parameters
+from infra.package.documents import DOCUMENTS, document_of
 from tests.infra.configuration.test_settings import refusal
 from tests.launcher.deliveries import push
 from tests.launcher.test_parameters import expressions, values
@@ -142,7 +143,7 @@ def test_a_predicate_that_no_event_can_decide(when: Any, expected: str) -> None:
 def test_a_predicate_that_can_be_true_or_false_passes_and_says_whether_it_reads_content(
     when: str | None, read: bool
 ) -> None:
-    assert check_condition("when", when, "gcs") is read
+    assert check_condition("when", when, DOCUMENTS["gcs"]) is read
 
 
 def test_a_predicate_on_the_file_lets_the_launcher_read_it() -> None:
@@ -175,7 +176,7 @@ def test_the_problems_of_predicate_and_parameters_are_said_at_once() -> None:
 )
 def test_a_type_that_can_never_fit(parameters: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=rf"^p\.{next(iter(parameters))}: "):
-        check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS, "gcs")
+        check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS, DOCUMENTS["gcs"])
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_a_type_that_can_never_fit(parameters: dict[str, Any]) -> None:
 def test_a_mapping_that_can_fit_passes_and_says_whether_it_reads_content(
     parameters: dict[str, Any], reads_content: bool
 ) -> None:
-    assert check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS, "gcs") is reads_content
+    assert check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS, DOCUMENTS["gcs"]) is reads_content
 
 
 @pytest.mark.parametrize(
@@ -203,12 +204,18 @@ def test_a_mapping_that_can_fit_passes_and_says_whether_it_reads_content(
         ("pubsub", "join('/', [object.bucket, event.id])", "object.bucket does not exist; the event has: message"),
         ("log", "object.uri || log.insertId", "object.uri does not exist; the event has: log, message"),
         ("gcs", "log.insertId", "log.insertId does not exist; the event has: object"),
+        (
+            "log",
+            "log.protopayload.methodName",
+            "log.protopayload.methodName does not exist; did you mean log.protoPayload",
+        ),
+        ("log", "log.resource.label", "log.resource.label does not exist; did you mean log.resource.labels?"),
         ("pubsub", "message.body", "message.body does not exist; message has: id, data, attributes, publish_time"),
     ],
 )
 def test_an_expression_on_what_the_source_s_events_do_not_have(kind: str, expression: str, problem: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        check_parameters("p", {"uri": expression}, INPUTS, kind)
+        check_parameters("p", {"uri": expression}, INPUTS, DOCUMENTS[kind])
     assert f"p.uri: {problem}" in str(refused.value)
 
 
@@ -219,13 +226,39 @@ def test_an_expression_on_what_the_source_s_events_do_not_have(kind: str, expres
         ("pubsub", "content.order.uri"),
         ("log", "log.protoPayload.metadata.jobChange.job.jobName"),
         ("log", 'log.protoPayload."@type"'),
+        ("log", "log.somethingNew"),
+        ("log", "log.jsonPayload.message"),
+        ("schedule", "content.days"),
         ("schedule", "event.time"),
         ("schedule", "to_string(@)"),
         ("schedule", "join('', ['a', event.time])"),
     ],
 )
 def test_an_expression_on_what_the_source_s_events_have(kind: str, expression: str) -> None:
-    check_parameters("p", {"uri": expression}, INPUTS, kind)
+    check_parameters("p", {"uri": expression}, INPUTS, DOCUMENTS[kind])
+
+
+PAYLOAD = {"window_days": 7, "store": {"region": "north"}}
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("content.windowdays", "did you mean content.window_days? content has: window_days, store"),
+        ("content.store.regoin", "did you mean content.store.region? content.store has: region"),
+        ("content", "content is a map, which never fits STRING"),
+    ],
+)
+def test_an_expression_on_the_payload_of_a_schedule(expression: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        check_parameters("p", {"uri": expression}, INPUTS, document_of("schedule", PAYLOAD))
+    assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize("expression", ["content.window_days", "content.store.region", "content.note", "content.a.b"])
+def test_a_field_that_looks_like_none_of_the_payload_may_be_published_by_hand(expression: str) -> None:
+    check_parameters("p", {"uri": expression}, INPUTS, document_of("schedule", PAYLOAD))
+    check_parameters("p", {"uri": expression}, INPUTS, document_of("schedule", "text"))
 
 
 # --- preview and run time agree ------------------------------------------------------------------------------------
@@ -271,7 +304,7 @@ def documents(draw: st.DrawFn) -> Mapping[str, Any]:
 
 def accepted(config: Any, spec: Input) -> bool:
     try:
-        return check_parameters("p", {"x": config}, {"x": spec}, "gcs") in (True, False)
+        return check_parameters("p", {"x": config}, {"x": spec}, DOCUMENTS["gcs"]) in (True, False)
     except ConfigurationError:
         return False
 
@@ -326,7 +359,7 @@ predicates = expressions | st.sampled_from(PATHS).flatmap(
 @given(when=predicates, document=documents())
 def test_a_predicate_that_preview_refuses_decides_on_no_event(when: str, document: Mapping[str, Any]) -> None:
     try:
-        check_condition("when", when, "gcs")
+        check_condition("when", when, DOCUMENTS["gcs"])
     except ConfigurationError as error:
         # What is said to have no such field is false for every event at best, and never what was meant.
         if "does not exist" not in str(error):

@@ -1,0 +1,107 @@
+"""The event document of each kind of source, field by field, so far as it is known before there is an event."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Document = Mapping[str, Any]
+TEXT, COUNT, MAP, LIST, ANY = "text", "a number", "a map", "a list", "anything"
+EXAMPLES = {TEXT: "text", COUNT: 1, LIST: ["text"]}  # of what is known to the end; maps and anything are not
+
+
+class Partly(dict[str, Any]):
+    """A map of which not all fields are known: another one is wrong only if it looks like one of those."""
+
+
+# Digits arrive as text. `content` can be any JSON.
+COMMON: Document = {
+    "message": {"id": ANY, "data": ANY, "attributes": MAP, "publish_time": TEXT},
+    "event": {"id": ANY, "kind": TEXT, "time": TEXT, "key": TEXT},
+    "content": ANY,
+    "lines": LIST,
+}
+OBJECT: Document = {
+    "uri": TEXT,
+    "bucket": TEXT,
+    "name": ANY,
+    "generation": ANY,
+    "size": COUNT,
+    "content_type": TEXT,
+    "time_created": TEXT,
+    "metadata": MAP,
+}
+# docs.cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry; a payload can be anything.
+LOG_FIELDS = (
+    *(
+        "apphub",
+        "errorGroups",
+        "httpRequest",
+        "insertId",
+        "jsonPayload",
+        "labels",
+        "logName",
+        "metadata",
+        "operation",
+    ),
+    *(
+        "protoPayload",
+        "receiveTimestamp",
+        "severity",
+        "sourceLocation",
+        "spanId",
+        "split",
+        "textPayload",
+        "timestamp",
+    ),
+    *("trace", "traceSampled"),
+)
+LOG = Partly(resource=Partly(type=ANY, labels=ANY), **dict.fromkeys(LOG_FIELDS, ANY))
+DOCUMENTS: Mapping[str, Document] = {
+    "gcs": {"object": OBJECT, **COMMON},
+    "pubsub": COMMON,
+    "log": {"log": LOG, **COMMON},
+    "schedule": COMMON,
+}
+
+
+def document_of(kind: str, payload: Any = None) -> Document:
+    """What an event of a kind of source holds. What each firing of a schedule carries stands in the stack file."""
+    return {**DOCUMENTS[kind], **({"content": _partly(payload)} if isinstance(payload, dict) else {})}
+
+
+def kind_at(path: Sequence[str], document: Document) -> str:
+    """What kind of value stands at a path: one of the words above."""
+    found, _ = look_up(path, document)
+    return MAP if isinstance(found, Mapping) else str(found)
+
+
+def look_up(path: Sequence[str], document: Document) -> tuple[Any, str | None]:
+    """What stands at a path of the event document, and what is wrong with the path."""
+    found: Any = document
+    for depth, name in enumerate(path):
+        if not isinstance(found, Mapping) and found in (ANY, MAP):
+            return ANY, None
+        inside, wrong = ".".join(path[:depth]) or "the event", f"{'.'.join(path)} does not exist; "
+        if not isinstance(found, Mapping):
+            return ANY, f"{wrong}{inside} is {found}"
+        if name not in found:
+            close = difflib.get_close_matches(name, found, n=1)
+            if isinstance(found, Partly) and not close:
+                return ANY, None
+            meant = f"did you mean {'.'.join([*path[:depth], close[0], *path[depth + 1 :]])}? " if close else ""
+            return ANY, f"{wrong}{meant}{inside} has: {', '.join(found)}"
+        found = found[name]
+    return found, None
+
+
+def example(document: Document) -> dict[str, Any]:
+    """An event as it may be, with what is known to the end."""
+    return {
+        name: example(kind) if isinstance(kind, Mapping) else EXAMPLES.get(kind) for name, kind in document.items()
+    }
+
+
+def _partly(value: Any) -> Any:
+    return Partly({name: _partly(item) for name, item in value.items()}) if isinstance(value, dict) else ANY
