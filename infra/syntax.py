@@ -29,7 +29,7 @@ YAML_PROBLEMS = (
     (r"mapping values are not", HERE, "a colon where none can be; put text with one in quotes, or indent it less"),
     (r"sequence entries are not", HERE, "a dash where no list can start; start the list on a line of its own"),
     (r"could not find expected ':'", OPENED, "a key without its colon; write KEY: VALUE"),
-    (r"expected <block end>", HERE, "this belongs to nothing above it; indent it as its neighbours, or quote it"),
+    (r"expected <block end>", HERE, "belongs to nothing above it; indent it as its neighbours, or put it in quotes"),
     (r"another document", HERE, "a second document starts here; keep one"),
     (r"duplicate anchor", HERE, "an anchor (&) whose name is taken; give it a name of its own"),
     (r"unhashable key", HERE, "a key that is a list or a map; put text that starts with a bracket in quotes"),

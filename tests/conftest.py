@@ -10,12 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from starlette.types import ASGIApp
 
 from rehearsal.loopback import Loopback
 from tests.watch.sitecustomize import HERE, NOTES
 
 Serve = Callable[[ASGIApp], str]
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 noted = tempfile.NamedTemporaryFile()  # noqa: SIM115 it is there for as long as this process is
 os.environ[NOTES] = noted.name

@@ -110,7 +110,7 @@ def python_runtime(value: str) -> str:
 
 def memory_size(value: str) -> str:
     """Memory of an instance."""
-    return accept(value, r"[1-9][0-9]*(Mi|Gi)", "use an amount such as 512Mi or 1Gi")
+    return accept(value, r"[1-9][0-9]{0,5}(Mi|Gi)", "use an amount such as 512Mi or 1Gi")
 
 
 def cpu_count(value: str) -> str:
@@ -181,8 +181,11 @@ def job_labels(value: Mapping[str, str]) -> Mapping[str, str]:
     for name, text in value.items():
         if name in OWN_LABELS or name.startswith("vertex-ai-pipelines"):
             raise ValueError(f"has {name!r}, which is set without you; choose another name")
-        accept(name, LABEL, "use up to 63 lower-case letters, digits, dashes and underscores")
-        accept(text, r"[a-z0-9_-]{0,63}", "use up to 63 lower-case letters, digits, dashes and underscores")
+        fix = "use up to 63 lower-case letters, digits, dashes and underscores"
+        if not re.fullmatch(LABEL, name):
+            raise ValueError(f"has the name {name!r}; {fix}, a letter first")
+        if not re.fullmatch(r"[a-z0-9_-]{0,63}", text):
+            raise ValueError(f"has {text!r} as {name}; {fix}")
     return value
 
 

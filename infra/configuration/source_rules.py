@@ -118,7 +118,7 @@ def _values(text: str, field: _Field) -> set[int]:
 
 
 def _number(text: str, field: _Field) -> int:
-    number = field.words.get(text.lower(), int(text) if text.isdecimal() else -1)
+    number = field.words.get(text.lower(), int(text) if re.fullmatch("[0-9]{1,2}", text) else -1)
     if not field.lowest <= number <= field.highest:
         words = f" or {', '.join(field.words).upper()}" if field.words else ""
         raise ValueError(f"has {text!r} as {field.name}; use {field.lowest} to {field.highest}{words}")

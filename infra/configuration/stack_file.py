@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from infra.configuration.explain import KEYS, PROJECT, closest
-from infra.errors import ConfigurationError
+from infra.errors import ConfigurationError, printable
 from infra.syntax import explain_yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -63,7 +63,7 @@ def _name(path: Path) -> str:
 
 def in_file(name: str, problems: Iterable[str]) -> str:
     """Problems as a list under the name of the file that has them."""
-    return f"{name}:" + "".join(f"\n  {problem}" for problem in problems)
+    return f"{name}:" + "".join(f"\n  {printable(problem)}" for problem in problems)
 
 
 class StackLoader(yaml.SafeLoader):

@@ -23,7 +23,7 @@ from function_src.launcher.expression import (
 from function_src.launcher.fitting import show
 from function_src.launcher.package import Input
 from function_src.launcher.parameters import ABSENT, fit, needs_content, read_parameter, run_parameters
-from infra.errors import ConfigurationError
+from infra.errors import ConfigurationError, printable
 from infra.package.documents import ANY, COUNT, EXAMPLES, LIST, MAP, TEXT, Document, example, kind_at, look_up
 
 FITTING = {
@@ -45,7 +45,9 @@ def check_parameters(where: str, config: Mapping[str, Any], inputs: Mapping[str,
             bad expression, unknown field, and type that cannot fit.
     """
     problems = [
-        f"{where}.{problem}" for name, value in config.items() for problem in _check(name, value, inputs, document)
+        f"{where}.{printable(name)}: {problem}"
+        for name, value in config.items()
+        for problem in _check(name, value, inputs, document)
     ]
     problems += [
         f"{where}: the pipeline requires {name!r} ({spec.type}) and nothing maps it; add {name}: EXPRESSION"
@@ -88,7 +90,7 @@ def _check(name: str, config: Any, inputs: Mapping[str, Input], document: Docume
     if name not in inputs:
         close = difflib.get_close_matches(name, inputs, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        return [f"{name}: the pipeline has no such parameter; {hint}it has: {', '.join(inputs) or 'none'}"]
+        return [f"the pipeline has no such parameter; {hint}it has: {', '.join(inputs) or 'none'}"]
     try:
         parameter = read_parameter(name, config)
         if parameter.default not in (ABSENT, None):
@@ -96,13 +98,11 @@ def _check(name: str, config: Any, inputs: Mapping[str, Input], document: Docume
         if not reads_event(parameter.expression):
             run_parameters({name: parameter}, {name: inputs[name]}, {})
     except (BadMappingError, UnmappableError) as error:
-        return [f"{name}: {error}"]
+        return [str(error)]
     if parameter.expression is None:
         return []
-    found = _check_expression(parameter.expression, document) or _check_type(
-        parameter.expression, inputs[name], document
-    )
-    return [f"{name}: {problem}" for problem in found]
+    expression = parameter.expression
+    return _check_expression(expression, document) or _check_type(expression, inputs[name], document)
 
 
 def _check_expression(expression: ParsedResult, document: Document) -> list[str]:
@@ -136,7 +136,7 @@ def _check_type(expression: ParsedResult, spec: Input, document: Document) -> li
     kind = kind_at(path, document) if path else ANY
     if kind == ANY or spec.type in FITTING[kind]:
         return []
-    return [f"{expression.expression} is {kind}, which never fits {spec.type}"]
+    return [f"{printable(expression.expression)} is {kind}, which never fits {spec.type}"]
 
 
 def _try(expression: ParsedResult, document: Document) -> Any:

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from infra.errors import printable
+
 Document = Mapping[str, Any]
 TEXT, COUNT, MAP, LIST, ANY = "text", "a number", "a map", "a list", "anything"
 EXAMPLES = {TEXT: "text", COUNT: 1, LIST: ["text"]}  # of what is known to the end; maps and anything are not
@@ -83,14 +85,15 @@ def look_up(path: Sequence[str], document: Document) -> tuple[Any, str | None]:
     for depth, name in enumerate(path):
         if not isinstance(found, Mapping) and found in (ANY, MAP):
             return ANY, None
-        inside, wrong = ".".join(path[:depth]) or "the event", f"{'.'.join(path)} does not exist; "
+        inside, wrong = ".".join(path[:depth]) or "the event", f"{printable('.'.join(path))} does not exist; "
         if not isinstance(found, Mapping):
             return ANY, f"{wrong}{inside} is {found}"
         if name not in found:
             close = difflib.get_close_matches(name, found, n=1)
             if isinstance(found, Partly) and not close:
                 return ANY, None
-            meant = f"did you mean {'.'.join([*path[:depth], close[0], *path[depth + 1 :]])}? " if close else ""
+            instead = ".".join([*path[:depth], *close, *path[depth + 1 :]])
+            meant = f"did you mean {printable(instead)}? " if close else ""
             return ANY, f"{wrong}{meant}{inside} has: {', '.join(found)}"
         found = found[name]
     return found, None

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import pytest
 from google.auth.compute_engine import _metadata
-from hypothesis import settings
 
 from function_src.launcher.pace import Pace
 from rehearsal.google.metadata import MetadataServer, Tokens
@@ -21,9 +20,6 @@ from tests.launcher.world import BUCKET, LEDGER, World
 
 LIFETIME = 3600
 TIMEOUT = 10.0
-
-settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
-settings.load_profile("untimed")
 
 
 @dataclass
