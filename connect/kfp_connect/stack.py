@@ -22,6 +22,11 @@ TRIGGERS = "event-triggered-pipelines:triggers"
 ALSO_TRIGGERS = ("triggers", "event-triggered-pipelines:config:triggers")  # to Pulumi the same key
 STACK_FILE = "Pulumi.{}.yaml"
 SHAPES: Mapping[type, str] = {list: "list", dict: "block of keys", str: "text"}
+FIXES = {  # by what was wanted and what was given, where the one for a word or a number would not do
+    ("list", "a block of keys"): "put a dash before the first key of each: - name: ...",
+    ("block of keys", "a list"): "leave out the dash",
+    **{("text", given): "write text instead" for given in ("a block of keys", "a list", "empty")},
+}
 
 
 class StackLoader(yaml.SafeLoader):
@@ -50,7 +55,8 @@ class Block:
         """
         value = self.keys.get(name)
         if value is not None and not isinstance(value, shape):
-            raise self.wrong(name, f"is {value!r}, which is no {SHAPES[shape]}", fix)
+            wanted, given = SHAPES[shape], _given(value)
+            raise self.wrong(name, f"is {given}, which is no {wanted}", FIXES.get((wanted, given), fix))
         return value
 
     def require(self, name: str, shape: type[T], fix: str) -> T:
@@ -74,6 +80,12 @@ class Block:
 
     def _key(self, name: str) -> str:
         return f"{self.place}.{name}" if self.place else name
+
+
+def _given(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return "a block of keys" if isinstance(value, dict) else "a list"
+    return (repr(value) if value else "empty") if isinstance(value, str) else json.dumps(value)
 
 
 def read_target(stack: str | os.PathLike[str], trigger: str | None) -> Block:

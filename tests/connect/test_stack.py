@@ -91,7 +91,11 @@ WRONG: dict[str, Any] = {
     "a host that is no text": [trigger("a", {**KFP, "host": 5})],
     "no host": [trigger("a", {"kind": "kfp"})],
     "a namespace that is no text": [trigger("a", {**KFP, "namespace": 5})],
+    "a namespace that is a list": [trigger("a", {**KFP, "namespace": ["a"]})],
+    "a namespace that is true": [trigger("a", {**KFP, "namespace": True})],
     "a target that is none": [trigger("a", "kfp")],
+    "a target that is a list": [trigger("a", [KFP])],
+    "a target that is empty": [trigger("a", "")],
     "a trigger that is none": ["echo"],
     "no list": {"name": "a"},
 }
