@@ -24,7 +24,8 @@ from rehearsal.google.permissions import Permissions
 from rehearsal.google.pubsub import Attempt, PubSub, Subscription
 from rehearsal.google.pubsub_api import PubSubApi
 from rehearsal.google.storage import Storage
-from rehearsal.kfp.proxy import IdentityAwareProxy
+from rehearsal.kfp.pace import Pace
+from rehearsal.kfp.proxy import AccessTokens, IdentityAwareProxy
 from rehearsal.kfp.runs import RunBook, RunChange
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.leash import scratch
@@ -34,7 +35,8 @@ from rehearsal.runs import RunExecutor
 from rehearsal.vertex import VertexEndpoint
 
 TIME_SCALE = 1 / 50  # a backoff of 10 s becomes 0.2 s, the ack deadline of 600 s becomes 12 s
-LEASE_SECONDS = 4.0  # for 300; shorter still, and an answer that takes long on a busy machine would be given up
+LEASE_SECONDS = 4.0  # shorter still, and an answer that takes long on a busy machine would be given up
+LEASE_IN_PRODUCTION = 300
 CACHE = ROOT / ".cache"
 
 
@@ -231,11 +233,13 @@ class Environment:
         return self._endpoints[address]
 
     def _kfp(self, target: Mapping[str, str]) -> KfpEndpoint:
-        executor = RunExecutor(self.storage_url)
+        executor, pace = RunExecutor(self.storage_url), Pace(LEASE_SECONDS / LEASE_IN_PRODUCTION)
         if target["credentials"] == "id-token":
             guard = IdentityAwareProxy(self.tokens, target["audience"], self._permissions.may_pass_iap)
-            return KfpEndpoint(None, executor, guard=guard)
-        return KfpEndpoint(self.tokens.principal if target["credentials"] == "access-token" else None, executor)
+            return KfpEndpoint(None, executor, guard=guard, pace=pace)
+        # Not behind the proxy's agent: at this pace it would wait for 0.4 s, and a busy machine takes longer.
+        hosted = AccessTokens(self.tokens.principal) if target["credentials"] == "access-token" else None
+        return KfpEndpoint(None, executor, guard=hosted, pace=pace)
 
     def _vertex(self, target: Mapping[str, str]) -> VertexEndpoint:
         may = self._permissions

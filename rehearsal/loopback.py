@@ -15,11 +15,27 @@ from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive
 
 HOST = "127.0.0.1"
 T = TypeVar("T")
 P = ParamSpec("P")
+
+
+async def never() -> Message:
+    """Hears nothing."""
+    heard: Message = await asyncio.get_running_loop().create_future()
+    return heard
+
+
+def replay(body: bytes, then: Receive = never) -> Receive:
+    """A request that was read already, for an app that reads it again; after it, it hears what ``then`` does."""
+    unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return unread.pop() if unread else await then()
+
+    return receive
 
 
 class Loopback:

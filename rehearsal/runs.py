@@ -30,11 +30,12 @@ Outputs = dict[str, Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended: SUCCEEDED or FAILED. ``log`` is all that the failed task logged, ``error`` the gist."""
+    """How an execution ended: SUCCEEDED or FAILED, in which task. ``error`` is the gist of its ``log``."""
 
     state: str
     error: str = ""
     log: str = ""
+    task: str = ""
 
 
 class RunExecutor:
@@ -100,7 +101,7 @@ async def _outcome(process: Process, stderr: IO[bytes], on_task: Callable[[str, 
         return Outcome("SUCCEEDED")
     if failures:
         task, log = failures[0]["task"], failures[0]["log"]
-        return Outcome("FAILED", f"Task {task} failed: {summarise(log) or 'it printed nothing'}", log)
+        return Outcome("FAILED", f"Task {task} failed: {summarise(log) or 'it printed nothing'}", log, task)
     stderr.seek(0)
     log = stderr.read().decode(errors="replace")
     return Outcome("FAILED", f"The run failed outside its tasks (exit code {code}): {summarise(log)}", log)

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rehearsal.google.errors import bearer, google_error
-from rehearsal.kfp.requests import ApiError, Fields, check_parameters
+from rehearsal.kfp.requests import INTERNAL, ApiError, Fields, check_parameters
 from rehearsal.kfp.runs import NEVER, Run, RunBook, Workflow
 from rehearsal.program import PROJECT_NUMBER
 from rehearsal.runs import RunExecutor
@@ -94,15 +94,15 @@ class VertexEndpoint(RunBook):
         if job_id in self._runs:
             return google_error(409, "Pipeline job with the specified ID already exists.")
         package, parameters = body["pipelineSpec"], _parameters(body["runtimeConfig"])
-        self.workflows.append(Workflow(job_id, job_id, caller, package, parameters))
+        workflow = Workflow(job_id, job_id, caller, package, parameters, body["displayName"])
+        self._start(workflow)
         # The life of a job is that of a run; what else there is to it stays in the request.
         details = {"display_name": body["displayName"], "pipeline_spec": package, "service_account": account}
-        run = self._runs[job_id] = Run(job_id, "", details, self._announce)
+        run = Run(job_id, "", details, self._announce)
+        self._write(workflow, run)
         project = request.path_params["project"]
         run.row["job"] = {**body, "serviceAccount": account, "name": self._name(job_id)}
         run.row["project"] = project
-        if self._execute:
-            run.start(self._execute, package, parameters)
         return JSONResponse(_resource(run))
 
     async def _list(self, request: Request) -> Response:
@@ -185,12 +185,12 @@ def _parameters(runtime: Fields) -> Fields:
 
 def _resource(run: Run) -> Fields:
     """A job as the API shows it."""
-    row, state = run.row, run.row["state"].replace("CANCELED", "CANCELLED")
-    shown: Fields = {**row["job"], "state": f"PIPELINE_STATE_{state}", "createTime": row["created_at"]}
+    row = run.row
+    shown: Fields = {**row["job"], "state": f"PIPELINE_STATE_{row['state']}", "createTime": row["created_at"]}
     if row["finished_at"] != NEVER:
         shown["endTime"] = row["finished_at"]
-    if "error" in row:
-        shown["error"] = row["error"]
+    if run.error:
+        shown["error"] = {"code": INTERNAL, "message": run.error}
     return shown
 
 

@@ -74,7 +74,10 @@ def wait_for_run(
     every: Annotated[float, typer.Option(min=0, help="Seconds between two looks.")] = 5,
     as_json: Json = False,
 ) -> None:
-    """Wait until a run has ended. Exit status: 0 succeeded or skipped, 3 failed, 4 cancelled, 5 the time is up."""
+    """Wait until a run has ended. Exit status: 0 succeeded or skipped, 3 failed, 4 cancelled, 5 the time is up.
+
+    A run that was stopped before this began to wait has failed: the server does not say why.
+    """
     from ops.endpoint import show
 
     raise typer.Exit(show.wait(client, run_id, timeout, every, open_console(stderr=as_json), as_json=as_json))
@@ -83,7 +86,7 @@ def wait_for_run(
 @runs.command("terminate")
 @connected
 def terminate_run(client: Client, run_id: RunId, as_json: Json = False) -> None:
-    """Stop a run. It is CANCELED once its steps have stopped: `runs wait` waits for that."""
+    """Stop a run. It is CANCELING, and FAILED once its steps have stopped: `runs wait` waits for that."""
     client.terminate_run(run_id)
     if as_json:
         print_json({"run_id": run_id, "stopping": True})

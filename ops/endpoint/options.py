@@ -18,6 +18,8 @@ from ops.errors import OperationError
 Way = Literal["default", "metadata", "key-file", "impersonate", "token"]
 Source = Literal["default", "metadata", "key-file"]
 PANEL = "Where, and as whom"
+NO_NAMESPACE = "empty namespace in multi-user mode"
+NAMESPACE_FIX = "this server has several users: name the namespace of yours with --namespace"
 
 
 def _option(help_text: str) -> Any:
@@ -95,9 +97,11 @@ def mendable_errors() -> Iterator[None]:
 
 
 def refusal(error: Any) -> str:
-    """What the KFP server says, of an ApiException."""
+    """What the KFP server says, of an ApiException. Of uploads it speaks in a form of its own, without a code."""
     try:
-        message = json.loads(error.body)["message"]
-    except (ValueError, KeyError, TypeError):
+        said = json.loads(error.body)
+        message = str(said.get("message") or said["error_message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         message = error.reason
-    return f"the endpoint answered {error.status}: {message}"
+    mend = f"; {NAMESPACE_FIX}" if NO_NAMESPACE in message else ""
+    return f"the endpoint answered {error.status}: {message}{mend}"

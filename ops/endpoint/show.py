@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from time import sleep
 from typing import Any
@@ -20,6 +21,7 @@ from ops.tables import Cell, print_details, print_table, visible
 
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELED": "yellow", "CANCELING": "yellow", "SKIPPED": "cyan"}
 STATUS = {"SUCCEEDED": 0, "SKIPPED": 0, "FAILED": 3, "CANCELED": 4}
+STOPPING = "CANCELING"
 TIME_IS_UP = 5
 
 
@@ -57,19 +59,38 @@ def print_run(client: Client, run: V2beta1Run, console: Console) -> None:
         ("about", run.description or ""),
         ("parameters", json.dumps(parameters) if parameters else ""),
         *[(show_moment(step.update_time), str(step.state)) for step in run.state_history or []],
+        ("failed", ", ".join(failed_tasks(run))),
         ("error", run.error.message if run.error else ""),
     ]
     print_details([(name, value) for name, value in rows if value], console)
 
 
+def failed_tasks(run: V2beta1Run) -> list[str]:
+    """The tasks of a run that failed, by name; no other word of why is to be had of a KFP server.
+
+    It lists the nodes of the run's Workflow: a task is one with a driver before it and an executor in it, all tasks
+    are in ``root``, and that is in a node which is called as the Workflow is. Those around a task fail with it.
+    """
+    pipeline = ((run.pipeline_spec or {}).get("pipelineInfo") or {}).get("name", "")
+    around = re.compile(rf"root|executor|{re.escape(pipeline)}-[a-z0-9]+")
+    nodes = (run.run_details and run.run_details.task_details) or []
+    failed = [str(node.display_name) for node in nodes if node.state == "FAILED"]
+    return sorted({name for name in failed if not around.fullmatch(name)}) or sorted(set(failed))
+
+
 def wait(client: Client, run_id: str, timeout: float | None, every: float, console: Console, *, as_json: bool) -> int:
-    """Waits for a run, showing each state it enters; returns the exit status."""
-    last = ""
+    """Waits for a run, showing each state it enters; returns the exit status.
+
+    A run that is stopped ends FAILED like any other (no code of the server says CANCELED), so that it was being
+    stopped has to be seen.
+    """
+    last, stopped = "", False
 
     def see(run: V2beta1Run) -> None:
-        nonlocal last
+        nonlocal last, stopped
         if run.state != last:
             last = str(run.state)
+            stopped = stopped or last == STOPPING
             console.print(Text.assemble(f"run {run_id} is ", _state(last)))
 
     def get_run(seconds: float) -> V2beta1Run:
@@ -86,9 +107,9 @@ def wait(client: Client, run_id: str, timeout: float | None, every: float, conso
         return TIME_IS_UP
     if as_json:
         print_json(run)
-    elif run.error:
-        console.print(escape(run.error.message))
-    return STATUS[str(run.state)]
+    elif failed := failed_tasks(run):
+        console.print(f"failed: {escape(visible(', '.join(failed)))}")
+    return STATUS["CANCELED" if stopped and run.state == "FAILED" else str(run.state)]
 
 
 def _print_table(headings: Sequence[str], rows: Sequence[Sequence[Cell]], console: Console) -> None:

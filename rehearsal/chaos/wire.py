@@ -30,6 +30,7 @@ from rehearsal.chaos.faults import (
     vertex_step,
 )
 from rehearsal.google.errors import google_error
+from rehearsal.loopback import replay
 
 HALF_AN_ANSWER: Message = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]}
 
@@ -179,17 +180,16 @@ class Wire:
         step = self._step(scope, body)
         fault = self._faults.next(step) if step else None
 
-        async def replay() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
-
         if step is None or fault is None:
-            await self._app(scope, replay, self._noting_lost_races(send))
-        elif fault in KILLS:
-            await self._die(step.point, fault, scope, replay)
+            await self._app(scope, replay(body, receive), self._noting_lost_races(send))
+            return
+        held = replay(body)  # what the network holds does not end when the client gives it up
+        if fault in KILLS:
+            await self._die(step.point, fault, scope, held)
             await _hung_up(receive)
         else:
             self._faults.injected[label(step.point, fault)] += 1
-            await self._lie(fault, scope, replay, send)
+            await self._lie(fault, scope, held, send)
 
     def _step(self, scope: Scope, body: bytes) -> Step | None:
         """The step, with the request's ordinal for a subject where it has none of its own."""
@@ -197,28 +197,28 @@ class Wire:
         step = self._service.step(scope["method"], path, query, body)
         return step and Step(step.point, step.subject or f"{self._process}/{next(self._ordinals)}")
 
-    async def _lie(self, fault: Fault, scope: Scope, replay: Receive, send: Send) -> None:
+    async def _lie(self, fault: Fault, scope: Scope, held: Receive, send: Send) -> None:
         if fault is Fault.SLOW:
-            late = asyncio.create_task(self._later(scope, replay, send))
+            late = asyncio.create_task(self._later(scope, held, send))
             self._faults.late.add(late)
             late.add_done_callback(self._faults.late.discard)
             await late
             return
         lie = self._service.lies[fault]
         if lie.commits:
-            await self._app(scope, replay, _nowhere)
+            await self._app(scope, held, _nowhere)
         if lie.answer:
-            await lie.answer(scope, replay, send)
+            await lie.answer(scope, held, send)
         else:  # uvicorn closes the connection when less is sent than was announced
             await send(HALF_AN_ANSWER)
 
-    async def _later(self, scope: Scope, replay: Receive, send: Send) -> None:
+    async def _later(self, scope: Scope, held: Receive, send: Send) -> None:
         await asyncio.sleep(self._delay)
-        await self._app(scope, replay, send)
+        await self._app(scope, held, send)
 
-    async def _die(self, point: Point, fault: Fault, scope: Scope, replay: Receive) -> None:
+    async def _die(self, point: Point, fault: Fault, scope: Scope, held: Receive) -> None:
         if fault is Fault.KILLED_AFTER:
-            await self._app(scope, replay, _nowhere)
+            await self._app(scope, held, _nowhere)
         if self._kill():
             self._faults.injected[label(point, fault)] += 1
 

@@ -20,6 +20,8 @@ from rehearsal.function import install, unpack
 from rehearsal.google.metadata import MetadataServer, Tokens
 from rehearsal.google.pubsub import PubSub, Subscription
 from rehearsal.google.storage import Storage
+from rehearsal.kfp.pace import Pace
+from rehearsal.kfp.proxy import AccessTokens
 from rehearsal.kfp.runs import RunBook
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.leash import scratch
@@ -27,6 +29,7 @@ from rehearsal.loopback import Loopback
 from rehearsal.program import ROOT, Plan
 from rehearsal.vertex import VertexEndpoint
 
+LEASE_IN_PRODUCTION = 300  # seconds
 SLOW = 0.4  # of the lease: the launcher waits a sixth, and sends nothing that could come in after the lease
 
 
@@ -138,7 +141,8 @@ class World:
         """The stand-in for the trigger's target. Who may do what is not at issue here."""
         target = self._trigger["target"]
         if target["kind"] == "kfp":
-            return KfpEndpoint(self._tokens.principal)
+            pace = Pace(self._lease / LEASE_IN_PRODUCTION)
+            return KfpEndpoint(None, guard=AccessTokens(self._tokens.principal), pace=pace)
         return VertexEndpoint(target["location"], self._tokens.principal, lambda *_: True, lambda *_: True)
 
     def _environment(self, slot: int, metadata: str) -> dict[str, str]:

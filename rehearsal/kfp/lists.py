@@ -1,8 +1,9 @@
 """How the KFP API server filters, sorts and pages a list (list_request_util.go, filter/filter.go, list/list.go).
 
-Three surprises are kept. The filter is URL-unescaped a second time, so a ``+`` in it becomes a space and a lone ``%``
-is an error. Text compares without regard to case. And times are whole seconds, so rows of one second are in the order
-of their ids.
+MySQL's surprises are kept, and the server's own. The filter is URL-unescaped a second time, so a ``+`` in it
+becomes a space and a lone ``%`` is an error. Text compares without regard to case and accents, a part of a text is
+a pattern of LIKE, and what is compared with a number is one: its leading digits. And times are whole seconds, so
+rows of one second are in the order of their ids.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from urllib.parse import unquote_plus
 
 from kfp_server_api import V2beta1Filter
 
+from rehearsal.kfp.database import collated
 from rehearsal.kfp.requests import INVALID_ARGUMENT, ApiError, Fields, read_message
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 200
+LEADING_DIGITS = re.compile(r"\s*-?\d+")
 BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 # The numbers are those of the proto, which has no 4. kfp.Client writes numbers, people write names.
 OPERATIONS = {
@@ -34,7 +37,7 @@ OPERATIONS = {
     8: "IN",
     9: "IS_SUBSTRING",
 }
-COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+COMPARISONS: dict[str, Callable[[Any, Any], object]] = {
     "EQUALS": operator.eq,
     "NOT_EQUALS": operator.ne,
     "GREATER_THAN": operator.gt,
@@ -42,8 +45,17 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "LESS_THAN": operator.lt,
     "LESS_THAN_EQUALS": operator.le,
     "IN": lambda column, values: column in values,
-    "IS_SUBSTRING": lambda column, part: part in column,
+    "IS_SUBSTRING": lambda column, part: _like(part).search(column),
 }
+
+
+def _like(part: str) -> re.Pattern[str]:
+    """What LIKE finds in the middle of a text, by a pattern of its own: ``%`` is anything and ``_`` any letter."""
+    return re.compile("".join({"%": ".*", "_": "."}.get(letter, re.escape(letter)) for letter in part), re.DOTALL)
+
+
+def _number(value: int | str) -> int:
+    return value if isinstance(value, int) else int((LEADING_DIGITS.match(value) or [0])[0])
 
 
 def _seconds(timestamp: str) -> int:
@@ -51,11 +63,11 @@ def _seconds(timestamp: str) -> int:
 
 
 VALUES: dict[str, Callable[[Any], int | str | list[Any]]] = {
-    "string_value": str.lower,
+    "string_value": collated,
     "int_value": int,
     "long_value": int,
     "timestamp_value": _seconds,
-    "string_values": lambda message: [text.lower() for text in message.get("values", [])],
+    "string_values": lambda message: [collated(text) for text in message.get("values", [])],
     "int_values": lambda message: [int(number) for number in message.get("values", [])],
     "long_values": lambda message: [int(number) for number in message.get("values", [])],
 }
@@ -185,10 +197,10 @@ def _value(predicate: Fields) -> int | str | list[Any]:
 def _holds(row: Fields, operation: str, field: str, value: Any) -> bool:
     column = _column(row, field)
     if isinstance(value, int | str) and type(column) is not type(value):
-        column, value = str(column), str(value)
-    return COMPARISONS[operation](column, value)
+        column, value = _number(column), _number(value)
+    return bool(COMPARISONS[operation](column, value))
 
 
 def _column(row: Fields, field: str) -> int | str:
     text = row.get(field, "")
-    return _seconds(text) if field.endswith("_at") else str(text).lower()
+    return _seconds(text) if field.endswith("_at") else collated(str(text))

@@ -1,8 +1,7 @@
-"""What stands before a KFP installation, and every request passes before the API server sees it.
+"""Who is let through to a KFP installation, and what is said to the others.
 
-A hosted installation has Google's inverting proxy, which wants an access token; another may have Identity-Aware
-Proxy, which wants an ID token for its own audience. Both answer for people: a client that takes any 200 or any body
-for an answer of the API is wrong here.
+A hosted installation wants an access token; one behind Identity-Aware Proxy wants an ID token for its own audience.
+Both answer for people: a client that takes any 200 or any body for an answer of the API is wrong here.
 """
 
 from __future__ import annotations
@@ -31,19 +30,22 @@ Guard = Callable[[Request], str | Response]
 
 
 class Proxy:
-    """Lets a request through when its guard does, and leaves the caller's address in ``request.state``."""
+    """Lets a request through when its guard does, and leaves the caller's address in ``request.state``.
 
-    def __init__(self, app: ASGIApp, guard: Guard, outage: Callable[[], bool]) -> None:
-        self._app, self._guard, self._outage = app, guard, outage
+    What a rehearsal asks for itself goes straight to ``unguarded``.
+    """
+
+    def __init__(self, app: ASGIApp, guard: Guard, outage: Callable[[], bool], unguarded: ASGIApp) -> None:
+        self._app, self._guard, self._outage, self._unguarded = app, guard, outage, unguarded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request or hands it on."""
-        answer = self._refusal(Request(scope)) or self._app
-        await answer(scope, receive, send)
+        if scope["path"].startswith(UNGUARDED):
+            await self._unguarded(scope, receive, send)
+        else:
+            await (self._refusal(Request(scope)) or self._app)(scope, receive, send)
 
     def _refusal(self, request: Request) -> Response | None:
-        if request.url.path.startswith(UNGUARDED):
-            return None
         if self._outage():
             return _page(503, "Service Unavailable")
         caller = self._guard(request)
@@ -55,7 +57,7 @@ class Proxy:
         return None
 
 
-class InvertingProxy:
+class AccessTokens:
     """The guard of a hosted installation. ``principal`` says whose access token one is; without it every caller is
     nobody, as at an installation inside a network."""
 
@@ -128,8 +130,8 @@ class OldServer:
         await answer(scope, receive, send)
 
 
-async def no_such_path(request: Request, _: Exception) -> Response:
-    """What the UI server between the proxy and the API server says to a path or a method that it does not know."""
+async def no_such_page(request: Request, _: Exception) -> Response:
+    """What the UI server before the API server says to a path or a method that it does not know."""
     return _cannot(request)
 
 

@@ -8,17 +8,28 @@ a retry (resource_manager.go CreateRun, api_converter.go toModelRun, template/v2
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import kfp_server_api
+from google.protobuf import json_format
+from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, INTERNAL = 3, 5, 6, 13
-HTTP_STATUS = {INVALID_ARGUMENT: 400, NOT_FOUND: 404, ALREADY_EXISTS: 409, INTERNAL: 500}
+INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, ABORTED, UNIMPLEMENTED, INTERNAL = 3, 5, 6, 10, 12, 13
+HTTP_STATUS = {INVALID_ARGUMENT: 400, NOT_FOUND: 404, ALREADY_EXISTS: 409, ABORTED: 409}
+HTTP_STATUS |= {UNIMPLEMENTED: 501, INTERNAL: 500}
 SCHEMA_VERSION = "2.1.0"
 UNREADABLE = "Failed to create a new run: InternalServerError: Failed to create a run due to error fetching manifest"
+RUN_ID = re.compile(r"\[\[RunUUID\]\]|\{\{workflow\.uid\}\}")
+RUN_TIME = re.compile(r"\[\[CurrentTime[^\]]*\]\]|\{\{\$\.currentTime[^}]*\}\}")
+# Go writes these as \x7f and \U000e0067 where they are not printable, for which JSON has no form.
+GO_MAY_ESCAPE = re.compile("[\x7f\U00010000-\U0010ffff]")
+# Of the placeholders that Argo knows, a component's own are resolved at once, and not to what the server can read.
+COMPONENTS_OWN = re.compile(r"\{\{\s*inputs\.")
 JSON_KINDS: dict[str, tuple[str, type | tuple[type, ...]]] = {
     "NUMBER_INTEGER": ("double or integer", (int, float)),
     "NUMBER_DOUBLE": ("double or integer", (int, float)),
@@ -54,16 +65,22 @@ def present(message: Fields) -> Fields:
     return {name: value for name, value in message.items() if value not in ("", 0, [], {})}
 
 
+def answer(message: Fields) -> JSONResponse:
+    """The answer to a request that was carried out."""
+    return JSONResponse(present(message))
+
+
 async def read_body(request: Request, model: Any) -> Fields:
     """The body of a request as one of ``kfp_server_api``'s models: unknown fields are refused, as by the server."""
     return read_message(await request.body(), model)
 
 
 def read_message(text: bytes | str, model: Any) -> Fields:
-    """A message from JSON, as strict as protojson: ``NaN``, which Python writes and reads, is not JSON either."""
+    """A message from JSON, as strict as protojson: Python reads ``NaN``, half a letter, and one name twice."""
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
-    except ValueError as error:
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
+        json.dumps(value, ensure_ascii=False).encode()  # which half a letter cannot be
+    except (ValueError, RecursionError) as error:
         raise ApiError(INVALID_ARGUMENT, f"proto: syntax error: {error}") from error
     return _message(value, model)
 
@@ -88,7 +105,27 @@ def read_package(run: Fields, package_of: Callable[[Fields], Fields | None]) -> 
         raise ApiError(INTERNAL, f"{UNREADABLE}: InvalidInputError: {problem}")
     if not package["pipelineInfo"].get("name"):
         raise ApiError(INTERNAL, f"{UNREADABLE}: InvalidInputError: invalid v2 pipeline spec: name is empty")
+    try:
+        json_format.ParseDict(package, PipelineSpec())
+    except json_format.ParseError as error:  # a field, say, that a newer SDK writes
+        raise ApiError(INTERNAL, f"{UNREADABLE}: InvalidInputError: invalid v2 pipeline spec: {error}") from error
     return package
+
+
+def check_workflow(name: str, package: Fields, parameters: Fields) -> None:
+    """Refuses what makes a Workflow that Argo cannot read: its texts are quoted as Go quotes, which is not JSON."""
+    texts = json.dumps([name, package, parameters], ensure_ascii=False)
+    odd = any(letter == "\x7f" or not letter.isprintable() for letter in GO_MAY_ESCAPE.findall(texts))
+    if odd or COMPONENTS_OWN.search(json.dumps(parameters)):
+        reason = "cannot finish template replacement because the result was invalid JSON"
+        raise ApiError(INTERNAL, f"Failed to validate workflow for ({package['pipelineInfo']['name']}): {reason}")
+
+
+def expand(parameters: Fields, run_id: str) -> Fields:
+    """The parameters as the server hands them to Argo: it fills in placeholders in texts, and in no other value."""
+    now = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
+    texts = {name: value for name, value in parameters.items() if isinstance(value, str)}
+    return parameters | {name: RUN_TIME.sub(now, RUN_ID.sub(run_id, text)) for name, text in texts.items()}
 
 
 def check_parameters(package: Fields, parameters: Fields) -> None:
@@ -152,6 +189,13 @@ def _expect(name: str, value: Any, kind: type | tuple[type, ...]) -> Any:
 def _camel_case(name: str) -> str:
     head, *tail = name.split("_")
     return head + "".join(word.capitalize() for word in tail)
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> Fields:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("duplicate field")
+    return fields
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,4 +1,8 @@
-"""The life of a run at the endpoint: PENDING, RUNNING, then SUCCEEDED, FAILED or CANCELED."""
+"""The life of a run at the endpoint: PENDING, RUNNING, then SUCCEEDED or FAILED.
+
+A Workflow works whether or not a row was written for it, and two of one run id share a row: each reports into it what
+it comes to, and the last to report is believed (resource_manager.go ReportWorkflowResource).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
-from rehearsal.kfp.requests import INTERNAL, Fields
+from rehearsal.kfp.requests import Fields
 from rehearsal.runs import Outcome, Outputs, RunExecutor
 
 DEFAULT_SERVICE_ACCOUNT = "pipeline-runner"
@@ -30,8 +34,23 @@ class RunChange:
     outputs: Outputs = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Workflow:
+    """One start of a pipeline. The real server names it with a random suffix, so starting twice makes two of them.
+
+    ``display_name`` is the run's; it is annotated with it.
+    """
+
+    name: str
+    run_id: str
+    caller: str
+    package: Fields
+    parameters: Fields
+    display_name: str = ""
+
+
 class Run:
-    """A row of the run table and the execution that reports into it. Every step is given to ``announce``."""
+    """A row of the run table. Every step of its life is given to ``announce``; ``workflow`` names whose row it is."""
 
     def __init__(
         self, run_id: str, experiment_id: str, request: Fields, announce: Callable[[RunChange], None]
@@ -50,92 +69,117 @@ class Run:
             "created_at": created,
             "scheduled_at": created,
             "finished_at": NEVER,
+            "run_details": {},
             "state_history": [],
         }
         self.outputs: dict[str, Outputs] = {}
+        self.error = ""
         self.log = ""
         self.finished = asyncio.Event()
+        self.workflow = ""
         self._announce = announce
-        self._execution: asyncio.Task[Outcome] | None = None
-        self._enter("PENDING")
+        self.enter("PENDING")
 
     @property
     def active(self) -> bool:
         """Whether the run can still be terminated: CANCELING is too late."""
         return self.row["state"] in ("PENDING", "RUNNING")
 
-    def start(self, execute: RunExecutor, package: Fields, parameters: Fields) -> None:
-        """Executes the run in the background."""
-        self._execution = asyncio.create_task(self._follow(execute, package, parameters))
-        # A callback, because a task that is cancelled before its first step never runs at all.
-        self._execution.add_done_callback(self._settle)
+    def enter(self, state: str, error: str = "") -> None:
+        """Goes on to a state, which its history tells from then on."""
+        self.row["state"] = state
+        if [status["state"] for status in self.row["state_history"][-1:]] != [state]:
+            self.row["state_history"].append({"update_time": now(), "state": state})
+        self._tell(error=error)
 
-    def cancel(self) -> None:
-        """Stops an active run. It is CANCELED once the execution is gone, and until then CANCELING."""
-        if self._execution is None:
-            self._end("CANCELED")
-        else:
-            # As in the real server this state does not go into the history (run_store.go TerminateRun).
-            self.row["state"] = "CANCELING"
-            self._execution.cancel()
-
-    async def _follow(self, execute: RunExecutor, package: Fields, parameters: Fields) -> Outcome:
-        self._enter("RUNNING")
-        return await execute.run(package, parameters, self._record)
-
-    def _record(self, task: str, outputs: Outputs) -> None:
+    def record(self, task: str, outputs: Outputs) -> None:
+        """Takes what a finished task put out."""
         self.outputs[task] = outputs
         self._tell(task=task, outputs=outputs)
 
-    def _settle(self, execution: asyncio.Task[Outcome]) -> None:
-        if execution.cancelled():
-            self._end("CANCELED")
-        elif error := execution.exception():
-            self._end("FAILED", f"The rehearsal could not execute the run: {error!r}")
-        else:
-            self.log = execution.result().log
-            self._end(execution.result().state, execution.result().error)
-
-    def _end(self, state: str, error: str = "") -> None:
+    def end(self, outcome: Outcome) -> None:
+        """Comes to its end. Which tasks failed is told by the tasks: the row of a failed run has no error."""
+        self.error, self.log = outcome.error, outcome.log
         self.row["finished_at"] = now()
-        if error:
-            self.row["error"] = {"code": INTERNAL, "message": error}
-        self._enter(state, error)
+        self.row["run_details"] = {"task_details": _task_details(self, outcome)}
+        self.enter(outcome.state, outcome.error)
         self.finished.set()
 
-    def _enter(self, state: str, error: str = "") -> None:
-        self.row["state"] = state
-        self.row["state_history"].append({"update_time": now(), "state": state})
-        self._tell(error=error)
+    def retry(self) -> None:
+        """Begins again."""
+        self.row["finished_at"] = NEVER
+        self.finished.clear()
+        self.enter("RUNNING")
 
     def _tell(self, **step: Any) -> None:
         self._announce(RunChange(self.row["run_id"], self.row["display_name"], self.row["state"], **step))
 
 
-@dataclass(frozen=True)
-class Workflow:
-    """One start of a pipeline. The real server names it with a random suffix, so starting twice makes two of them."""
+def _task_details(run: Run, outcome: Outcome) -> list[Fields]:
+    """The nodes of a Workflow: the run itself, and for each task its driver, its executor and the two together."""
+    states = dict.fromkeys(run.outputs, "SUCCEEDED") | ({outcome.task: outcome.state} if outcome.task else {})
+    nodes = [(run.workflow, outcome.state), ("root-driver", "SUCCEEDED"), ("root", outcome.state)]
+    for task, state in states.items():
+        nodes += [(f"{task}-driver", "SUCCEEDED"), (task, state), ("executor", state)]
+    return [
+        {"run_id": run.row["run_id"], "task_id": f"node-{number}", "display_name": name, "state": state}
+        for number, (name, state) in enumerate(nodes)
+    ]
 
-    name: str
-    run_id: str
-    caller: str
-    package: Fields
-    parameters: Fields
+
+class Execution:
+    """A Workflow at work. ``row`` finds the row that it reports into, which may not be there, or not yet."""
+
+    def __init__(self, workflow: Workflow, execute: RunExecutor, row: Callable[[], Run | None]) -> None:
+        self.workflow = workflow
+        self.outcome: Outcome | None = None
+        self.ended = asyncio.Event()
+        self._row = row
+        self._task = asyncio.create_task(self._follow(workflow, execute))
+        # A callback, because a task that is cancelled before its first step never runs at all.
+        self._task.add_done_callback(self._settle)
+
+    def cancel(self) -> None:
+        """Stops it where it is."""
+        self._task.cancel()
+
+    async def _follow(self, workflow: Workflow, execute: RunExecutor) -> Outcome:
+        if run := self._row():
+            run.enter("RUNNING")
+        return await execute.run(workflow.package, workflow.parameters, self._record)
+
+    def _record(self, task: str, outputs: Outputs) -> None:
+        if run := self._row():
+            run.record(task, outputs)
+
+    def _settle(self, task: asyncio.Task[Outcome]) -> None:
+        if task.cancelled():
+            self.outcome = Outcome("FAILED")
+        elif error := task.exception():
+            self.outcome = Outcome("FAILED", f"The rehearsal could not execute the run: {error!r}")
+        else:
+            self.outcome = task.result()
+        if run := self._row():
+            run.end(self.outcome)
+        self.ended.set()
 
 
 class RunBook:
     """The runs of an endpoint, of whatever kind.
 
     ``workflows`` holds everything that was ever started, in order: count these, not runs, to know that an event
-    started one thing exactly once. While ``outage`` is set the endpoint answers 503 to all. ``listeners`` are called
-    on the loop with every step of every run; they must be quick and must not raise. Without an executor a run stays
-    PENDING.
+    started one thing exactly once. By name, ``rowless`` has those of them for which no row was written, and
+    ``executions`` what is being executed. While ``outage`` is set the endpoint answers 503 to all.
+    ``listeners`` are called on the loop with every step of every run; they must be quick and must not raise. Without
+    an executor a run stays PENDING.
     """
 
-    app: Starlette
+    app: ASGIApp
 
     def __init__(self, execute: RunExecutor | None = None) -> None:
         self.workflows: list[Workflow] = []
+        self.rowless: dict[str, Workflow] = {}
+        self.executions: dict[str, Execution] = {}
         self.outage = False
         self.listeners: list[Callable[[RunChange], None]] = []
         self._execute = execute
@@ -149,14 +193,40 @@ class RunBook:
         """The log of the task that made a run fail; empty for any other run."""
         return self._find_run(run_id).log
 
+    def error(self, run_id: str) -> str:
+        """Why a run failed, which a KFP server does not say."""
+        return self._find_run(run_id).error
+
     async def finished(self, run_id: str) -> Fields:
         """Waits until a run has ended and returns it. From other threads: ``loopback.run(endpoint.finished(id))``."""
         run = self._find_run(run_id)
         await run.finished.wait()
         return run.row
 
+    def _start(self, workflow: Workflow) -> None:
+        """A Workflow is there from now on; that a row is, remains to be seen."""
+        self.workflows.append(workflow)
+        self.rowless[workflow.name] = workflow
+        self._work(workflow)
+
+    def _work(self, workflow: Workflow) -> None:
+        """Has a Workflow executed."""
+        if self._execute:
+            key, row = self._row_id(workflow.run_id), self._runs.get
+            self.executions[workflow.name] = Execution(workflow, self._execute, lambda: row(key))
+
+    def _write(self, workflow: Workflow, run: Run) -> None:
+        """Writes the row of a Workflow."""
+        run.workflow = workflow.name
+        self._runs[self._row_id(workflow.run_id)] = run
+        del self.rowless[workflow.name]
+
+    def _row_id(self, run_id: str) -> str:
+        """What the table of runs holds an id for."""
+        return run_id
+
     def _find_run(self, run_id: str) -> Run:
-        return self._runs[run_id]
+        return self._runs[self._row_id(run_id)]
 
     def _announce(self, change: RunChange) -> None:
         for listener in self.listeners:

@@ -1,56 +1,73 @@
-"""The KFP endpoint: v2beta1 of a single-user installation, behind whichever proxy is given.
+"""The KFP endpoint: v2beta1 of an installation, behind whichever proxy is given.
 
-What the real server does and a client must survive is kept, from the source of kubeflow/pipelines 2.17: a client may
-choose a run's id but the id is no lock, for the workflow starts before the row is inserted; wrong input may be a 500;
-and what is empty is left out, so a list without entries is ``{}``.
+What the real server does and a client must survive is kept, from the source of kubeflow/pipelines 2.17 and from
+requests to it: a client may choose a run's id but the id is no lock, for the workflow starts before the row is
+inserted; a server that creates five of them a second drops what its callers gave up; wrong input may be a 500; and
+what is empty is left out, so a list without entries is ``{}``.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import secrets
 import uuid
 from collections.abc import Callable
 from functools import partial
 
-from kfp_server_api import V2beta1Experiment, V2beta1Run
+from kfp_server_api import V2beta1Run
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from rehearsal.kfp.lists import EXPERIMENT_KEYS, RUN_KEYS, page
+from rehearsal.kfp.cluster import Cluster, Trouble
+from rehearsal.kfp.database import UNREACHABLE, Database, Health, collated
+from rehearsal.kfp.experiments import Experiments
+from rehearsal.kfp.hosted import InvertingProxy
+from rehearsal.kfp.lists import RUN_KEYS, page
+from rehearsal.kfp.pace import Pace
 from rehearsal.kfp.pipelines import Pipelines
-from rehearsal.kfp.proxy import Guard, InvertingProxy, OldServer, Proxy, no_such_path
+from rehearsal.kfp.process import ServerProcess
+from rehearsal.kfp.proxy import AccessTokens, Guard, OldServer, Proxy, no_such_page
 from rehearsal.kfp.requests import (
-    ALREADY_EXISTS,
+    ABORTED,
     INTERNAL,
     INVALID_ARGUMENT,
     NOT_FOUND,
+    UNIMPLEMENTED,
     ApiError,
     Fields,
+    answer,
     api_error,
     check_parameters,
+    check_workflow,
+    expand,
     present,
     read_body,
     read_package,
 )
-from rehearsal.kfp.runs import NEVER, Run, RunBook, Workflow, now
-from rehearsal.runs import RunExecutor
+from rehearsal.kfp.runs import Run, RunBook, Workflow
+from rehearsal.runs import Outcome, RunExecutor
 
 API = "/apis/v2beta1"
 VERSION = "2.17.0"
-DEFAULT_EXPERIMENT = "Default"
-LONGEST_DESCRIPTION = 255  # run_details.Description; client_manager.go sets DefaultStringSize
 LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
+HEALTH = {Trouble.DATABASE_DEAD: Health.DEAD, Trouble.READ_ONLY: Health.READ_ONLY}
+REPORT_SECONDS = 1.0  # until the persistence agent has told that a Workflow ended
 
 
 class KfpEndpoint(RunBook):
-    """A KFP installation. ``principal`` says whose token one is, or None when it is nobody's or has expired; without
-    it the installation is one inside a network and asks nobody for a token. Another ``guard`` is given outright.
+    """A KFP installation. ``principal`` says whose token one is, or None when it is nobody's or has expired; with
+    it the installation is a hosted one, behind ``proxy``. Without, it is one inside a network and asks nobody for a
+    token, unless another ``guard`` is given.
 
-    While ``v1_only`` is set it is an installation of KFP 1, which has another API.
+    ``api`` is the API server alone. What may go wrong with it is switched on from outside: ``process`` can die,
+    ``database`` and ``cluster`` say what they can be told, and ``trouble`` is asked, by run id, what befalls a
+    request between a Workflow and its row. While ``v1_only`` is set it is an installation of KFP 1, which has
+    another API.
     """
 
     def __init__(
@@ -59,120 +76,158 @@ class KfpEndpoint(RunBook):
         execute: RunExecutor | None = None,
         *,
         guard: Guard | None = None,
+        pace: Pace | None = None,
+        multi_user: bool = False,
     ) -> None:
         super().__init__(execute)
         self.v1_only = False
-        self._experiments: dict[str, Fields] = {}
-        self._pipelines = Pipelines()
-        experiment, run = f"{API}/experiments/{{experiment_id}}", f"{API}/runs/{{run_id}}"
-        self.app = Starlette(
-            routes=[
-                Route(f"{API}/healthz", self._healthz, methods=["GET"]),
-                Route(f"{API}/experiments", self._create_experiment, methods=["POST"]),
-                Route(f"{API}/experiments", self._list_experiments, methods=["GET"]),
-                Route(experiment, self._get_experiment, methods=["GET"]),
-                Route(experiment, self._delete_experiment, methods=["DELETE"]),
-                *self._pipelines.routes,
-                Route(f"{API}/runs", self._create_run, methods=["POST"]),
-                Route(f"{API}/runs", self._list_runs, methods=["GET"]),
-                Route(run, self._get_run, methods=["GET"]),
-                Route(run, self._delete_run, methods=["DELETE"]),
-                Route(f"{run}:terminate", self._terminate_run, methods=["POST"]),
-                Route(f"{run}:archive", partial(self._store_run, "ARCHIVED"), methods=["POST"]),
-                Route(f"{run}:unarchive", partial(self._store_run, "AVAILABLE"), methods=["POST"]),
-                Route("/rehearsal/runs/{run_id}/outputs", self._show_outputs, methods=["GET"]),
-                Route("/rehearsal/runs/{run_id}/log", self._show_log, methods=["GET"]),
-            ],
-            middleware=[
-                Middleware(Proxy, guard=guard or InvertingProxy(principal), outage=lambda: self.outage),
-                Middleware(OldServer, is_old=lambda: self.v1_only),
-            ],
-            exception_handlers={ApiError: api_error, 404: no_such_path, 405: no_such_path},
+        self.database = Database()
+        self.trouble: Callable[[str], Trouble | None] = lambda _: None
+        self._pace = pace or Pace()
+        self.cluster = Cluster(self._pace, self._start)
+        self._multi_user = multi_user
+        self.experiments = Experiments(self.database, multi_user)
+        self._pipelines = Pipelines(self.database)
+        self._reports: set[asyncio.Task[None]] = set()
+        hosted = principal is not None
+        by_page = hosted or guard is not None  # there is KFP's UI before the API server, and answers what it can
+        self._router = Starlette(
+            routes=self._routes(),
+            exception_handlers={
+                ApiError: api_error,
+                404: no_such_page if by_page else _no_such_path,
+                405: no_such_page if by_page else _no_such_method,
+            },
         )
+        self.process = ServerProcess(self.api, self._pace, self.cluster.restart)
+        self.proxy = InvertingProxy(OldServer(self.process, lambda: self.v1_only), self._pace)
+        behind: ASGIApp = self.proxy if hosted and guard is None else OldServer(self.process, lambda: self.v1_only)
+        self.app = Proxy(behind, guard or AccessTokens(principal), lambda: self.outage, self.api)
+
+    async def api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request, for as long as there is a database."""
+        if self.database.health is Health.DEAD and not scope["path"].endswith("/healthz"):
+            dead = await api_error(Request(scope), ApiError(INTERNAL, f"InternalServerError: {UNREACHABLE}"))
+            await dead(scope, receive, send)
+        else:
+            await self._router(scope, receive, send)
+
+    def _routes(self) -> list[Route]:
+        run = f"{API}/runs/{{run_id}}"
+        return [
+            Route(f"{API}/healthz", self._healthz, methods=["GET"]),
+            Route("/apis/v1beta1/healthz", self._healthz, methods=["GET"]),
+            *self.experiments.routes,
+            *self._pipelines.routes,
+            Route(f"{API}/runs", self._create_run, methods=["POST"]),
+            Route(f"{API}/runs", self._list_runs, methods=["GET"]),
+            Route(run, self._get_run, methods=["GET"]),
+            Route(run, self._delete_run, methods=["DELETE"]),
+            Route(f"{run}:terminate", self._terminate_run, methods=["POST"]),
+            Route(f"{run}:retry", self._retry_run, methods=["POST"]),
+            Route(f"{run}:archive", partial(self._store_run, "ARCHIVED"), methods=["POST"]),
+            Route(f"{run}:unarchive", partial(self._store_run, "AVAILABLE"), methods=["POST"]),
+            Route("/rehearsal/runs/{run_id}/outputs", self._show_outputs, methods=["GET"]),
+            Route("/rehearsal/runs/{run_id}/log", self._show_log, methods=["GET"]),
+        ]
 
     async def _healthz(self, _: Request) -> Response:
         build = {"commit_sha": "unknown", "tag_name": VERSION}
-        return JSONResponse({**build, "multi_user": False, "pipeline_store": "database"})
-
-    async def _create_experiment(self, request: Request) -> Response:
-        body = await read_body(request, V2beta1Experiment)
-        name = body.get("display_name", "")
-        if not name:
-            raise ApiError(INVALID_ARGUMENT, "Experiment must have a non-empty name")
-        namespace = body.get("namespace", "")
-        if self._experiment_named(name, namespace):
-            raise ApiError(ALREADY_EXISTS, f"Failed to create a new experiment. The name {name} already exists.")
-        return _answer(self._add_experiment(name, body.get("description", ""), namespace))
-
-    async def _list_experiments(self, request: Request) -> Response:
-        namespace = request.query_params.get("namespace", "")
-        rows = [row for row in self._experiments.values() if row["namespace"] == namespace]
-        found, total, token = page(rows, request.query_params, EXPERIMENT_KEYS, "experiment_id")
-        return _answer({"experiments": [*map(present, found)], "total_size": total, "next_page_token": token})
-
-    async def _get_experiment(self, request: Request) -> Response:
-        return _answer(self._find_experiment(request.path_params["experiment_id"]))
-
-    async def _delete_experiment(self, request: Request) -> Response:
-        experiment = self._find_experiment(request.path_params["experiment_id"])
-        del self._experiments[experiment["experiment_id"]]
-        return _answer({})
+        return JSONResponse({**build, "multi_user": self._multi_user, "pipeline_store": "database"})
 
     async def _create_run(self, request: Request) -> Response:
         body = await read_body(request, V2beta1Run)
-        # From here to the end nothing awaits: what is checked still holds when it is acted on.
         if not body.get("display_name"):
             raise ApiError(INTERNAL, "Failed to create a run due to conversion error: Run name cannot be empty")
-        experiment = self._experiment_of(body)
+        experiment = self.experiments.of_run(body)
         package = read_package(body, self._pipelines.package_of)
         parameters = body.get("runtime_config", {}).get("parameters", {})
         check_parameters(package, parameters)
+        check_workflow(body["display_name"], package, parameters)
         run_id = body.get("run_id") or str(uuid.uuid4())
         if not LABEL_VALUE.fullmatch(run_id):
             raise ApiError(INTERNAL, f"Failed to create a workflow: {run_id!r} cannot be the value of a label")
         name = f"{package['pipelineInfo']['name']}-{secrets.token_hex(3)}"
-        self.workflows.append(Workflow(name, run_id, request.state.caller, package, parameters))
-        if run_id in self._runs:
-            # Too late: the workflow above is on its way (resource_manager.go CreateRun). It is counted but not
-            # executed, since it would report into the row of the first.
-            raise ApiError(INTERNAL, f"Failed to create a run: Duplicate entry '{run_id}' for key 'PRIMARY'")
-        if len(body.get("description", "")) > LONGEST_DESCRIPTION:  # too late as well
-            raise ApiError(INTERNAL, "Failed to create a run: Data too long for column 'Description' at row 1")
-        run = self._runs[run_id] = Run(run_id, experiment["experiment_id"], body, self._announce)
+        caller = getattr(request.state, "caller", "")
+        workflow = Workflow(name, run_id, caller, package, expand(parameters, run_id), body["display_name"])
+        await self.cluster.create(workflow, len(json.dumps(body)))
+        trouble = self.trouble(run_id)
+        if trouble is Trouble.DIES:
+            self.process.die()
+            await asyncio.Future()
+        if trouble is Trouble.ANSWER_LOST:
+            raise ApiError(INTERNAL, f"Failed to create a workflow for ({name}): EOF")
+        # From here to the end nothing awaits: an id that is free when it is looked at is free when it is taken.
+        self._insert(workflow, body, HEALTH.get(trouble) if trouble else None)
+        run = Run(run_id, experiment["experiment_id"], body, self._announce)
+        self._write(workflow, run)
         experiment["last_run_created_at"] = run.row["created_at"]
-        if self._execute:
-            run.start(self._execute, package, parameters)
-        return _answer(run.row)
+        return answer(run.row)
+
+    def _insert(self, workflow: Workflow, body: Fields, health: Health | None) -> None:
+        texts = {
+            "DisplayName": body["display_name"],
+            "Description": body.get("description", ""),
+            "ServiceAccount": body.get("service_account", ""),
+            "RuntimeParameters": json.dumps(body.get("runtime_config", {}), ensure_ascii=False),
+            "PipelineSpecManifest": json.dumps(body.get("pipeline_spec", {}), ensure_ascii=False),
+        }
+        taken = workflow.run_id if collated(workflow.run_id) in self._runs else ""
+        self.database.insert(f"run {body['display_name']}", texts, taken, health)
 
     async def _list_runs(self, request: Request) -> Response:
         rows = [run.row for run in self._runs.values()]
         if experiment_id := request.query_params.get("experiment_id"):
-            self._find_experiment(experiment_id)
+            self.experiments.find(experiment_id)
             rows = [row for row in rows if row["experiment_id"] == experiment_id]
-        # A single-user installation ignores the namespace (resource_manager.go ReplaceNamespace).
+        elif namespace := self.experiments.namespace(request.query_params.get("namespace", ""), "A run"):
+            rows = [row for row in rows if self.experiments.find(row["experiment_id"])["namespace"] == namespace]
         found, total, token = page(rows, request.query_params, RUN_KEYS, "run_id")
-        return _answer({"runs": [*map(present, found)], "total_size": total, "next_page_token": token})
+        return answer({"runs": [*map(present, found)], "total_size": total, "next_page_token": token})
 
     async def _get_run(self, request: Request) -> Response:
-        return _answer(self._find_run(request.path_params["run_id"]).row)
+        return answer(self._find_run(request.path_params["run_id"]).row)
 
     async def _delete_run(self, request: Request) -> Response:
         run = self._find_run(request.path_params["run_id"])
-        if run.active:
-            run.cancel()
-        del self._runs[run.row["run_id"]]
-        return _answer({})
+        await self.cluster.turn()
+        if execution := self.executions.get(run.workflow):
+            execution.cancel()
+        self._runs.pop(collated(run.row["run_id"]), None)
+        return answer({})
 
     async def _terminate_run(self, request: Request) -> Response:
         run = self._find_run(request.path_params["run_id"])
         if not run.active:
             raise ApiError(INVALID_ARGUMENT, f"Failed to terminate a run {run.row['run_id']}. Row not found")
-        run.cancel()
-        return _answer({})
+        # This state does not go into the history (run_store.go TerminateRun).
+        run.row["state"] = "CANCELING"
+        await self.cluster.turn()
+        if execution := self.executions.get(run.workflow):
+            execution.cancel()  # of two Workflows that share the row, only the one that wrote it
+        else:
+            report = asyncio.create_task(self._report_end(run))
+            self._reports.add(report)
+            report.add_done_callback(self._reports.discard)
+        return answer({})
+
+    async def _report_end(self, run: Run) -> None:
+        await self._pace.sleep(REPORT_SECONDS)
+        run.end(Outcome("FAILED"))
+
+    async def _retry_run(self, request: Request) -> Response:
+        run = self._find_run(request.path_params["run_id"])
+        if run.row["state"] != "FAILED":
+            raise ApiError(ABORTED, "BadRequestError: Workflow must be Failed/Error to retry")
+        await self.cluster.turn()
+        run.retry()
+        if run.workflow in self.executions:
+            self._work(self.executions[run.workflow].workflow)
+        return answer({})
 
     async def _store_run(self, storage_state: str, request: Request) -> Response:
         self._find_run(request.path_params["run_id"]).row["storage_state"] = storage_state
-        return _answer({})
+        return answer({})
 
     async def _show_outputs(self, request: Request) -> Response:
         return JSONResponse(self.outputs(request.path_params["run_id"]))
@@ -180,41 +235,19 @@ class KfpEndpoint(RunBook):
     async def _show_log(self, request: Request) -> Response:
         return PlainTextResponse(self.log(request.path_params["run_id"]))
 
+    def _row_id(self, run_id: str) -> str:
+        return collated(run_id)
+
     def _find_run(self, run_id: str) -> Run:
-        if run_id not in self._runs:
+        run = self._runs.get(collated(run_id))
+        if not run:
             raise ApiError(NOT_FOUND, f"Failed to fetch run {run_id}: ResourceNotFoundError: Run {run_id} not found.")
-        return self._runs[run_id]
-
-    def _find_experiment(self, experiment_id: str) -> Fields:
-        if experiment_id not in self._experiments:
-            raise ApiError(NOT_FOUND, f"ResourceNotFoundError: Experiment {experiment_id} not found.")
-        return self._experiments[experiment_id]
-
-    def _experiment_named(self, name: str, namespace: str = "") -> Fields | None:
-        wanted = name.lower(), namespace
-        found = (
-            row for row in self._experiments.values() if (row["display_name"].lower(), row["namespace"]) == wanted
-        )
-        return next(found, None)
-
-    def _experiment_of(self, run: Fields) -> Fields:
-        if experiment_id := run.get("experiment_id"):
-            return self._find_experiment(experiment_id)
-        return self._experiment_named(DEFAULT_EXPERIMENT) or self._add_experiment(DEFAULT_EXPERIMENT, "")
-
-    def _add_experiment(self, name: str, description: str, namespace: str = "") -> Fields:
-        experiment_id = str(uuid.uuid4())
-        self._experiments[experiment_id] = {
-            "experiment_id": experiment_id,
-            "display_name": name,
-            "description": description,
-            "namespace": namespace,
-            "created_at": now(),
-            "last_run_created_at": NEVER,
-            "storage_state": "AVAILABLE",
-        }
-        return self._experiments[experiment_id]
+        return run
 
 
-def _answer(message: Fields) -> JSONResponse:
-    return JSONResponse(present(message))
+async def _no_such_path(request: Request, _: Exception) -> Response:
+    return await api_error(request, ApiError(NOT_FOUND, "Not Found"))
+
+
+async def _no_such_method(request: Request, _: Exception) -> Response:
+    return await api_error(request, ApiError(UNIMPLEMENTED, "Method Not Allowed"))

@@ -14,6 +14,7 @@ from kfp_connect import connecting, tokens
 from rehearsal.google.iam_credentials import IamCredentials
 from rehearsal.google.metadata import MetadataServer, Tokens
 from rehearsal.google.oauth import OAuth, person_file
+from rehearsal.kfp.pace import Pace
 from rehearsal.kfp.proxy import IdentityAwareProxy
 from rehearsal.kfp.server import KfpEndpoint
 from tests.conftest import Clock, Serve
@@ -94,7 +95,7 @@ def cloud(bare: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     iam_url = serve(credentials)
     monkeypatch.setattr(iam, "_IAM_ENDPOINT", f"{iam_url}{ACCOUNTS}:generateAccessToken")
     monkeypatch.setattr(iam, "_IAM_IDTOKEN_ENDPOINT", f"{iam_url}{ACCOUNTS}:generateIdToken")
-    endpoint = KfpEndpoint(issued.principal)
+    endpoint = KfpEndpoint(issued.principal, pace=Pace(0))
     hosted = Wire(endpoint.app)
     iap = Wire(KfpEndpoint(None, guard=IdentityAwareProxy(issued, AUDIENCE)).app)
     return Cloud(

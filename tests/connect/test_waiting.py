@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 from kfp_connect import Client, ConnectError, Problem, connect
 from kfp_connect.waiting import ENDED, wait_for_run
 from rehearsal.loopback import Loopback
+from rehearsal.runs import Outcome
 from tests.connect.conftest import Cloud
 from tests.launcher.wire import RUNS, api_error, page
 
@@ -37,8 +38,8 @@ class Watch:
     now: float = 0.0
 
     def end(self, state: str) -> Callable[[], None]:
-        run = self.cloud.endpoint._runs[self.run_id]
-        return lambda: self.loopback.call(run._end, state)
+        run = self.cloud.endpoint._find_run(self.run_id)
+        return lambda: self.loopback.call(run.end, Outcome(state))
 
     def wait(self, timeout: Any, happenings: dict[float, Callable[[], Any]] | None = None) -> Any:
         left, patience = sorted((happenings or {}).items()), iter(range(1000))
@@ -71,7 +72,7 @@ def test_it_ends_with_the_run_however_that_ends(watch: Watch, state: str) -> Non
 
 
 def test_it_ends_when_somebody_terminates_the_run(watch: Watch) -> None:
-    assert watch.wait(600, {7: lambda: watch.client.terminate_run(watch.run_id)}).state == "CANCELED"
+    assert watch.wait(600, {7: lambda: watch.client.terminate_run(watch.run_id)}).state == "FAILED"
 
 
 def test_it_is_over_at_once_when_the_run_is(watch: Watch) -> None:

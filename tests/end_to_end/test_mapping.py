@@ -46,7 +46,7 @@ def test_a_wanted_event_starts_a_run_with_its_values_and_those_of_the_package(ta
         "ratio": 0.8,
         "run_note": "first",
     }
-    row = taxi.trigger.endpoint._runs[log["run_id"]].row
+    row = taxi.trigger.endpoint._find_run(log["run_id"]).row
     assert row["runtime_config"]["pipeline_root"] == "gs://acme-tfx/roots/taxi"
 
 

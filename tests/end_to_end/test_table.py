@@ -225,11 +225,7 @@ def listen(
 
 def runs_for(endpoint: RunBook, key: str) -> tuple[Mapping[str, Any], ...]:
     """The parameters of each run that was started for a launch key, which a run's name ends with."""
-    return tuple(
-        workflow.parameters
-        for workflow in endpoint.workflows
-        if endpoint._runs[workflow.run_id].row["display_name"].endswith(key[:8])
-    )
+    return tuple(workflow.parameters for workflow in endpoint.workflows if workflow.display_name.endswith(key[:8]))
 
 
 # --- what became of it --------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from google.auth.compute_engine import _metadata
 from function_src.launcher.pace import Pace
 from rehearsal.google.metadata import MetadataServer, Tokens
 from rehearsal.google.storage import Storage
+from rehearsal.kfp.pace import Pace as EndpointPace
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import HOST, Loopback
 from tests.conftest import Clock, Serve
@@ -91,7 +92,7 @@ def world(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> World:
-    storage, kfp = Storage(lambda *_: None), KfpEndpoint(identity.tokens.principal)
+    storage, kfp = Storage(lambda *_: None), KfpEndpoint(identity.tokens.principal, pace=EndpointPace(0))
     storage.create_bucket(BUCKET)
     storage.create_bucket(LEDGER)
     storage_wire, wire = Wire(storage.app), Wire(kfp.app)

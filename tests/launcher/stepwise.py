@@ -36,6 +36,7 @@ from rehearsal.chaos.faults import Fault, Point
 from rehearsal.chaos.wire import KFP, STORAGE, Lie, Service
 from rehearsal.google import objects
 from rehearsal.google.storage import Storage
+from rehearsal.kfp.pace import Pace
 from rehearsal.kfp.server import KfpEndpoint
 from tests.launcher.deliveries import Delivery
 from tests.launcher.wire import api_error, page
@@ -195,7 +196,7 @@ class Services:
     def __init__(self, start_within: float, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = Clock()
         self.storage = Storage(lambda *_: None)
-        self.kfp = KfpEndpoint(lambda _: "launcher")
+        self.kfp = KfpEndpoint(None, pace=Pace(0))
         self._start_within = start_within
         monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
         monkeypatch.setattr(HTTPAdapter, "send", _send)
@@ -217,7 +218,7 @@ class Services:
         It is carried out ``delay`` seconds from now. The truth about that takes as long, and is not waited for longer
         than the launcher's patience; a lie is told at once.
         """
-        app, request = self.kfp.app if attempt.service is KFP else self.storage.app, attempt.request
+        app, request = self.kfp.api if attempt.service is KFP else self.storage.app, attempt.request
         assert request
         now = self.clock.now
         at = now if fate is ANSWERED_LATE or fate.tells_what_is_there else now + delay

@@ -245,7 +245,7 @@ class ExactlyOnce(RuleBasedStateMachine):
         launcher = Launcher(trigger, read_package(PACKAGE))
         endpoint = launcher._endpoint
         assert isinstance(endpoint, Endpoint)
-        endpoint._experiment_id = next(iter(self.services.kfp._experiments), None) if warm else None
+        endpoint._experiment_id = next(iter(self.services.kfp.experiments.rows), None) if warm else None
         self.attempts += 1
         name = f"attempt {self.attempts} at {happened.name}"
         attempt = Attempt(name, launcher, happened.delivery, self.services.clock)
@@ -280,7 +280,7 @@ class ExactlyOnce(RuleBasedStateMachine):
     def workflows(self) -> Counter[str]:
         """How many workflows were started for each launch key."""
         kfp = self.services.kfp
-        descriptions = [kfp._runs[workflow.run_id].row["description"] for workflow in kfp.workflows]
+        descriptions = [kfp._find_run(workflow.run_id).row["description"] for workflow in kfp.workflows]
         return Counter(description.partition("key=")[2].split()[0] for description in descriptions)
 
     def launched(self) -> list[str]:

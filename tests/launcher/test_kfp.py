@@ -20,6 +20,7 @@ from function_src.launcher.kfp import Endpoint
 from function_src.launcher.package import read_package
 from function_src.launcher.run import RefusedError, Run, StrandedError, TwiceError, UnavailableError, UnknownError
 from function_src.launcher.settings import KfpTarget
+from rehearsal.kfp.pace import Pace
 from rehearsal.kfp.requests import read_message
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import HOST
@@ -72,7 +73,11 @@ def target(host: str, **options: Any) -> KfpTarget:
 
 @pytest.fixture
 def kfp(serve: Serve) -> Installation:
-    server = KfpEndpoint({TOKEN: CALLER}.get)
+    return install(serve)
+
+
+def install(serve: Serve, *, multi_user: bool = False) -> Installation:
+    server = KfpEndpoint({TOKEN: CALLER}.get, pace=Pace(0), multi_user=multi_user)
     wire = Wire(server.app)
     return Installation(server, wire, serve(wire))
 
@@ -102,10 +107,10 @@ def test_a_run_is_started_as_it_was_asked_for(kfp: Installation) -> None:
         PACKAGE,
         {"text": "gs://b/a.csv"},
     )
-    row = kfp.server._runs[RUN_ID].row
+    row = kfp.server._find_run(RUN_ID).row
     assert row["display_name"] == "echo-a.csv-01234567"
     assert row["description"] == f"trigger=acme/dev/echo key={KEY} package={RUN.package.digest} event={URI}#7"
-    assert kfp.server._experiments[row["experiment_id"]]["display_name"] == "gcs-triggered"
+    assert kfp.server.experiments.rows[row["experiment_id"]]["display_name"] == "gcs-triggered"
 
 
 def test_a_run_that_was_started_is_there_and_another_is_not(kfp: Installation) -> None:
@@ -377,21 +382,21 @@ def test_the_experiment_is_found_by_its_name_among_others(kfp: Installation) -> 
         kfp.client(experiment=name)._find_experiment()
     kfp.client().start(RUN)
     [run] = kfp.server._runs.values()
-    assert kfp.server._experiments[run.row["experiment_id"]]["display_name"] == "gcs-triggered"
-    assert len(kfp.server._experiments) == 3
+    assert kfp.server.experiments.rows[run.row["experiment_id"]]["display_name"] == "gcs-triggered"
+    assert len(kfp.server.experiments.rows) == 3
 
 
 def test_another_process_that_creates_the_experiment_first_is_no_failure(kfp: Installation) -> None:
     kfp.client()._find_experiment()
     kfp.wire.fail("GET", EXPERIMENTS, JSONResponse({}))  # the answer from before the other one came
     assert kfp.client().start(RUN) == RUN_ID
-    assert len(kfp.server._experiments) == 1
+    assert len(kfp.server.experiments.rows) == 1
 
 
 def test_an_experiment_that_was_deleted_is_created_again_at_the_next_start(kfp: Installation) -> None:
     client = kfp.client()
     client._find_experiment()
-    kfp.server._experiments.clear()
+    kfp.server.experiments.rows.clear()
     with pytest.raises(UnavailableError, match=r"answered 404: .*Experiment .* not found"):
         client.start(RUN)
     assert client.start(RUN) == RUN_ID
@@ -434,12 +439,13 @@ def test_output_and_account_go_along_where_they_are_set(kfp: Installation) -> No
     read_message(kfp.wire.seen[-1].body, kfp_server_api.V2beta1Run)
 
 
-def test_experiments_of_one_name_in_two_namespaces_are_two(kfp: Installation) -> None:
+def test_experiments_of_one_name_in_two_namespaces_are_two(serve: Serve) -> None:
+    kfp = install(serve, multi_user=True)
     for number, namespace in enumerate(["forecasting", "search", "forecasting"]):
         kfp.client(namespace=namespace).start(replace(RUN, id=f"{number}"))
-    found = [kfp.server._experiments[run.row["experiment_id"]] for run in kfp.server._runs.values()]
+    found = [kfp.server.experiments.rows[run.row["experiment_id"]] for run in kfp.server._runs.values()]
     assert [row["namespace"] for row in found] == ["forecasting", "search", "forecasting"]
-    assert len(kfp.server._experiments) == 2
+    assert len(kfp.server.experiments.rows) == 2
 
 
 # --- an installation of KFP 1 --------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def test_an_event_starts_one_run_with_its_parameters_and_its_lineage(world: Worl
     [workflow] = world.kfp.workflows
     assert workflow.parameters == {"filename": "gs://acme-incoming/incoming/orders 7.csv"}
     assert workflow.package == json.loads(PACKAGE)
-    row = world.kfp._runs[workflow.run_id].row
+    row = world.kfp._find_run(workflow.run_id).row
     assert row["display_name"] == "echo-orders-7.csv-29618ab4"
     assert row["description"] == (
         f"trigger=acme-ml-dev/dev/echo key=29618ab4d3b51d9f7e2a030ed46c5e19 package={read_package(PACKAGE).digest} "
@@ -183,7 +183,7 @@ def test_a_run_can_be_searched_for_by_its_name_whatever_the_object_is_called(wor
     handled = world.handle(
         world.launcher({"value": "a"}, source=GcsSource(BUCKET, "")), push({**OBJECT, "name": name})
     )
-    run_name = world.kfp._runs[str(handled.run_id)].row["display_name"]
+    run_name = world.kfp._find_run(str(handled.run_id)).row["display_name"]
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", run_name)
     assert run_name.endswith(str(world.logs[-1]["key"])[:8])
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from rehearsal.loopback import replay
 
 RUNS, EXPERIMENTS = "/apis/v2beta1/runs", "/apis/v2beta1/experiments"
 TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"
@@ -85,18 +87,15 @@ class Wire:
         body = await request.body()
         self.seen.append(Seen(request.method, path, dict(request.query_params), dict(request.headers), body))
 
-        async def replay() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
-
         faults = self.faults[request.method, path]
         if not faults:
-            await self.app(scope, replay, send)
+            await self.app(scope, replay(body, receive), send)
             return
         fault = faults.pop(0)
         if fault.served:
-            await self.app(scope, replay, _nowhere)
+            await self.app(scope, replay(body), _nowhere)
         if fault.answer:
-            await fault.answer(scope, replay, send)
+            await fault.answer(scope, replay(body), send)
         else:  # uvicorn closes the connection when less is sent than was announced
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
 

@@ -94,7 +94,7 @@ def test_the_look_at_writing_writes_nothing(clinic: Clinic) -> None:
     endpoint = KfpEndpoint(None)
     clinic.endpoint = endpoint.app
     assert clinic.look()[CHECK].what == "it speaks v2beta1, and lets you read and change things"
-    assert not endpoint._experiments
+    assert not endpoint.experiments.rows
     assert not endpoint.workflows
 
 

@@ -42,7 +42,7 @@ def test_scripts_get_the_same_as_json(command: Command) -> None:
 
 def test_it_changes_nothing(command: Command, cloud: Cloud) -> None:
     command("connect")
-    assert cloud.endpoint._experiments == {}
+    assert cloud.endpoint.experiments.rows == {}
     assert cloud.endpoint.workflows == []
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from kfp_connect import Client, connect
 from rehearsal.loopback import Loopback
+from rehearsal.runs import Outcome
 from tests.connect.conftest import Cloud
 from tests.connect.test_waiting import PACKAGE
 from tests.launcher.wire import RUNS, page
@@ -28,7 +29,7 @@ def run_id(client: Client) -> str:
 @pytest.fixture
 def end(cloud: Cloud, loopback: Loopback, run_id: str) -> Callable[..., None]:
     """Ends the run."""
-    return lambda *outcome: loopback.call(cloud.endpoint._runs[run_id]._end, *outcome)
+    return lambda *outcome: loopback.call(cloud.endpoint._find_run(run_id).end, Outcome(*outcome))
 
 
 def start(client: Client, name: str, **fields: Any) -> Any:
@@ -67,12 +68,14 @@ def test_where_there_are_none_that_is_said(command: Command) -> None:
 
 
 def test_a_run_is_shown_with_why_it_failed(command: Command, run_id: str, end: Callable[..., None]) -> None:
-    end("FAILED", "Task echo failed")
+    end("FAILED", "KeyError: 'amount'", "", "train")
     shown = command("runs", "show", run_id).out
     assert shown.startswith("nightly is FAILED\n")
     assert f"/#/runs/details/{run_id}" in shown
-    assert "Task echo failed" in shown
-    assert command("runs", "show", run_id, "--json").json["error"]["message"] == "Task echo failed"
+    assert shown.splitlines()[-1].split() == ["failed", "train"]
+    tasks = command("runs", "show", run_id, "--json").json["run_details"]["task_details"]
+    assert [task["state"] for task in tasks if task["display_name"] == "train"] == ["FAILED"]
+    assert command("runs", "wait", run_id).out == f"run {run_id} is FAILED\nfailed: train\n"
 
 
 def test_a_run_that_is_not_there_is_one_message(command: Command) -> None:
@@ -82,20 +85,20 @@ def test_a_run_that_is_not_there_is_one_message(command: Command) -> None:
     assert "Traceback" not in said.err
 
 
-@pytest.mark.parametrize(("state", "status"), [("SUCCEEDED", 0), ("SKIPPED", 0), ("FAILED", 3), ("CANCELED", 4)])
+@pytest.mark.parametrize(("state", "status"), [("SUCCEEDED", 0), ("SKIPPED", 0), ("FAILED", 3)])
 def test_the_exit_status_says_how_a_run_ended(
     command: Command, run_id: str, end: Callable[..., None], state: str, status: int
 ) -> None:
     end(state)
     said = command("runs", "wait", run_id)
     assert said.status == status
-    assert said.out == f"run {run_id} is {state}\n"
+    assert said.out.startswith(f"run {run_id} is {state}\n")
 
 
 def test_progress_is_shown_while_it_waits(
     command: Command, cloud: Cloud, run_id: str, end: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks = [lambda: cloud.endpoint._runs[run_id]._enter("RUNNING"), lambda: None, lambda: end("SUCCEEDED")]
+    looks = [lambda: cloud.endpoint._find_run(run_id).enter("RUNNING"), lambda: None, lambda: end("SUCCEEDED")]
     monkeypatch.setattr("ops.endpoint.show.sleep", lambda _: looks.pop(0)())
     said = command("runs", "wait", run_id)
     assert said.out.splitlines() == [f"run {run_id} is {state}" for state in ("PENDING", "RUNNING", "SUCCEEDED")]
@@ -143,8 +146,19 @@ def test_a_401_after_a_while_ends_it(
 
 def test_a_run_is_stopped(command: Command, run_id: str) -> None:
     assert command("runs", "terminate", run_id).out == f"run {run_id} is being stopped\n"
-    assert command("runs", "wait", run_id).status == 4
+    assert command("runs", "wait", run_id).status == 3  # it was over before anybody looked
     assert command("runs", "terminate", run_id).status == 1
+
+
+def test_a_run_that_is_stopped_while_somebody_waits_was_cancelled(
+    command: Command, cloud: Cloud, run_id: str, end: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = cloud.endpoint._find_run(run_id).row
+    looks = [lambda: row.update(state="CANCELING"), lambda: end("FAILED")]
+    monkeypatch.setattr("ops.endpoint.show.sleep", lambda _: looks.pop(0)())
+    said = command("runs", "wait", run_id)
+    assert said.out.splitlines()[:3] == [f"run {run_id} is {state}" for state in ("PENDING", "CANCELING", "FAILED")]
+    assert said.status == 4
 
 
 def test_scripts_learn_which_run_is_being_stopped(command: Command, run_id: str) -> None:

@@ -27,6 +27,7 @@ from rehearsal.google.logging import LogApi
 from rehearsal.google.pubsub import Message, PubSub, Subscription
 from rehearsal.google.pubsub_api import PubSubApi
 from rehearsal.google.storage import Storage
+from rehearsal.kfp.pace import Pace
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import Loopback
 from rehearsal.program import read_stack
@@ -233,7 +234,7 @@ def desk(
     def publish(topic: str, data: bytes, attributes: dict[str, str]) -> None:
         pubsub.publish(topic, data, attributes)
 
-    storage, kfp = Storage(publish), KfpEndpoint(identity.tokens.principal)
+    storage, kfp = Storage(publish), KfpEndpoint(identity.tokens.principal, pace=Pace(0))
     for bucket in (BUCKET, LEDGER):
         storage.create_bucket(bucket)
     storage.add_notification(BUCKET, TOPIC, prefix="incoming/", event_types=["OBJECT_FINALIZE"])
