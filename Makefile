@@ -2,6 +2,8 @@
 PYTHON ?= python3
 STACK ?= dev
 FILE ?=
+HOST ?=
+WORKFLOWS ?=
 EVENTS ?= 2000
 SEED ?= 1
 
@@ -30,10 +32,11 @@ PACK_READY := $(PACK)/ready
 SAMPLES := $(addprefix pipelines/,__init__.py echo.py images.py validate_csv.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse chaos test check verify policy up preview destroy lock golden picture iam clean
+.PHONY: help install rehearse chaos test check verify policy up preview destroy lock golden picture iam \
+	compare-kfp clean
 
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY) ## Install everything into .venv
 
@@ -77,6 +80,9 @@ picture: $(READY) ## Draw the README's picture of a rehearsal anew
 
 iam: $(READY) ## Write iam/ anew: the permissions that stacks give, and those that deploying them takes
 	@$(COMMAND) iam update
+
+compare-kfp: $(READY) ## Show where a real KFP server answers otherwise than the rehearsal's [HOST=... WORKFLOWS=...]
+	@$(BIN)/python -m tests.kfp_requests "$(HOST)" '$(WORKFLOWS)'
 
 lock: ## Compile the requirements.in files into pinned requirements with hashes
 	@test -x $(LOCK)/bin/uv || ("$$PYTHON" -m venv $(LOCK) && $(LOCK)/bin/python -m pip install --quiet uv)

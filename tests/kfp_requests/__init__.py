@@ -1,0 +1,1 @@
+"""Requests to a KFP API server, and what the real one answered: our stand-in is held to it, and can be compared."""
