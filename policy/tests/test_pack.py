@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,7 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc
 from policy.pack import POLICIES
 from policy.resources import UNKNOWN
 from policy.rules import RULES
+from rehearsal.leash import leashed
 
 PACK = Path(__file__).resolve().parent.parent
 TRIGGERS = "event-triggered-pipelines:triggers"
@@ -46,8 +48,10 @@ def engine(config: Mapping[str, str], pack: Path = PACK) -> Iterator[analyzer_pb
         "PULUMI_STACK": "dev",
         "PULUMI_DRY_RUN": "true",
     }
-    command = [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:0", "."]
-    with subprocess.Popen(command, cwd=pack, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    command, on_leash = leashed(sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:0", ".")
+    with subprocess.Popen(
+        command, **on_leash, cwd=pack, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             port = process.stdout.readline().strip()
@@ -55,7 +59,7 @@ def engine(config: Mapping[str, str], pack: Path = PACK) -> Iterator[analyzer_pb
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 yield analyzer_pb2_grpc.AnalyzerStub(channel)
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 def asking(stub: analyzer_pb2_grpc.AnalyzerStub) -> Ask:
