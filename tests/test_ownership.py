@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
+from rehearsal.leash import leashed
 from tests.somebody import move_in
 from tests.watch import sitecustomize
 from tests.watch.sitecustomize import NOTES, SAMPLES, is_a_user_s
@@ -51,9 +52,8 @@ def _left_out(folder: str, names: list[str]) -> set[str]:
 def run(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Runs a module of this environment in another copy of the project, whose modules come first."""
     environment = os.environ | {"PYTHONPATH": str(project)}
-    return subprocess.run(
-        [sys.executable, "-m", *command], cwd=project, env=environment, capture_output=True, text=True, check=False
-    )
+    line, on_leash = leashed(sys.executable, "-m", *command)
+    return subprocess.run(line, **on_leash, cwd=project, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_the_suite_stays_green_with_the_files_of_somebody_else(theirs: Path) -> None:
@@ -66,7 +66,7 @@ def test_the_suite_stays_green_with_the_files_of_somebody_else(theirs: Path) -> 
 def checks() -> list[Sequence[str]]:
     """The commands of `make check` that look at style and types: each with what it looks at."""
     makefile = (ROOT / "Makefile").read_text()
-    return [line.split() for line in re.findall(r"^\t\$\(BIN\)/(ruff.+|mypy.+)$", makefile, re.MULTILINE)]
+    return [line.split() for line in re.findall(r"^\texec \$\(BIN\)/(?:python -m )?(ruff.+|mypy.+)$", makefile, re.M)]
 
 
 def test_style_and_types_are_judged_of_the_product_s_pipelines_alone(theirs: Path) -> None:
