@@ -7,6 +7,7 @@ When the leash is at its end first, it kills its process group: itself, the comm
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 from types import FrameType
@@ -20,6 +21,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, _leave_it_to_the_command)
     signal.signal(signal.SIGCHLD, _end_as_the_command)
+    woken = _wake_on_signals()
     try:
         os.posix_spawnp(
             command[0],
@@ -30,8 +32,17 @@ def main() -> None:
         )
     except OSError as error:
         sys.exit(f"{command[0]} does not start: {error.strerror}")
-    os.read(end, 1)
+    while end not in select.select([end, woken], [], [])[0]:
+        os.read(woken, 1)  # a signal's handler has run
     os.killpg(0, signal.SIGKILL)
+
+
+def _wake_on_signals() -> int:
+    """A descriptor that can be read after each signal: one that comes just before a wait would be slept through."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    return woken
 
 
 def _leave_it_to_the_command(_number: int, _frame: FrameType | None) -> None:

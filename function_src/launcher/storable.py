@@ -16,7 +16,7 @@ from urllib.parse import quote
 UTF8MB4 = "utf8mb4"
 LARGEST_ARGUMENT = 128 * 1024  # bytes of one argument of a process: MAX_ARG_STRLEN of Linux
 AROUND_PARAMETERS = 1024  # of it, for what the server puts around them
-QUESTIONABLE = re.compile("[\0\x7f\U00010000-\U0010ffff]")
+QUESTIONABLE = re.compile("[\0\x7f\ud800-\udfff\U00010000-\U0010ffff]")  # half a surrogate pair among them
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 CUT_ESCAPE = re.compile(r"%[0-9A-F]?$")
 
@@ -26,11 +26,11 @@ def unstorable(parameters: Mapping[str, Any], database: str | None) -> str | Non
 
     ``database`` is the character set of the server's connection to its database, where it is not the stock one.
     """
-    size = len(json.dumps(parameters, ensure_ascii=False).encode())
+    size = len(json.dumps(parameters, ensure_ascii=False).encode(errors="surrogatepass"))
     if size > LARGEST_ARGUMENT - AROUND_PARAMETERS:
         return (
-            f"the parameters take {size} bytes; KFP hands all of them to its driver as one argument, which Linux "
-            f"bounds at {LARGEST_ARGUMENT}: write them to a file and pass its URI"
+            f"the parameters take {size} bytes, and KFP hands all of them to its driver as one argument, which Linux "
+            f"bounds at {LARGEST_ARGUMENT}; write them to a file and pass its URI"
         )
     for name, value in parameters.items():
         if letter := bad_letter(value, database):
@@ -53,7 +53,7 @@ def _in_text(text: str, database: str | None) -> str | None:
     for found in QUESTIONABLE.finditer(text):
         letter = found[0]
         if letter in "\0\x7f" or not letter.isprintable():
-            return f"U+{ord(letter):04X}, of which KFP's server would make invalid JSON"
+            return f"U+{ord(letter):04X}, of which KFP's server would make invalid JSON; take it out"
         if database != UTF8MB4:
             return (
                 f"U+{ord(letter):04X}, which a stock KFP server cannot store and starts all the same; if the "

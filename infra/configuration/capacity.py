@@ -40,13 +40,25 @@ def crowded_endpoints(triggers: Sequence[TriggerSettings]) -> Iterator[str]:
             names = ", ".join(trigger.name for _, trigger in pairs)
             yield (
                 f"{names} may ask {host} for {asked} runs at once, and its server keeps up with {most} of a stack; "
-                f"let function.max_instances be {most // POSTS_AT_ONCE} in all, or, if CLIENTQPS of its ml-pipeline "
-                "was raised, set target.client_qps to that"
+                f"{_way_out([trigger for _, trigger in pairs], most)}, or, if CLIENTQPS of its ml-pipeline was "
+                "raised, set target.client_qps to that"
             )
 
 
+def _way_out(triggers: Sequence[TriggerSettings], most: int) -> str:
+    """As many instances as fit, if each trigger gets one; else fewer triggers."""
+    instances = most // max(map(_of_an_instance, triggers))
+    if instances >= len(triggers):
+        return f"let function.max_instances be {instances} in all"
+    return f"let {max(instances, 1)} of them use it, each with function.max_instances: 1"
+
+
 def _at_once(trigger: TriggerSettings) -> int:
-    return trigger.function.max_instances * min(trigger.function.concurrency, POSTS_AT_ONCE)
+    return trigger.function.max_instances * _of_an_instance(trigger)
+
+
+def _of_an_instance(trigger: TriggerSettings) -> int:
+    return min(trigger.function.concurrency, POSTS_AT_ONCE)
 
 
 def _most(target: KfpTarget, trigger: TriggerSettings) -> int:

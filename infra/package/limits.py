@@ -9,15 +9,13 @@ from typing import Any
 from function_src.launcher.package import Package
 from function_src.launcher.storable import bad_letter, unstorable
 
-LARGEST_WORKFLOW = (
-    1536 * 1024
-)  # bytes: etcd's --max-request-bytes, by default; the workflow holds the package and more
+LARGEST_WORKFLOW = 1536 * 1024  # bytes: etcd's --max-request-bytes, by default; it holds the package and more
 
 
 def check_storable(where: str, parameters: Mapping[str, Any], package: Package, database: str | None) -> list[str]:
     """What the server would refuse, or start and be unable to store, whatever the event."""
     problems = []
-    size = len(json.dumps(package.spec, ensure_ascii=False).encode())
+    size = len(json.dumps(package.spec, ensure_ascii=False).encode(errors="surrogatepass"))
     if size > LARGEST_WORKFLOW:
         problems.append(
             f"{where}.pipeline: the package takes {size} bytes, and Kubernetes stores {LARGEST_WORKFLOW} at most; "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-READ = date(2026, 11, 26)  # from stored copies of the pages below, the newest that could be had; compare with yours
+READ = date(2026, 11, 26)  # compare with the pages below: prices change, and archived copies of them were read
 GIB = 2**30
 TIB = 2**40
 

@@ -54,6 +54,8 @@ def check(root: Path = ROOT) -> None:
     stale, refused = _stale(root)
     if refused:
         raise ConfigurationError("\n".join(refused))
+    if gone := leftover_files(root):
+        raise OperationError(f"there is no stack file for {', '.join(gone)}; delete what is left of it")
     if stale:
         raise OperationError(
             f"the permissions changed: {', '.join(sorted(stale))}; read `make iam; git diff {MANIFESTS}`"

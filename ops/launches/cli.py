@@ -192,6 +192,7 @@ def replay(
             chosen += [found for found in history if found.state is State.REJECTED]
         if missing:
             chosen += find_missing(cloud, deployment, trigger).missing
+        chosen = list({found.key: found for found in chosen}.values())  # a file, and its key
         in_doubt = {found.key for found in history if found.must_be_asked_for}
         found_first, chosen = len(chosen), [found for found in chosen if found.key not in in_doubt]
         console = open_console(stderr=as_json)

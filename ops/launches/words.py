@@ -12,7 +12,7 @@ from urllib.parse import unquote
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 DAYS = {"today": 0, "yesterday": 1}
 GENERATION = r"\d{10,}"  # they have 16 digits; a name may end in a sharp and a short number
-OUTCOME = "launched|duplicate|skipped|rejected|retry"
+OUTCOME = "launched|duplicate|skipped|rejected|doubtful|retry"
 CONSOLE = r"https://console\.cloud\.google\.com"
 # What people paste, and the part of it that names the event.
 PASTED = (

@@ -67,6 +67,9 @@ def verify(stack: str | None = None, root: Path = ROOT) -> Iterator[Verdict]:
             "there is no stack file Pulumi.STACK.yaml; docs/configuration.md says what is in one"
         )
     yield from (verify_file(path, root) for path in files)
+    for path in sorted(root.glob("Pulumi.*.yml")):
+        mistake = Mistake(path.name, "", "Pulumi looks for stack files that end in .yaml", "rename it")
+        yield Verdict(path.name, (), (mistake,))
     if gone := leftover_files(root):
         mistakes = (Mistake(name, "", "there is no stack file of that name", "delete it") for name in gone)
         yield Verdict(f"{MANIFESTS}/", (), tuple(mistakes))

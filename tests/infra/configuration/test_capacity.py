@@ -48,6 +48,12 @@ def test_an_endpoint_is_asked_for_no_more_than_it_can_serve(changes: dict[str, A
     )
 
 
+def test_a_way_out_leaves_every_trigger_an_instance_and_counts_what_one_asks_for() -> None:
+    slow = {"target__client_qps": 1}
+    assert "let 7 of them use it, each with function.max_instances: 1" in refusal(stack(*[instances(1, **slow)] * 8))
+    assert "be 30 in all" in refusal(stack(instances(100, function__concurrency=1, **slow)))
+
+
 def test_what_one_instance_may_ask_for_is_no_more_than_it_has_deliveries() -> None:
     assert read_settings("dev", stack(instances(150, function__concurrency=1)))
     assert "for 302 runs" in refusal(stack(instances(151, function__concurrency=2)))

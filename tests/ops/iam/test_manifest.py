@@ -189,6 +189,13 @@ def test_check_says_what_to_do_until_update_has_done_it(project: Path) -> None:
     assert document.update(project) == []
 
 
+def test_check_names_the_files_of_a_stack_that_is_gone(project: Path) -> None:
+    document.update(project)
+    (project / "iam" / "gone.json").write_text("{}")
+    with pytest.raises(OperationError, match=r"^there is no stack file for iam/gone\.json; delete what is"):
+        document.check(project)
+
+
 def test_a_grant_that_is_added_makes_the_manifest_stale(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program with one grant more, as a pull request would have it."""
     document.update(project)

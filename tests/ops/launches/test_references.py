@@ -25,6 +25,7 @@ RUN = "8f47d608-93d8-5121-9bb3-07fcb97b53cc"
         ("launched: gs://b/a: 1.csv#1795358844171391", "gs://b/a: 1.csv#1795358844171391"),
         ("retry: gs://b/a#1: 2#1795358844171391: the endpoint answered 503: down", "gs://b/a#1: 2#1795358844171391"),
         ("rejected: pubsub:17: the object is gone", "pubsub:17"),
+        ("doubtful: gs://b/a#1795358844171391: two POSTs", "gs://b/a#1795358844171391"),
         ("skipped: log:projects/p/logs/x%2Fy#ab1", "log:projects/p/logs/x%2Fy#ab1"),
         (f"https://1234-dot-us-central1.pipelines.googleusercontent.com/#/runs/details/{RUN}", RUN),
         (

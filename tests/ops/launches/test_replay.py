@@ -81,6 +81,14 @@ def test_a_rejected_event_launches_once_its_fault_is_mended(desk: Desk) -> None:
     assert desk.workflows == 1
 
 
+def test_an_event_that_is_named_twice_is_replayed_once(desk: Desk) -> None:
+    event = desk.upload()
+    desk.deliver(desk.launcher("content.file"))
+    [shown] = desk.json("launches", "show", event)
+    [replayed] = desk.json("replay", event, shown["key"], "--yes")
+    assert replayed["event"] == event
+
+
 def test_a_rejected_event_whose_fault_is_not_mended_is_rejected_again_and_can_be_replayed_again(desk: Desk) -> None:
     event = desk.upload()
     wrong = desk.launcher("content.file")

@@ -104,6 +104,12 @@ def test_manifests_of_a_stack_that_is_gone_are_to_be_deleted(project: Path) -> N
     assert {mistake.fix for mistake in found} == {"delete it"}
 
 
+def test_a_stack_file_that_pulumi_does_not_look_for_is_no_stack_file(project: Path) -> None:
+    (project / "Pulumi.other.yml").write_text("config: {}\n")
+    (mistake,) = [mistake for verdict in verify(root=project) for mistake in verdict.mistakes]
+    assert mistake.in_words == "Pulumi.other.yml: Pulumi looks for stack files that end in .yaml; rename it"
+
+
 def test_make_iam_writes_the_manifests_of_the_stacks_that_a_bad_one_is_among(project: Path) -> None:
     (project / "Pulumi.a-bad-one.yaml").write_text("config: {}")
     shutil.rmtree(project / "iam")
