@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import partial
+from secrets import token_hex
 from typing import Any
 
 from kfp_server_api import ApiException, Configuration
@@ -28,6 +29,7 @@ from kfp_connect.problems import ConnectError, Problem
 from kfp_connect.tokens import LONGEST_REASON, Tokens
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 60.0
+FRESH = "fresh"  # a parameter that the server does not know and passes over
 CONNECTIONS = 32  # kept open, so that threads need not make new ones
 # A request that changes something is sent once; others once more when the connection breaks. Redirects lead to login
 # pages, and a Retry-After would make a client sleep for as long as a proxy likes.
@@ -81,7 +83,8 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
         if not url.startswith(f"{self._endpoint.host}/"):
             raise ConnectError(Problem.ANOTHER_HOST, HOST=self._endpoint.host, URL=url)
         options = {
-            "query_params": query_params,
+            # A proxy may answer a GET from its cache, for ever: the inverting proxy keeps every 200 by user and URL.
+            "query_params": [*(query_params or ()), (FRESH, token_hex(8))] if method == "GET" else query_params,
             "body": body,
             "post_params": post_params,
             "_preload_content": _preload_content,
@@ -130,7 +133,7 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
         try:
             response = super().request(method, url, headers=headers, **options)
         except ApiException as error:
-            if error.status and not self._is_from_a_proxy(error.status, error.headers):
+            if error.status and not _is_from_a_proxy(error.status, error.headers):
                 raise
             raise self.explain(error) from None
         except HTTPError as error:
@@ -139,10 +142,6 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
         if not _is_json(kind):
             raise self._problem(Problem.LOGIN_PAGE, STATUS=response.status)
         return response
-
-    def _is_from_a_proxy(self, status: int, headers: Any) -> bool:
-        """Whether it is not the KFP server that speaks. Of its own refusals only 401 is about the connection."""
-        return status == 401 or not _is_json(headers)
 
     def _explain_broken(self, error: HTTPError) -> ConnectError:
         reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
@@ -172,6 +171,15 @@ def _timeouts(given: Any) -> tuple[float, float]:
     if isinstance(given, int | float):
         return min(float(given), CONNECT_SECONDS), float(given)
     return tuple(given) if given else (CONNECT_SECONDS, READ_SECONDS)
+
+
+def _is_from_a_proxy(status: int, headers: Any) -> bool:
+    """Whether it is not the KFP server that speaks. Of its own refusals only 401 is about the connection.
+
+    It calls what is wrong with an upload plain text, whether or not that is JSON.
+    """
+    wrong_upload = status == 400 and _content_type(headers) == "text/plain"
+    return status == 401 or not (wrong_upload or _is_json(headers))
 
 
 def _is_json(headers: Any) -> bool:

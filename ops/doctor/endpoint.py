@@ -11,7 +11,7 @@ from kfp_connect import ConnectError, Problem
 from kfp_connect.credentials import Wish
 from kfp_connect.endpoint import Endpoint
 from ops.endpoint import checks
-from ops.endpoint.options import refusal
+from ops.endpoint.refusals import mend, refusal
 from ops.findings import Finding, ok, problem, unchecked
 
 # What is wrong with a hosted endpoint wherever one asks from. Others may let in the launcher's network alone.
@@ -28,7 +28,7 @@ def check_endpoint(endpoint: Endpoint) -> list[Finding]:
 
 def _judge(endpoint: Endpoint, step: str, error: ConnectError | ApiException) -> Finding:
     if isinstance(error, ApiException):
-        return unchecked(step, refusal(error), "ask those who run the endpoint to let you in")
+        return unchecked(step, refusal(error), mend(error) or "ask those who run the endpoint to let you in")
     if error.problem is Problem.FORBIDDEN:
         what = (
             "it forbids it to you, which says nothing of the launcher: a hosted endpoint lets in who may act as the "

@@ -11,7 +11,7 @@ from kfp_connect import Client, ConnectError, connecting
 from kfp_connect.credentials import Wish
 from kfp_connect.deadline import Deadline
 from kfp_connect.endpoint import Endpoint, find_endpoint
-from ops.endpoint.options import refusal
+from ops.endpoint.refusals import mend, refusal
 from ops.findings import Finding, ok, problem
 
 NO_NAME = "non-empty name"
@@ -22,7 +22,7 @@ def as_problem(check: str, error: ConnectError | ApiException) -> Finding:
     """What a failed step means to somebody who wants to connect."""
     if isinstance(error, ConnectError):
         return problem(check, error.what, error.fix)
-    return problem(check, refusal(error), "")
+    return problem(check, refusal(error), mend(error))
 
 
 def check_connection(options: dict[str, Any]) -> Iterator[Finding]:

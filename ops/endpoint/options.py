@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
@@ -13,13 +12,12 @@ import typer
 
 from infra.configuration.stack_file import find_stack
 from infra.errors import ConfigurationError
+from ops.endpoint.refusals import mend, refusal
 from ops.errors import OperationError
 
 Way = Literal["default", "metadata", "key-file", "impersonate", "token"]
 Source = Literal["default", "metadata", "key-file"]
 PANEL = "Where, and as whom"
-NO_NAMESPACE = "empty namespace in multi-user mode"
-NAMESPACE_FIX = "this server has several users: name the namespace of yours with --namespace"
 
 
 def _option(help_text: str) -> Any:
@@ -93,15 +91,4 @@ def mendable_errors() -> Iterator[None]:
         wrong_file = error.problem in (Problem.NOT_A_STACK, Problem.BAD_STACK)
         raise (ConfigurationError if wrong_file else OperationError)(str(error)) from None
     except ApiException as error:
-        raise OperationError(refusal(error)) from None
-
-
-def refusal(error: Any) -> str:
-    """What the KFP server says, of an ApiException. Of uploads it speaks in a form of its own, without a code."""
-    try:
-        said = json.loads(error.body)
-        message = str(said.get("message") or said["error_message"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        message = error.reason
-    mend = f"; {NAMESPACE_FIX}" if NO_NAMESPACE in message else ""
-    return f"the endpoint answered {error.status}: {message}{mend}"
+        raise OperationError("; ".join(filter(None, (refusal(error), mend(error))))) from None

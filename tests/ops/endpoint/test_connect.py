@@ -119,6 +119,17 @@ def test_scripts_are_told_whether_the_stack_file_is_wrong(
     assert (said.status, said.json["error"]["kind"]) == (1, kind)
 
 
+def test_where_there_are_several_users_it_says_what_names_one(command: Command, cloud: Cloud, serve: Serve) -> None:
+    url = serve(KfpEndpoint(cloud.tokens.principal, multi_user=True).app)
+    refused = command("connect", "--host", url)
+    assert refused.status == 1
+    assert "cannot have an empty namespace in multi-user mode" in refused.out
+    assert "name a namespace of yours with --namespace" in refused.out
+    assert "--namespace" in command("runs", "list", "--host", url).err
+    assert command("connect", "--host", url, "--namespace", "ada").status == 0
+    assert command("runs", "list", "--host", url, "--namespace", "ada").status == 0
+
+
 def test_identity_aware_proxy_gets_an_id_token(command: Command, cloud: Cloud, serve: Serve) -> None:
     url = serve(KfpEndpoint(None, guard=IdentityAwareProxy(cloud.tokens, AUDIENCE)).app)
     said = command("connect", "--host", url, "--audience", AUDIENCE)

@@ -82,6 +82,8 @@ def test_a_run_that_is_not_there_is_one_message(command: Command) -> None:
     said = command("runs", "show", "nope")
     assert said.status == 1
     assert said.err.startswith("error: the endpoint answered 404: Failed to fetch run nope")
+    assert "a run can be deleted" in said.err
+    assert "kubectl get workflows --all-namespaces -l pipeline/runid=nope" in said.err
     assert "Traceback" not in said.err
 
 
@@ -102,6 +104,15 @@ def test_progress_is_shown_while_it_waits(
     monkeypatch.setattr("ops.endpoint.show.sleep", lambda _: looks.pop(0)())
     said = command("runs", "wait", run_id)
     assert said.out.splitlines() == [f"run {run_id} is {state}" for state in ("PENDING", "RUNNING", "SUCCEEDED")]
+
+
+def test_a_proxy_that_answers_from_its_cache_is_not_believed(
+    command: Command, cloud: Cloud, run_id: str, end: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.endpoint.proxy.caches = True
+    looks = [lambda: end("SUCCEEDED")]
+    monkeypatch.setattr("ops.endpoint.show.sleep", lambda _: looks.pop(0)())
+    assert command("runs", "wait", run_id).status == 0
 
 
 def test_scripts_get_the_run_alone_on_stdout(command: Command, run_id: str, end: Callable[..., None]) -> None:

@@ -7,10 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from kfp_server_api import ApiException
 
 from infra.package.packaging import compile_pipeline
 from kfp_connect import Client, connect
+from ops.endpoint.refusals import refusal
 from ops.endpoint.uploads import upload, upload_package
+from rehearsal.kfp.database import Health
 from tests.connect.conftest import Cloud
 from tests.ops.endpoint.conftest import Command
 
@@ -84,3 +87,35 @@ def test_pipelines_and_experiments_are_listed(command: Command, client: Client) 
     assert command("experiments", "list").out.split()[-2:] == [experiment_id, "gcs-triggered"]
     assert command("pipelines", "list", "--json").json[0]["pipeline_id"] == pipeline_id
     assert command("experiments", "list", "--json").json[0]["experiment_id"] == experiment_id
+
+
+def test_what_is_wrong_with_an_upload_is_said_in_the_servers_words(command: Command, cloud: Cloud) -> None:
+    cloud.endpoint.database.health = Health.READ_ONLY
+    said = command("pipelines", "upload", "echo")
+    assert said.status == 1
+    assert "the endpoint answered 500: " in said.err
+    assert "read-only" in said.err
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "words"),
+    [
+        ("v" * 128, "pipeline.yaml", "PipelineVersion.Name length cannot exceed 127"),
+        ("v2", "pipeline.txt", "unexpected pipeline file format"),
+        ("taken", "pipeline.yaml", "The name taken already exists"),
+    ],
+    ids=["plain text", "JSON that is called plain text", "JSON"],
+)
+def test_an_upload_that_the_server_refuses_is_no_trouble_with_the_connection(
+    client: Client, tmp_path: Path, name: str, file: str, words: str
+) -> None:
+    pipeline = upload(client, "echo", "mine").pipeline_id
+    package = tmp_path / file
+    package.write_text(compile_pipeline("echo")[1])
+    send = client.pipeline_uploads.upload_pipeline_version
+    if name == "taken":
+        send(str(package), name=name, pipelineid=pipeline)
+    with pytest.raises(ApiException) as refused:
+        send(str(package), name=name, pipelineid=pipeline)
+    assert words in refusal(refused.value)
+    assert "Bad Request" not in refusal(refused.value)
