@@ -230,10 +230,8 @@ def read_settings(stack: str, config: Mapping[str, str]) -> StackSettings:
     """
     misspelt = explain_keys(config)
     problems = [f"{key}: unknown key; {_instead(meant)}" for key, meant in misspelt.items()]
-    config = {
-        **{meant: config[key] for key, meant in misspelt.items()},
-        **config,
-    }  # all else is checked as it is meant
+    # What is misspelt is read as what was meant, so that all else that is wrong is said as well.
+    config = {**{meant: config[key] for key, meant in misspelt.items()}, **config}
     values: dict[str, Any] = {
         "stack": stack,
         **{key: config.get(f"gcp:{key}") for key in GCP_KEYS},

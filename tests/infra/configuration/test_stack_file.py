@@ -166,6 +166,7 @@ def test_of_any_file_a_key_written_once_more_is_found_and_without_it_nothing_is(
         ("config:\ntriggers: [a]", "triggers: stands beside config, where nobody reads it; indent it"),
         ("config: {confg:gcp:project: a}", "confg:gcp:project: is no NAMESPACE:KEY; did you mean gcp:project?"),
         ("config: {a:b:c:d: a}", "a:b:c:d: is no NAMESPACE:KEY; write it as gcp:project is written"),
+        ('config: {"a:b:c:d\\n": 1}', r"a:b:c:d\n: is no NAMESPACE:KEY"),
         (b"config:\n  a:b: \xff", "line 2: a character that is not UTF-8; save the file as UTF-8"),
         ("config:\n  a:b: \x07", "line 2: U+0007, which YAML does not take; take it out"),
         ("config:\n\ta:b: 1", "line 2, column 1: a tab; indent with spaces"),
