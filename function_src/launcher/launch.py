@@ -137,7 +137,9 @@ class Launcher:
                 delivery.outcome = Outcome.SKIPPED
                 delivery.run_id = delivery.run_url = None
                 return
-            delivery.parameters = run_parameters(self._trigger.parameters, self._package.inputs, document)
+            delivery.parameters = run_parameters(
+                self._trigger.parameters, self._package.inputs, document, self._trigger.target.kind
+            )
         except WRONG_FOR_EVER:
             # Without a claim, nothing has said yet whether an earlier attempt got any further.
             if claim is None and self._endpoint.has_run(run_id):

@@ -5,7 +5,6 @@ Pure: the program that deploys checks a mapping with this same code, so preview 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,14 +20,10 @@ from .expression import (
     reads_content,
     reads_event,
 )
-from .fitting import UNFIT, as_type, describe, show
+from .fitting import UNFIT, as_type, describe, expanded, show
 from .package import Input
 
 ABSENT: Any = object()
-# What KFP's API server expands in parameters (common/util/parameter_formatter.go), and what opens a template tag of
-# Argo, whose workflow holds a run's parameters as text (argocompiler/dag.go) and which evaluates even {{=this}}.
-# Neither can be escaped.
-EXPANDED = re.compile(r"\[\[(RunUUID|CurrentTime|ScheduledTime|Index)|\{\{")
 
 
 @dataclass(frozen=True)
@@ -66,25 +61,26 @@ def needs_content(parameters: Mapping[str, Parameter]) -> bool:
 
 
 def run_parameters(
-    parameters: Mapping[str, Parameter], inputs: Mapping[str, Input], document: Mapping[str, Any]
+    parameters: Mapping[str, Parameter], inputs: Mapping[str, Input], document: Mapping[str, Any], target: str
 ) -> dict[str, Any]:
-    """Evaluates every parameter on an event document.
+    """Evaluates every parameter on an event document, for a kind of target.
 
     A parameter without a value falls back to its default, then to the package's, then to the pipeline's own.
 
     Raises:
-        UnmappableError: a required input has no value, or a value does not fit its input.
+        UnmappableError: a required input has no value, or a value does not fit its input, or would be expanded.
     """
     values = {
-        name: _run_parameter(name, parameters.get(name, UNMAPPED), spec, document) for name, spec in inputs.items()
+        name: _run_parameter(name, parameters.get(name, UNMAPPED), spec, document, target)
+        for name, spec in inputs.items()
     }
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _run_parameter(name: str, parameter: Parameter, spec: Input, document: Mapping[str, Any]) -> Any:
+def _run_parameter(name: str, parameter: Parameter, spec: Input, document: Mapping[str, Any], target: str) -> Any:
     """What an input gets; None if that is left to the pipeline."""
     expression = parameter.expression
-    found = _found(name, expression, document)
+    found = _found(name, expression, document, target)
     in_words = describe if found is not None and reads_event(expression) else show
     if found is None and parameter.default is not ABSENT:
         found = parameter.default
@@ -99,23 +95,33 @@ def _run_parameter(name: str, parameter: Parameter, spec: Input, document: Mappi
         raise UnmappableError(f"{error}{for_want_of_data(expression, document)}") from None
 
 
-def _found(name: str, expression: ParsedResult | None, document: Mapping[str, Any]) -> Any:
+def _found(name: str, expression: ParsedResult | None, document: Mapping[str, Any], target: str) -> Any:
     """What an expression gives; None if it gives nothing, or there is none.
 
-    What comes out of an event arrives as it is, or not at all. What the stack file itself says may be a macro.
+    What comes out of an event arrives as it is, or not at all. What the stack file itself says, preview has checked.
     """
     what = f"parameter {name!r}"
     found = evaluate(what, expression, document) if expression else None
+    refuse_expanded(what, found, target)
+    return found
+
+
+def refuse_expanded(what: str, value: Any, target: str, *, but_macros: bool = False) -> None:
+    """Refuses a value that would not arrive as it is, since a kind of target would expand text in it.
+
+    Raises:
+        UnmappableError: it would be.
+    """
     try:
-        expanded = EXPANDED.search(str(found))
+        found = expanded(value, target, but_macros=but_macros)
     except RecursionError:
         raise UnmappableError(f"{what} nests too deeply to be sent") from None
-    if expanded:
+    if found:
+        text, by = found
         raise UnmappableError(
-            f"{what} holds {expanded[0]!r}, which KFP would expand, so that the run would get something else; "
+            f"{what} holds {text!r}, which {by} would expand, so that the run would get something else; "
             "write the text to a file and pass its URI"
         )
-    return found
 
 
 def fit(name: str, value: Any, spec: Input, in_words: Callable[[Any], str] = describe) -> Any:

@@ -11,11 +11,12 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from jmespath.parser import ParsedResult
 
 from .condition import read_condition
+from .fitting import KFP, VERTEX
 from .origin import BadOriginError, read_origin
 from .parameters import Parameter, read_parameter
 from .sources import Source, read_source
@@ -44,6 +45,8 @@ class KfpTarget:
     ``runs_retention_days``: it may have deleted what ended so long ago.
     """
 
+    kind: ClassVar[str] = KFP
+
     host: str
     credentials: str
     experiment: str
@@ -59,6 +62,8 @@ class KfpTarget:
 @dataclass(frozen=True)
 class VertexTarget:
     """Vertex AI Pipelines in one location; runs belong to ``service_account``. ``network`` is a peered VPC."""
+
+    kind: ClassVar[str] = VERTEX
 
     api_endpoint: str
     project: str

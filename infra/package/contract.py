@@ -22,7 +22,14 @@ from function_src.launcher.expression import (
 )
 from function_src.launcher.fitting import show
 from function_src.launcher.package import Input
-from function_src.launcher.parameters import ABSENT, fit, needs_content, read_parameter, run_parameters
+from function_src.launcher.parameters import (
+    ABSENT,
+    fit,
+    needs_content,
+    read_parameter,
+    refuse_expanded,
+    run_parameters,
+)
 from infra.errors import ConfigurationError, printable
 from infra.package.documents import ANY, COUNT, EXAMPLES, LIST, MAP, TEXT, Document, example, kind_at, look_up
 
@@ -35,26 +42,29 @@ FITTING = {
 KINDS = {str: TEXT, int: COUNT, float: COUNT, dict: MAP, list: LIST}
 
 
-def check_parameters(where: str, config: Mapping[str, Any], inputs: Mapping[str, Input], document: Document) -> bool:
-    """Checks a trigger's ``parameters`` against its pipeline's inputs and what the events of its source hold.
+def check_parameters(
+    where: str, config: Mapping[str, Any], inputs: Mapping[str, Input], document: Document, target: str
+) -> bool:
+    """Checks a trigger's ``parameters`` against its pipeline's inputs, what the events of its source hold, and its
+    kind of target.
 
     Returns whether content is read.
 
     Raises:
         ConfigurationError: one line for each parameter that the pipeline does not have, input that nobody maps,
-            bad expression, unknown field, and type that cannot fit.
+            bad expression, unknown field, type that cannot fit, and text that would be expanded.
     """
     problems = [
         f"{where}.{printable(name)}: {problem}"
         for name, value in config.items()
-        for problem in _check(name, value, inputs, document)
+        for problem in _check(name, value, inputs, document, target)
     ]
     problems += [
         f"{where}: the pipeline requires {name!r} ({spec.type}) and nothing maps it; add {name}: EXPRESSION"
         for name, spec in inputs.items()
         if spec.required and name not in config
     ]
-    problems += [f"{where}: the package's runtimeConfig: {problem}" for problem in _check_package(inputs)]
+    problems += [f"{where}: the package's runtimeConfig: {problem}" for problem in _check_package(inputs, target)]
     if problems:
         raise ConfigurationError("\n".join(problems))
     return needs_content({name: read_parameter(name, value) for name, value in config.items()})
@@ -77,16 +87,18 @@ def check_condition(where: str, config: str | None, document: Document) -> bool:
     return reads_content(condition)
 
 
-def _check_package(inputs: Mapping[str, Input]) -> list[str]:
+def _check_package(inputs: Mapping[str, Input], target: str) -> list[str]:
     given = {name: spec for name, spec in inputs.items() if spec.value is not None}
     try:
-        run_parameters({}, given, {})
+        run_parameters({}, given, {}, target)
+        for name, spec in given.items():
+            _check_literal(name, spec.value, target)
     except UnmappableError as error:
         return [str(error)]
     return []
 
 
-def _check(name: str, config: Any, inputs: Mapping[str, Input], document: Document) -> list[str]:
+def _check(name: str, config: Any, inputs: Mapping[str, Input], document: Document, target: str) -> list[str]:
     if name not in inputs:
         close = difflib.get_close_matches(name, inputs, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
@@ -95,14 +107,20 @@ def _check(name: str, config: Any, inputs: Mapping[str, Input], document: Docume
         parameter = read_parameter(name, config)
         if parameter.default not in (ABSENT, None):
             fit(name, parameter.default, inputs[name], show)
+            _check_literal(name, parameter.default, target)
         if not reads_event(parameter.expression):
-            run_parameters({name: parameter}, {name: inputs[name]}, {})
+            run_parameters({name: parameter}, {name: inputs[name]}, {}, target)
     except (BadMappingError, UnmappableError) as error:
         return [str(error)]
     if parameter.expression is None:
         return []
     expression = parameter.expression
     return _check_expression(expression, document) or _check_type(expression, inputs[name], document)
+
+
+def _check_literal(name: str, value: Any, target: str) -> None:
+    """Refuses what would be expanded in a value that stands written: but for macros of KFP, which are meant."""
+    refuse_expanded(f"parameter {name!r}", value, target, but_macros=True)
 
 
 def _check_expression(expression: ParsedResult, document: Document) -> list[str]:

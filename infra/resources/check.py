@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from function_src.launcher.fitting import KFP, VERTEX
 from function_src.launcher.package import Package, read_package
 from infra.configuration.settings import TRIGGERS, StackSettings, TriggerSettings, in_stack_file, read_settings
 from infra.configuration.source_settings import GcsSource
@@ -59,7 +60,9 @@ def check_stack(stack: str, config: Mapping[str, str]) -> tuple[StackSettings, l
 def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
     package, text = _compile(where, settings.pipeline)
     document = document_of(settings.source.kind, getattr(settings.source, "payload", None))
-    reads_content, problems = _check_mapping(where, settings.parameters, settings.when, package, document)
+    reads_content, problems = _check_mapping(
+        where, settings.parameters, settings.when, package, document, settings.target.kind
+    )
     if problem := package.unfit_for(settings.target.kind):
         problems.insert(0, f"{where}.pipeline: pipeline {settings.pipeline!r}: {problem}")
     if isinstance(settings.target, KfpTarget):
@@ -83,12 +86,12 @@ def _compile(where: str, pipeline: str) -> tuple[Package, str]:
 
 
 def _check_mapping(
-    where: str, parameters: Mapping[str, Any], when: str | None, package: Package, document: Document
+    where: str, parameters: Mapping[str, Any], when: str | None, package: Package, document: Document, target: str
 ) -> tuple[bool, list[str]]:
     """Whether content is read, and what is wrong with a trigger's parameters and its condition."""
     reads_content, problems = False, []
     for check in (
-        partial(check_parameters, f"{where}.parameters", parameters, package.inputs, document),
+        partial(check_parameters, f"{where}.parameters", parameters, package.inputs, document, target),
         partial(check_condition, f"{where}.when", when, document),
     ):
         try:
@@ -118,4 +121,10 @@ def _problems_of_mappings(config: Mapping[str, str]) -> Iterator[str]:
             continue
         if kind in DOCUMENTS and isinstance(parameters, dict) and isinstance(when, str | None):
             document = document_of(kind, source.get("payload"))
-            yield from _check_mapping(where, parameters, when, package, document)[1]
+            yield from _check_mapping(where, parameters, when, package, document, _kind_of_target(trigger))[1]
+
+
+def _kind_of_target(trigger: Mapping[str, Any]) -> str:
+    """The kind that a target says it is; where it does not, the one that refuses less."""
+    target = trigger.get("target")
+    return KFP if isinstance(target, dict) and target.get("kind") == KFP else VERTEX

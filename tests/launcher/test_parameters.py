@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,8 +26,10 @@ DOCUMENT: Mapping[str, Any] = {
 }
 
 
-def parameters(config: Any, spec: Input, document: Mapping[str, Any] = DOCUMENT) -> dict[str, Any]:
-    return run_parameters({"p": read_parameter("p", config)}, {"p": spec}, document)
+def parameters(
+    config: Any, spec: Input, document: Mapping[str, Any] = DOCUMENT, target: str = "kfp"
+) -> dict[str, Any]:
+    return run_parameters({"p": read_parameter("p", config)}, {"p": spec}, document, target)
 
 
 def required(kind: str, *literals: Any) -> Input:
@@ -217,7 +220,7 @@ def test_a_required_input_without_a_value_is_refused(config: Any) -> None:
 
 def test_a_required_input_that_nobody_maps_is_refused() -> None:
     with pytest.raises(UnmappableError, match="no value for parameter 'p', which the pipeline requires"):
-        run_parameters({}, {"p": required("STRING")}, DOCUMENT)
+        run_parameters({}, {"p": required("STRING")}, DOCUMENT, "kfp")
 
 
 @pytest.mark.parametrize("config", ["object.metadata.owner", "nowhere", {"value": None}], ids=str)
@@ -238,39 +241,68 @@ def test_the_event_comes_before_the_default_and_that_before_the_package(config: 
 
 
 def test_what_the_package_gives_is_sent_where_nobody_maps_the_input() -> None:
-    assert run_parameters({}, {"p": GIVEN, "q": optional("STRING")}, DOCUMENT) == {"p": 100}
+    assert run_parameters({}, {"p": GIVEN, "q": optional("STRING")}, DOCUMENT, "kfp") == {"p": 100}
 
 
-# --- what KFP would expand -----------------------------------------------------------------------------------------
+# --- what would be expanded on the way -----------------------------------------------------------------------------
 
-MACROS = [
-    "[[RunUUID]]",
-    "a [[CurrentTime]]",
-    "[[CurrentTime.2006-01-02]]",
-    "[[ScheduledTime.15-04-05]].csv",
-    "[[[Index]]]",
-    "{{$.pipeline_job_uuid}}",
-    "{{$.scheduledTime.strftime('%Y')}}",
-    "{{$.inputs.parameters['secret']}}",
-    "{{$}}",
-    "{{workflow.uid}}",
-    "{{=sprig.env('HOME')}}",
-    "an opening {{ is closed by whatever follows it",
+MACROS = [  # text, what of it is expanded, by whom
+    ("[[RunUUID]]", "[[RunUUID", "KFP's server"),
+    ("a [[CurrentTime]]", "[[CurrentTime", "KFP's server"),
+    ("[[CurrentTime.2006-01-02]]", "[[CurrentTime", "KFP's server"),
+    ("[[ScheduledTime.15-04-05]].csv", "[[ScheduledTime", "KFP's server"),
+    ("[[[Index]]]", "[[Index", "KFP's server"),
+    ("{{$.scheduledTime.strftime('%Y')}}", "{{$.scheduledTime", "KFP's server"),
+    ("{{$.currentTime.strftime('%Y')}}", "{{$.currentTime", "KFP's server"),
+    ("{{workflow.uid}}", "{{workflow.uid}}", "KFP's server"),
+    ("{{$.pipeline_job_uuid}}", "{{$", "the pipeline's runtime"),
+    ("{{$.inputs.parameters['secret']}}", "{{$", "the pipeline's runtime"),
+    ("{{$}}", "{{$", "the pipeline's runtime"),
+    ("{{workflow.name}}", "{{", "Argo"),
+    ("{{=sprig.env('HOME')}}", "{{", "Argo"),
+    ("an opening {{ is closed by whatever follows it", "{{", "Argo"),
+    ("$$.csv", "$$", "Kubernetes"),
+    ("a$$$b", "$$", "Kubernetes"),
+    ("$(KFP_POD_NAME)", "$(KFP_POD_NAME)", "Kubernetes"),
+    ("in/$(date).csv", "$(date)", "Kubernetes"),
+    ("$$(escaped)", "$$", "Kubernetes"),
 ]
-
-
-@pytest.mark.parametrize("macro", MACROS)
-@pytest.mark.parametrize(
+WRAPS = pytest.mark.parametrize(
     ("kind", "wrap"),
     [("STRING", lambda macro: macro), ("LIST", lambda macro: ["a", [macro]]), ("STRUCT", lambda macro: {macro: 1})],
     ids=["STRING", "LIST", "STRUCT"],
 )
-def test_what_an_event_says_is_not_expanded_into_something_else(macro: str, kind: str, wrap: Any) -> None:
-    with pytest.raises(UnmappableError, match=r"^parameter 'p' holds '(\[\[|\{\{).*', which KFP would expand"):
+
+
+@pytest.mark.parametrize(("macro", "of_it", "by"), MACROS)
+@WRAPS
+def test_what_an_event_says_is_not_expanded_into_something_else(
+    macro: str, of_it: str, by: str, kind: str, wrap: Any
+) -> None:
+    reason = re.escape(f"parameter 'p' holds {of_it!r}, which {by} would expand")
+    with pytest.raises(UnmappableError, match=f"^{reason}"):
         parameters("content", required(kind), {"content": wrap(macro)})
 
 
-@pytest.mark.parametrize("text", ["[[1, 2]]", "[RunUUID]", "[[run]]", "{a}", "}}", "${HOME}", "$(date)", "%(x)s"])
+@pytest.mark.parametrize(("macro", "of_it", "by"), MACROS)
+@WRAPS
+def test_on_vertex_what_the_pipeline_s_own_language_has_is_refused_and_nothing_else(
+    macro: str, of_it: str, by: str, kind: str, wrap: Any
+) -> None:
+    value = wrap(macro)
+    if "{{$" in macro:
+        with pytest.raises(
+            UnmappableError, match=r"^parameter 'p' holds '\{\{\$', which the pipeline's runtime would"
+        ):
+            parameters("content", required(kind), {"content": value}, "vertex")
+    else:
+        assert parameters("content", required(kind), {"content": value}, "vertex") == {"p": value}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[[1, 2]]", "[RunUUID]", "[[run]]", "{a}", "}}", "${HOME}", "$(", "$(a b)", "$()", "$ $", "5$", "%(x)s", "{ {"],
+)
 def test_what_nobody_expands_arrives_as_it_is(text: str) -> None:
     assert parameters("content", required("STRING"), {"content": text}) == {"p": text}
 

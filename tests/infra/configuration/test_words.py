@@ -151,7 +151,7 @@ def problems(path: Path) -> str:
     for trigger in settings.triggers:
         document = document_of(trigger.source.kind, getattr(trigger.source, "payload", None))
         for check_one in (
-            partial(check_parameters, "parameters", trigger.parameters, INPUTS, document),
+            partial(check_parameters, "parameters", trigger.parameters, INPUTS, document, trigger.target.kind),
             partial(check_condition, "when", trigger.when, document),
         ):
             try:

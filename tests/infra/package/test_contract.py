@@ -82,7 +82,22 @@ INPUTS = {
             ".filename: 'to_string(abs(object.uri))': abs() takes a number, not text",
         ),
         ({"filename": {"value": None}}, ".filename: the event gives no value for parameter 'filename', which the"),
-        ({"filename": "'[[RunUUID]]'"}, ".filename: parameter 'filename' holds '[[RunUUID', which KFP would expand"),
+        (
+            {"filename": "'[[RunUUID]]'"},
+            ".filename: parameter 'filename' holds '[[RunUUID', which KFP's server would",
+        ),
+        (
+            {"filename": {"value": "a$$b"}},
+            ".filename: parameter 'filename' holds '$$', which Kubernetes would expand",
+        ),
+        (
+            {"filename": {"value": "[[RunUUID]] of $(KFP_POD_NAME)"}},
+            ".filename: parameter 'filename' holds '$(KFP_POD_NAME)', which Kubernetes would expand",
+        ),
+        (
+            {"filename": {"from": "content.a", "default": "{{workflow.name}}"}},
+            ".filename: parameter 'filename' holds '{{', which Argo would expand",
+        ),
         ({"filename": "`3`"}, ".filename: parameter 'filename' is 3, which is no STRING"),
         (
             {"filename": "`null`"},
@@ -176,7 +191,7 @@ def test_the_problems_of_predicate_and_parameters_are_said_at_once() -> None:
 )
 def test_a_type_that_can_never_fit(parameters: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=rf"^p\.{next(iter(parameters))}: "):
-        check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS, DOCUMENTS["gcs"])
+        check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS, DOCUMENTS["gcs"], "kfp")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +209,9 @@ def test_a_type_that_can_never_fit(parameters: dict[str, Any]) -> None:
 def test_a_mapping_that_can_fit_passes_and_says_whether_it_reads_content(
     parameters: dict[str, Any], reads_content: bool
 ) -> None:
-    assert check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS, DOCUMENTS["gcs"]) is reads_content
+    assert (
+        check_parameters("p", {"uri": "object.uri", **parameters}, INPUTS, DOCUMENTS["gcs"], "kfp") is reads_content
+    )
 
 
 @pytest.mark.parametrize(
@@ -215,7 +232,7 @@ def test_a_mapping_that_can_fit_passes_and_says_whether_it_reads_content(
 )
 def test_an_expression_on_what_the_source_s_events_do_not_have(kind: str, expression: str, problem: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        check_parameters("p", {"uri": expression}, INPUTS, DOCUMENTS[kind])
+        check_parameters("p", {"uri": expression}, INPUTS, DOCUMENTS[kind], "kfp")
     assert f"p.uri: {problem}" in str(refused.value)
 
 
@@ -235,7 +252,7 @@ def test_an_expression_on_what_the_source_s_events_do_not_have(kind: str, expres
     ],
 )
 def test_an_expression_on_what_the_source_s_events_have(kind: str, expression: str) -> None:
-    check_parameters("p", {"uri": expression}, INPUTS, DOCUMENTS[kind])
+    check_parameters("p", {"uri": expression}, INPUTS, DOCUMENTS[kind], "kfp")
 
 
 PAYLOAD = {"window_days": 7, "store": {"region": "north"}}
@@ -251,14 +268,14 @@ PAYLOAD = {"window_days": 7, "store": {"region": "north"}}
 )
 def test_an_expression_on_the_payload_of_a_schedule(expression: str, problem: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
-        check_parameters("p", {"uri": expression}, INPUTS, document_of("schedule", PAYLOAD))
+        check_parameters("p", {"uri": expression}, INPUTS, document_of("schedule", PAYLOAD), "kfp")
     assert problem in str(refused.value)
 
 
 @pytest.mark.parametrize("expression", ["content.window_days", "content.store.region", "content.note", "content.a.b"])
 def test_a_field_that_looks_like_none_of_the_payload_may_be_published_by_hand(expression: str) -> None:
-    check_parameters("p", {"uri": expression}, INPUTS, document_of("schedule", PAYLOAD))
-    check_parameters("p", {"uri": expression}, INPUTS, document_of("schedule", "text"))
+    check_parameters("p", {"uri": expression}, INPUTS, document_of("schedule", PAYLOAD), "kfp")
+    check_parameters("p", {"uri": expression}, INPUTS, document_of("schedule", "text"), "kfp")
 
 
 # --- preview and run time agree ------------------------------------------------------------------------------------
@@ -304,14 +321,14 @@ def documents(draw: st.DrawFn) -> Mapping[str, Any]:
 
 def accepted(config: Any, spec: Input) -> bool:
     try:
-        return check_parameters("p", {"x": config}, {"x": spec}, DOCUMENTS["gcs"]) in (True, False)
+        return check_parameters("p", {"x": config}, {"x": spec}, DOCUMENTS["gcs"], "kfp") in (True, False)
     except ConfigurationError:
         return False
 
 
 def mapped(config: Any, spec: Input, document: Mapping[str, Any]) -> Any:
     """What a run is given; an error where the event is rejected."""
-    return run_parameters({"x": read_parameter("x", config)}, {"x": spec}, document).get("x")
+    return run_parameters({"x": read_parameter("x", config)}, {"x": spec}, document, "kfp").get("x")
 
 
 @given(value=values, spec=inputs)
