@@ -105,6 +105,7 @@ class Environment:
         self.storage: Storage
         self.storage_url: str
         self._iam_credentials_url: str
+        self._metadata: str
         self.triggers: list[RunningTrigger] = []
 
     def __enter__(self) -> Environment:
@@ -156,6 +157,8 @@ class Environment:
         self.storage_url = self.loopback.serve(self.storage.app)
         iam_credentials = IamCredentials(self.tokens, self._permissions.may_impersonate, self._token_lifetime)
         self._iam_credentials_url = self.loopback.serve(iam_credentials.app)
+        steps = MetadataServer(f"pipeline-runner@{self.plan.project}.iam.gserviceaccount.com", self.plan.project)
+        self._metadata = self.loopback.serve(steps.app).removeprefix("http://")
         for bucket in self.plan.of_type(":Bucket"):
             self.storage.create_bucket(bucket.outputs["name"], bucket.inputs["location"])
         there = (subscription.inputs["topic"] for subscription in self.plan.of_type(":Subscription"))
@@ -233,7 +236,8 @@ class Environment:
         return self._endpoints[address]
 
     def _kfp(self, target: Mapping[str, str]) -> KfpEndpoint:
-        executor, pace = RunExecutor(self.storage_url), Pace(LEASE_SECONDS / LEASE_IN_PRODUCTION)
+        executor = RunExecutor(self.storage_url, self._metadata, in_pods=True)
+        pace = Pace(LEASE_SECONDS / LEASE_IN_PRODUCTION)
         if target["credentials"] == "id-token":
             guard = IdentityAwareProxy(self.tokens, target["audience"], self._permissions.may_pass_iap)
             return KfpEndpoint(None, executor, guard=guard, pace=pace)
@@ -243,7 +247,7 @@ class Environment:
 
     def _vertex(self, target: Mapping[str, str]) -> VertexEndpoint:
         may = self._permissions
-        executor = RunExecutor(self.storage_url)
+        executor = RunExecutor(self.storage_url, self._metadata)
         return VertexEndpoint(
             target["location"], self.tokens.principal, may.may_create_jobs, may.may_act_as, executor
         )

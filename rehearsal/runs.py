@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 
 from rehearsal.failures import summarise
 from rehearsal.leash import leashed, scratch
+from rehearsal.pods import pass_on, variables
 
 PROGRAM = "rehearsal.run_package"
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,24 +45,35 @@ class RunExecutor:
     Components run in the Python environment of the rehearsal itself, so what one of them pip-installs stays there.
     Of the person's own surroundings they get only what pip needs: with their credentials a component would write to
     production.
-    ``storage`` is the URL of a Cloud Storage to import ``gs://`` artifacts from.
+    ``storage`` is the URL of a Cloud Storage to import ``gs://`` artifacts from, and ``metadata`` the host of the
+    metadata server that says whom the steps run as. ``in_pods``: the steps run in pods of Kubernetes, by KFP.
     """
 
-    def __init__(self, storage: str | None = None) -> None:
+    def __init__(self, storage: str | None = None, metadata: str | None = None, *, in_pods: bool = False) -> None:
+        self._in_pods = in_pods
         # A lightweight component looks for pip on the PATH, and an environment that is not activated has none there.
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         inherited = {name: value for name, value in os.environ.items() if INHERITED.fullmatch(name)}
         self._environment = inherited | {"PATH": path, "NO_GCE_CHECK": "true"}
         if storage:
             self._environment["STORAGE_EMULATOR_HOST"] = storage
+        if metadata:
+            self._environment["GCE_METADATA_HOST"] = metadata
 
     async def run(
-        self, package: Mapping[str, Any], parameters: Mapping[str, Any], on_task: Callable[[str, Outputs], None]
+        self,
+        package: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+        on_task: Callable[[str, Outputs], None],
+        workflow: str = "",
     ) -> Outcome:
-        """Executes a package to its end. ``on_task`` gets each task's name and outputs as it finishes.
+        """Executes a package to its end, as a Workflow of some name. ``on_task`` gets each task's name and outputs as
+        it finishes.
 
         Cancelling this kills the process and all that it started; either way nothing of the run stays on the disk.
         """
+        container = variables(workflow) if self._in_pods else {}
+        parameters = pass_on(parameters, container) if self._in_pods else parameters
         # A process that was just killed may still be letting go of its files when they are removed.
         directory = tempfile.TemporaryDirectory(prefix="kfp-run-", dir=scratch(), ignore_cleanup_errors=True)
         command, on_leash = leashed(sys.executable, "-m", PROGRAM)
@@ -71,7 +83,7 @@ class RunExecutor:
                 # From here the program is found without being installed; it goes to the run's directory by itself. A
                 # PYTHONPATH would do too, but would reach the components.
                 cwd=ROOT,
-                env=self._environment | {"TMPDIR": place, "HOME": place, "CLOUDSDK_CONFIG": place},
+                env=self._environment | container | {"TMPDIR": place, "HOME": place, "CLOUDSDK_CONFIG": place},
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=stderr,

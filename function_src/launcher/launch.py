@@ -14,7 +14,7 @@ from .event import Event, launch_key, read_event
 from .expression import UnmappableError, reads_content
 from .ledger import Claim, ClaimedError, DecidedError, Ledger, LedgerUnavailableError
 from .pace import POSTS_AT_ONCE, BusyError, Pace, Turns
-from .package import Package
+from .package import FENCE, Package
 from .parameters import needs_content, run_parameters
 from .run import (
     MOST_POSTS,
@@ -146,8 +146,13 @@ class Launcher:
                 self._find(delivery)
                 return
             raise
-        run = Run(run_id, self._trigger.id, event.subject, event.label, event.key, self._package, delivery.parameters)
+        sent = {**delivery.parameters, **self._fence(event)}
+        run = Run(run_id, self._trigger.id, event.subject, event.label, event.key, self._package, sent)
         self._start(delivery, run)
+
+    def _fence(self, event: Event) -> Mapping[str, str]:
+        """What the fence of a fenced package is given: beside the event's parameters, and recorded by nobody."""
+        return {FENCE: self._ledger.fence(event.key)} if self._package.fenced else {}
 
     def _claim(self, event: Event) -> Claim | None:
         """Takes the lease on an event. None where the target itself starts nothing twice, and neither a predicate nor

@@ -6,6 +6,7 @@ Each has a name of its own, since Cloud Storage takes one write a second per nam
   may have reached the endpoint, each before it is sent; a claim of a launcher that did not count them says one.
 - ``outcomes/TRIGGER/KEY``: what became of it. Written once, never changed.
 - ``rejected/TRIGGER/KEY``: a rejected delivery as it came, so that it can be replayed once its fault is mended.
+- ``started/TRIGGER/KEY``: which workflow works for this event. Written by the fence of the run itself, if it has one.
 
 What a listing shows stands in their metadata too: which event, of which message, and its outcome. All are created
 with a generation precondition, which Cloud Storage checks atomically. A claim's age is taken from Cloud Storage's
@@ -176,6 +177,10 @@ class Ledger:
             return None
         found: Mapping[str, Any] = _expect_ok(response).json()
         return found
+
+    def fence(self, key: str) -> str:
+        """Where the fence of an event's run leaves the name of its workflow."""
+        return f"gs://{self._bucket}/{self._name('started', key)}"
 
     def keep(self, key: str, delivery: bytes) -> None:
         """Keeps a delivery that is about to be rejected.

@@ -18,6 +18,7 @@ SCHEMA = "2.1.0"  # the only one the KFP server takes: template/v2_template.go
 OLD_SCHEMA = "2.0.0"  # what Vertex AI takes beside it: with types and values of its own
 OLD_TYPES = {"INT": "NUMBER_INTEGER", "DOUBLE": "NUMBER_DOUBLE"}
 OLD_VALUES = {"NUMBER_INTEGER": "intValue", "NUMBER_DOUBLE": "doubleValue", "STRING": "stringValue"}
+FENCE = "launch_fence"  # the input of a package that is fenced: infra/package/fence.py puts it there
 RECOMPILE = {
     "tfx": "compile it with KubeflowV2DagRunnerConfig(use_pipeline_spec_2_1=True)",
     "kfp": "compile it with the KFP SDK 2 (kfp.compiler.Compiler), which the pipeline may have to be ported to",
@@ -45,7 +46,8 @@ class Input:
 class Package:
     """A compiled pipeline. ``spec`` is what goes into a run of KFP: a PipelineSpec, or one with its platform spec.
 
-    ``wrapper`` is what a PipelineJob says beside its PipelineSpec: runtimeConfig, displayName, labels.
+    ``wrapper`` is what a PipelineJob says beside its PipelineSpec: runtimeConfig, displayName, labels. ``fenced``:
+    its runs take ``FENCE`` beside their inputs, where the first workflow of an event leaves its name.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Package:
     inputs: Mapping[str, Input]
     spec: Mapping[str, Any]
     wrapper: Mapping[str, Any]
+    fenced: bool
 
     def unfit_for(self, target: str) -> str | None:
         """Why a kind of target (``kfp``, ``vertex``) does not take the package, and what to do; None if it does."""
@@ -129,11 +132,12 @@ def read_package(data: bytes) -> Package:
     try:
         name = pipeline["pipelineInfo"]["name"]
         inputs = _inputs(pipeline["root"].get("inputDefinitions", {}), version, _values(wrapper))
+        fenced = inputs.pop(FENCE, None) is not None
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         if isinstance(error, BadPackageError):
             raise
         raise BadPackageError("the package is damaged, so that its inputs cannot be read; compile it anew") from None
-    return Package(name, f"sha256:{hashlib.sha256(data).hexdigest()}", inputs, spec, wrapper)
+    return Package(name, f"sha256:{hashlib.sha256(data).hexdigest()}", inputs, spec, wrapper, fenced)
 
 
 def _what_else(given: Mapping[str, Any]) -> str:

@@ -115,6 +115,23 @@ class KfpTarget(Model):
             examples=[False],
         ),
     ] = None
+    fence: Annotated[
+        bool,
+        Field(
+            description="whether each run begins with a task that lets one workflow of its event pass, for endpoints "
+            "that may start a second one; it costs the start of a pod, see "
+            "[guarantees.md](guarantees.md#a-fence-in-the-run)",
+            examples=[True],
+        ),
+    ] = False
+    runner: Annotated[
+        Account | None,
+        Field(
+            description="the service account of Google Cloud that the steps run as, for `fence`: it may create, and "
+            "read again, what the ledger has under `started/`",
+            examples=["pipeline-runner@acme-gke.iam.gserviceaccount.com"],
+        ),
+    ] = None
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -123,8 +140,9 @@ class KfpTarget(Model):
 
     @property
     def accounts(self) -> dict[str, str]:
-        """The service accounts that the launcher acts as, by key."""
-        return {"target.impersonate": self.impersonate} if self.impersonate else {}
+        """The service accounts that the launcher acts as, or that are granted something, by key."""
+        accounts = {"target.impersonate": self.impersonate, "target.runner": self.runner}
+        return {key: account for key, account in accounts.items() if account}
 
     @property
     def credentials(self) -> str:
@@ -152,6 +170,17 @@ class KfpTarget(Model):
             )
         if self.impersonate and self.credentials == "none":
             raise ValueError(f"impersonate changes whose token is sent, and {self.host} is sent none; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _fence_knows_whom_to_let_in(self) -> KfpTarget:
+        if self.fence and self.runner is None:
+            raise ValueError(
+                "fence: true needs runner; set it to the service account of Google Cloud that the steps run as: the "
+                "one bound to their Kubernetes service account, or that of the nodes"
+            )
+        if self.runner is not None and not self.fence:
+            raise ValueError("runner is for the fence; set fence: true, or leave runner out")
         return self
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from function_src.launcher.fitting import KFP, VERTEX
-from function_src.launcher.package import Package, read_package
+from function_src.launcher.package import FENCE, Package, read_package
 from infra.configuration.settings import TRIGGERS, StackSettings, TriggerSettings, in_stack_file, read_settings
 from infra.configuration.source_settings import GcsSource
 from infra.configuration.target_settings import KfpTarget
@@ -21,6 +21,7 @@ from infra.errors import ConfigurationError
 from infra.package.caching import override_caching
 from infra.package.contract import check_condition, check_parameters
 from infra.package.documents import DOCUMENTS, Document, document_of
+from infra.package.fence import raise_fence
 from infra.package.limits import check_storable
 from infra.package.packaging import Archive, compile_pipeline, launcher_archive
 from infra.resources.targets import loop
@@ -67,15 +68,27 @@ def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
         problems.insert(0, f"{where}.pipeline: pipeline {settings.pipeline!r}: {problem}")
     if isinstance(settings.target, KfpTarget):
         problems += check_storable(where, settings.parameters, package, settings.target.database)
+    if package.fenced:
+        name = f"pipeline {settings.pipeline!r} has an input {FENCE!r}"
+        problems.insert(0, f"{where}.pipeline: {name}, which is what a fence takes; give it another name")
     bucket = settings.source.bucket if isinstance(settings.source, GcsSource) else None
     if problem := loop(bucket, settings.target.pipeline_root or package.pipeline_root):
         problems.append(f"{where}.target.pipeline_root: {problem}")
     if problems:
         raise ConfigurationError("\n".join(problems))
     if isinstance(settings.target, KfpTarget):
-        text = override_caching(text, settings.target.enable_caching)
+        text = _rewritten(where, settings.target, text)
         package = read_package(text.encode())
     return CheckedTrigger(settings, package, launcher_archive(text), reads_content)
+
+
+def _rewritten(where: str, target: KfpTarget, package: str) -> str:
+    """The package as the target wants it, which is then what is deployed."""
+    package = override_caching(package, target.enable_caching)
+    try:
+        return raise_fence(package) if target.fence else package
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}.pipeline: {error}") from None
 
 
 def _compile(where: str, pipeline: str) -> tuple[Package, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import pulumi
@@ -88,7 +88,14 @@ class Foundation(pulumi.ComponentResource):
         )
 
     def grant(
-        self, role: str, *, on: Scope, to: Principal, reason: str, after: Sequence[pulumi.Resource] = ()
+        self,
+        role: str,
+        *,
+        on: Scope,
+        to: Principal,
+        reason: str,
+        condition: Mapping[str, pulumi.Input[str]] | None = None,
+        after: Sequence[pulumi.Resource] = (),
     ) -> Grant:
         """Gives a permission that several triggers may need: once, as the stack's and not as a trigger's.
 
@@ -97,7 +104,8 @@ class Foundation(pulumi.ComponentResource):
         grant = self._grants.get(name := grants.grant_name(role, on, to))
         if grant is None:
             after = [*self.services, *after]
-            grant = self._grants[name] = Grant(role, on=on, to=to, reason=reason, parent=self, after=after)
+            grant = Grant(role, on=on, to=to, reason=reason, parent=self, condition=condition, after=after)
+            self._grants[name] = grant
         return grant
 
     def role(self, role_id: str, project: str, title: str, permissions: Sequence[str]) -> gcp.projects.IAMCustomRole:
@@ -122,6 +130,23 @@ class Foundation(pulumi.ComponentResource):
             to=launcher,
             reason="The launcher claims each event in the ledger, and records what became of it",
         )
+
+    def let_fence(self, runner: Principal) -> list[Grant]:
+        """Lets the fences of runs note in the ledger whose an event is, and read it where another was there first."""
+        objects = pulumi.Output.concat("projects/_/buckets/", self.ledger.name, "/objects/started/")
+        condition: dict[str, pulumi.Input[str]] = {
+            "title": "Notes of fences",
+            "expression": pulumi.Output.format('resource.name.startsWith("{0}")', objects),
+        }
+        reasons = {
+            "roles/storage.objectCreator": "The fence of a run notes which workflow works for its event",
+            "roles/storage.objectViewer": "A fence that comes second reads whose note is there, and can change none",
+        }
+        ledger = grants.on_bucket("launch-ledger", self.ledger.name)
+        return [
+            self.grant(role, on=ledger, to=runner, reason=reason, condition=condition)
+            for role, reason in reasons.items()
+        ]
 
     def compute_account(self) -> pulumi.Output[str]:
         """The Compute Engine default account's address."""

@@ -102,7 +102,7 @@ class Grant(pulumi.ComponentResource):
         to: Principal,
         reason: str,
         parent: pulumi.Resource,
-        condition: Mapping[str, str] | None = None,
+        condition: Mapping[str, pulumi.Input[str]] | None = None,
         after: Sequence[pulumi.Resource] = (),
     ) -> None:
         name = grant_name(role, on, to)

@@ -52,6 +52,13 @@ def grant_access(target: Target, launcher: Principal, foundation: Foundation) ->
     return [become, *_grant_endpoint(target, other, foundation)]
 
 
+def grant_fence(target: Target, foundation: Foundation) -> list[Grant]:
+    """Lets the fence of the target's runs use the ledger; an empty list where they have none."""
+    if not isinstance(target, KfpTarget) or target.runner is None:
+        return []
+    return foundation.let_fence(grants.account(target.runner, target.runner))
+
+
 def _kfp_settings(target: KfpTarget) -> dict[str, Any]:
     known = {"kind": "kfp", "host": target.host, "experiment": target.experiment, "credentials": target.credentials}
     return known | _given(

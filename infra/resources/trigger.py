@@ -12,7 +12,7 @@ from infra.resources.delivery import BACKOFF_SECONDS, Delivery
 from infra.resources.foundation import Foundation
 from infra.resources.launcher import Launcher
 from infra.resources.sources import make_source
-from infra.resources.targets import grant_access, target_settings
+from infra.resources.targets import grant_access, grant_fence, target_settings
 
 
 class PipelineTrigger(pulumi.ComponentResource):
@@ -41,7 +41,7 @@ class PipelineTrigger(pulumi.ComponentResource):
             configuration["when"] = settings.when
         launcher = Launcher(settings, trigger.archive, configuration, foundation, labels, self)
         access = grant_access(settings.target, launcher.principal, foundation)
-        access.append(foundation.let_record(launcher.principal))
+        access += [foundation.let_record(launcher.principal), *grant_fence(settings.target, foundation)]
         if trigger.reads_content:
             access += source.let_read(launcher.principal)
         delivery = Delivery(

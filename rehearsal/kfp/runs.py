@@ -146,7 +146,7 @@ class Execution:
     async def _follow(self, workflow: Workflow, execute: RunExecutor) -> Outcome:
         if run := self._row():
             run.enter("RUNNING")
-        return await execute.run(workflow.package, workflow.parameters, self._record)
+        return await execute.run(workflow.package, workflow.parameters, self._record, workflow.name)
 
     def _record(self, task: str, outputs: Outputs) -> None:
         if run := self._row():
