@@ -15,9 +15,11 @@ ONE_STACK := $(if $(filter file,$(origin STACK)),,--stack="$$STACK")
 override PYTHON := $(value PYTHON)
 override STACK := $(value STACK)
 override FILE := $(value FILE)
+override HOST := $(value HOST)
+override WORKFLOWS := $(value WORKFLOWS)
 override EVENTS := $(value EVENTS)
 override SEED := $(value SEED)
-export PYTHON STACK FILE EVENTS SEED
+export PYTHON STACK FILE HOST WORKFLOWS EVENTS SEED
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -82,7 +84,7 @@ iam: $(READY) ## Write iam/ anew: the permissions that stacks give, and those th
 	@$(COMMAND) iam update
 
 compare-kfp: $(READY) ## Show where a real KFP server answers otherwise than the rehearsal's [HOST=... WORKFLOWS=...]
-	@$(BIN)/python -m tests.kfp_requests "$(HOST)" '$(WORKFLOWS)'
+	@exec $(BIN)/python -m tests.kfp_requests "$$HOST" "$$WORKFLOWS"
 
 lock: ## Compile the requirements.in files into pinned requirements with hashes
 	@test -x $(LOCK)/bin/uv || ("$$PYTHON" -m venv $(LOCK) && $(LOCK)/bin/python -m pip install --quiet uv)

@@ -74,12 +74,12 @@ def rehearsal(stack: str, file: str) -> list[str]:
     return ["-m", "ops", "rehearse", f"--stack={stack}", *([f"--file={file}"] if file else [])]
 
 
-@pytest.mark.parametrize("name", ["FILE", "STACK", "EVENTS", "SEED", "PYTHON"])
+@pytest.mark.parametrize("name", ["FILE", "STACK", "HOST", "WORKFLOWS", "EVENTS", "SEED", "PYTHON"])
 @pytest.mark.parametrize(
     "value", ["$(shell touch ran)", "`touch ran`", "$(touch ran)", '";touch ran;"', "';touch ran;'"]
 )
 def test_nothing_that_is_given_is_run(checkout: Path, name: str, value: str) -> None:
-    for verb in ("rehearse", "chaos", "verify"):
+    for verb in ("rehearse", "chaos", "verify", "compare-kfp"):
         make(checkout, verb, f"{name}={value}")
     assert not (checkout / "ran").exists()
 
