@@ -17,13 +17,15 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from rehearsal.kfp.cluster import Trouble
 from rehearsal.kfp.runs import RunChange
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.leash import scratch
 from rehearsal.loopback import HOST, Loopback
-from rehearsal.runs import RunExecutor
+from rehearsal.runs import Outcome, RunExecutor
 
 TOKEN = "ya29.tester"
+AS_TESTER = {"Authorization": f"Bearer {TOKEN}"}
 PATIENCE_SECONDS = 60
 # Also the name of a component: kfp's loader runs nothing but that component of such a pipeline.
 PIPELINE_NAME = "remark"
@@ -93,19 +95,18 @@ def waiting(port: int) -> None:
     component(hold_on, install_kfp_package=False)(port=port)
 
 
-def launch(host: str, pipeline: Callable[..., None], **parameters: Any) -> str:
-    """Compiles a pipeline, starts it and returns the run's id."""
+def launch(host: str, pipeline: Callable[..., None], run_id: str = "", **parameters: Any) -> str:
+    """Compiles a pipeline, starts it and returns the run's id, if it was told."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "package.yaml")
         compiler.Compiler().compile(dsl.pipeline(pipeline, name=PIPELINE_NAME), str(path))
-        return launch_package(host, yaml.safe_load(path.read_text()), **parameters)
+        return launch_package(host, yaml.safe_load(path.read_text()), run_id, **parameters)
 
 
-def launch_package(host: str, package: dict[str, Any], **parameters: Any) -> str:
+def launch_package(host: str, package: dict[str, Any], run_id: str = "", **parameters: Any) -> str:
     run = {"display_name": "r", "pipeline_spec": package, "runtime_config": {"parameters": parameters}}
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    answer = requests.post(f"{host}/apis/v2beta1/runs", json=run, headers=headers, timeout=10)
-    return str(answer.json()["run_id"])
+    answer = requests.post(f"{host}/apis/v2beta1/runs", json=run | {"run_id": run_id}, headers=AS_TESTER, timeout=10)
+    return str(answer.json().get("run_id"))
 
 
 def launch_and_hold(host: str) -> tuple[str, socket.socket]:
@@ -256,6 +257,19 @@ def test_terminating_a_run_leaves_no_process_and_no_file(
     assert [status["state"] for status in run["state_history"]] == ["PENDING", "RUNNING", "FAILED"]
     assert list(elsewhere.iterdir()) == []
     assert list(scratch().iterdir()) == []
+
+
+def test_two_workflows_of_one_id_both_work_and_one_without_a_row_does_too(
+    loopback: Loopback, endpoint: KfpEndpoint, host: str
+) -> None:
+    endpoint.trouble = {"orphan": Trouble.DATABASE_DEAD}.get
+    for run_id in ("twice", "twice", "orphan"):
+        launch(host, looping, run_id=run_id, text="a")
+    assert [workflow.run_id for workflow in endpoint.rowless.values()] == ["twice", "orphan"]
+    for execution in endpoint.executions.values():
+        loopback.run(execution.ended.wait())
+    assert [execution.outcome for execution in endpoint.executions.values()] == [Outcome("SUCCEEDED")] * 3
+    assert requests.get(f"{host}/apis/v2beta1/runs/orphan", headers=AS_TESTER, timeout=10).status_code == 404
 
 
 def test_a_run_does_not_outlive_the_rehearsal() -> None:

@@ -18,6 +18,7 @@ from rehearsal.loopback import Loopback
 
 TOKEN = "ya29.launcher"
 CALLER = "launcher@acme-ml-dev.iam.gserviceaccount.com"
+RUNS = "/apis/v2beta1/runs"
 RUN_ID = "0f5c3f0e-5a0c-5f43-9d0b-0a3f5d1c2b4a"
 
 
@@ -337,6 +338,26 @@ def test_an_experiment_name_is_taken_once(http: Http) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, 6)
     assert http("GET", f"{path}/{created['experiment_id']}").json() == created
     assert http("GET", f"{path}/none").json()["code"] == 5
+
+
+def test_where_there_are_several_users_nothing_goes_without_a_namespace(
+    loopback: Loopback, package: dict[str, Any]
+) -> None:
+    http = Http(loopback.serve(KfpEndpoint(None, multi_user=True, pace=Pace(0)).app))
+    path = "/apis/v2beta1/experiments"
+    assert http("GET", "/apis/v2beta1/healthz").json()["multi_user"]
+    for refused in (http("GET", path), http("POST", path, json={"display_name": "e"}), http("GET", RUNS)):
+        assert (refused.status_code, refused.json()["code"]) == (400, 3)
+        assert "cannot have an empty namespace in multi-user mode" in refused.json()["message"]
+    assert http.post_run(**make_run(package)).status_code == 400
+    mine, yours = (
+        http("POST", path, json={"display_name": "e", "namespace": name}).json()["experiment_id"]
+        for name in ("ada", "bob")
+    )
+    for run_id, experiment in {"of-ada": mine, "of-bob": yours}.items():
+        http.post_run(**make_run(package, run_id=run_id, experiment_id=experiment))
+    assert [run["run_id"] for run in http("GET", f"{RUNS}?namespace=ada").json()["runs"]] == ["of-ada"]
+    assert [row["namespace"] for row in http("GET", f"{path}?namespace=bob").json()["experiments"]] == ["bob"]
 
 
 def test_a_filter_is_unescaped_a_second_time(http: Http, package: dict[str, Any]) -> None:
