@@ -30,11 +30,12 @@ def _triggers() -> list[dict[str, Any]]:
         ("all", {"kind": "pubsub", "topic": TOPIC}, "message.data"),
         ("urgent", {"kind": "pubsub", "topic": TOPIC, "filter": 'attributes.speed = "urgent"'}, "content.uri"),
     ]
-    return [
+    triggers = [
         loads,
         nightly,
         *({**loads, "name": name, "source": of, "parameters": {"filename": uri}} for name, of, uri in shared),
     ]
+    return [{**trigger, "function": {"max_instances": 5}} for trigger in triggers]  # all together ask one endpoint
 
 
 class Stage:

@@ -157,6 +157,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
             "when": f"{places(source)[1]} != 'unwanted'",
             "target": TARGETS[target],
             "identity": "dedicated",
+            "function": {"max_instances": 4},  # four triggers ask each endpoint
         }
         for source, target in PAIRS
     ]
