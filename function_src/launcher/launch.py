@@ -82,6 +82,7 @@ class Launcher:
         except DecidedError as error:
             delivery.outcome, delivery.reason = Outcome.DUPLICATE, str(error)
             delivery.run_id, delivery.run_url = error.record.get("run_id"), error.record.get("run_url")
+            delivery.doubt = error.record.get("doubt")  # who found it may have died before it could say so
         except WRONG_FOR_EVER as error:
             delivery.outcome, delivery.reason = Outcome.REJECTED, str(error)
         except WRONG_FOR_NOW as error:
@@ -250,15 +251,21 @@ class Launcher:
             self._doubt(delivery, f"{delivery.claim.posts} POSTs may have reached the endpoint")
 
     def _doubt(self, delivery: Delivery, why: str) -> None:
-        delivery.doubt = doubt(why, str(delivery.run_id))
+        """Says what no run shows, and how to look."""
+        delivery.doubt = doubt(why, self._endpoint.run_id(delivery.key))
 
     def _settle(self, delivery: Delivery, body: bytes) -> None:
         """Records a final outcome; gives the claim back when nothing was started and nothing can still start."""
         if delivery.passed_over:
             return
-        decided = delivery.outcome in (Outcome.SKIPPED, Outcome.REJECTED) and not delivery.doubt
-        if decided and delivery.claim and not delivery.claim.may_send:
-            raise UnavailableError("the attempt took too long to decide in its lease; another may have launched")
+        claim = delivery.claim
+        if claim and delivery.outcome in (Outcome.SKIPPED, Outcome.REJECTED) and not delivery.doubt:
+            if not claim.may_send:
+                raise UnavailableError("the attempt took too long to decide in its lease; another may have launched")
+            if claim.taken_over and not self._endpoint.atomic:
+                self._doubt(
+                    delivery, "a POST of an earlier attempt may have reached the endpoint, and there is no run"
+                )
         if delivery.outcome is Outcome.REJECTED:
             self._ledger.keep(delivery.key, body)
         if delivery.outcome in (Outcome.LAUNCHED, Outcome.SKIPPED, Outcome.REJECTED):

@@ -36,6 +36,7 @@ from rehearsal.chaos.faults import Fault, Point
 from rehearsal.chaos.wire import KFP, STORAGE, Lie, Service
 from rehearsal.google import objects
 from rehearsal.google.storage import Storage
+from rehearsal.kfp.cluster import Trouble
 from rehearsal.kfp.pace import Pace
 from rehearsal.kfp.server import KfpEndpoint
 from tests.launcher.deliveries import Delivery
@@ -137,13 +138,15 @@ class Attempt(threading.Thread):
 class Fate:
     """What befalls a request: whether it is carried out, and what is heard of it, None for the truth.
 
-    ``tokenless``: the metadata server has no other token when this one is refused.
+    ``tokenless``: the metadata server has no other token when this one is refused. ``strands``: the server creates
+    the workflow that is asked for, and no row.
     """
 
     name: str
     commits: bool = False
     answer: Response | BaseException | None = None
     tokenless: bool = False
+    strands: bool = False
 
     @property
     def leaves_open(self) -> bool:
@@ -186,6 +189,15 @@ POST_FATES = (
     Fate("404 code 5", answer=api_error(404, 5, "Experiment not found")),
     Fate("409 code 6 before commit", answer=api_error(409, 6)),
 )
+STRANDED = tuple(
+    Fate(f"a workflow and no row, {what}", commits=True, answer=answer, strands=True)
+    for what, answer in {
+        "500": None,
+        "dropped": requests.ConnectionError("Connection aborted"),
+        "504": page(504),
+        "killed": Killed(),
+    }.items()
+)
 # Cloud Storage answers 412 to the second of two tries of which its own front end made the first.
 STORAGE_FATES = (*_lies(STORAGE.lies), *ANYWHERE, Fate("412 after commit", commits=True, answer=page(412)))
 
@@ -209,7 +221,7 @@ class Services:
         """What can befall an attempt's next request: it is carried out, or not."""
         fates = STORAGE_FATES
         if attempt.service is KFP:
-            fates = KFP_FATES + POST_FATES if attempt.point is Point.POST else KFP_FATES
+            fates = KFP_FATES + POST_FATES + STRANDED if attempt.point is Point.POST else KFP_FATES
         return [fate for fate in fates if fate.commits], [fate for fate in fates if not fate.commits]
 
     def answer(self, attempt: Attempt, fate: Fate, delay: float) -> None:
@@ -226,7 +238,7 @@ class Services:
             at = min(at, attempt.asked + self._start_within)
         done: list[requests.Response] = []
         if fate.commits and at >= now:
-            self.clock.at(at, lambda: done.append(self._ask(app, request)))
+            self.clock.at(at, lambda: done.append(self._ask(app, request, strands=fate.strands)))
         attempt.tokenless = fate.tokenless
         if fate.answer is None:
             answered = now + delay if fate is ANSWERED_LATE else at
@@ -236,8 +248,9 @@ class Services:
             self.clock.go_on(0)
             attempt.hear(fate.answer if isinstance(fate.answer, BaseException) else self._ask(fate.answer, request))
 
-    def _ask(self, app: ASGIApp, request: requests.PreparedRequest) -> requests.Response:
+    def _ask(self, app: ASGIApp, request: requests.PreparedRequest, *, strands: bool = False) -> requests.Response:
         """Calls an app as a server would."""
+        self.kfp.trouble = lambda _: Trouble.ANSWER_LOST if strands else None
         url, sent = urlsplit(str(request.url)), list[Message]()
         body = _body(request)
         scope = {

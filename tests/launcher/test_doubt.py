@@ -12,6 +12,7 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from function_src.launcher import ledger
+from function_src.launcher.condition import read_condition
 from function_src.launcher.pace import POSTS_AT_ONCE, Pace
 from function_src.launcher.settings import KfpTarget
 from tests.launcher.deliveries import OBJECT, push
@@ -174,6 +175,31 @@ def test_a_launch_by_a_second_post_says_that_the_first_may_have_left_a_workflow(
     assert (world.logs[-1]["severity"], world.logs[-1]["doubt"]) == ("WARNING", handled.doubt)
     listed = world.storage.buckets[LEDGER].objects[f"outcomes/echo/{KEY}"].resource()["metadata"]
     assert listed["doubt"] == handled.doubt, "where a listing finds it"
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome"),
+    [({"filename": "content.file"}, "rejected"), ({"when": read_condition("object.size > `99`")}, "skipped")],
+    ids=["rejected", "skipped"],
+)
+def test_what_is_decided_otherwise_after_a_doubt_says_so(world: World, change: dict[str, Any], outcome: str) -> None:
+    """The pipeline or the trigger was changed meanwhile; what the first POST started works all the same."""
+    delivery = world.upload(b"{}")
+    world.wire.fail("POST", RUNS, None)
+    assert world.outcomes(world.launcher(), delivery) == ["retry"]
+    world.time_passes()
+    handled = world.handle(world.launcher(**change), delivery)
+    assert handled.outcome == outcome
+    told = "a POST of an earlier attempt may have reached the endpoint, and there is no run"
+    assert str(handled.doubt).startswith(f"{told}; {NOT_SURE}: kubectl get workflows")
+
+
+def test_a_duplicate_of_a_launch_in_doubt_says_so_too(world: World) -> None:
+    """Whoever launched it may have been killed between its record and its line of log."""
+    in_doubt(world)
+    launched, duplicate = (world.handle(world.launcher(), push(OBJECT)) for _ in range(2))
+    assert (duplicate.outcome, duplicate.doubt) == ("duplicate", launched.doubt)
+    assert (world.logs[-1]["severity"], world.logs[-1]["doubt"]) == ("WARNING", launched.doubt)
 
 
 def test_a_run_that_its_only_post_had_started_is_no_doubt(world: World) -> None:
