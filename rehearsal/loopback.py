@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive
 
 HOST = "127.0.0.1"
+IDLE_SECONDS = 600  # as the servers do that ours stand for; uvicorn's 5 cut requests off that are just being sent
 T = TypeVar("T")
 P = ParamSpec("P")
 
@@ -78,7 +79,15 @@ class Loopback:
         return f"http://{HOST}:{listener.getsockname()[1]}"
 
     async def _start(self, app: ASGIApp, listener: socket.socket) -> None:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+                timeout_keep_alive=IDLE_SECONDS,
+            )
+        )
         self._servers.append((server, asyncio.create_task(server.serve(sockets=[listener]))))
 
     async def _shut_down(self) -> None:

@@ -68,7 +68,7 @@ class PubSub:
         self._topics: dict[str, list[Subscription]] = {}
         self._ids = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._client = httpx.AsyncClient(trust_env=False)
+        self._client = httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=None))
 
     def create_topic(self, name: str) -> None:
         """Makes a topic, ``projects/P/topics/T``. Without a subscription it loses what is published to it."""
