@@ -34,7 +34,7 @@ PACK_READY := $(PACK)/ready
 SAMPLES := $(addprefix pipelines/,__init__.py echo.py images.py validate_csv.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse chaos test check verify policy up preview destroy lock golden picture iam \
+.PHONY: help install rehearse chaos rush test check verify policy up preview destroy lock golden picture iam \
 	compare-kfp clean
 
 help: ## List the verbs
@@ -47,6 +47,9 @@ rehearse: $(READY) ## Stand the environment up on this machine and watch an even
 
 chaos: $(READY) ## Send events through the launcher while all goes wrong, and count [STACK=dev EVENTS=2000 SEED=1]
 	@$(COMMAND) chaos --stack="$$STACK" --events="$$EVENTS" --seed="$$SEED"
+
+rush: $(READY) ## Let nothing go wrong, but all events come at once, and count [STACK=dev EVENTS=2000 SEED=1]
+	@$(COMMAND) chaos --rush --stack="$$STACK" --events="$$EVENTS" --seed="$$SEED"
 
 test: check $(PACK_READY) ## Check style and types, and run every test
 	exec $(BIN)/python -m pytest --numprocesses auto --dist loadfile

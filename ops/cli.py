@@ -74,12 +74,13 @@ def chaos(
     stack: Stack = "dev",
     events: Annotated[int, typer.Option(min=1, help="How many files land in the trigger bucket.")] = 2000,
     seed: Annotated[int, typer.Option(help="What goes wrong: the same seed, the same faults.")] = 1,
+    rush: Annotated[bool, typer.Option("--rush", help="Let nothing go wrong, but all come at once.")] = False,
     as_json: Json = False,
 ) -> None:
     """Send events through the launcher while all that can go wrong does, and count the runs that they start."""
     from ops.rehearse.chaos import show_chaos  # as above
 
-    sys.exit(show_chaos(stack, events, seed, open_console(stderr=as_json), as_json=as_json))
+    sys.exit(show_chaos(stack, events, seed, open_console(stderr=as_json), as_json=as_json, rush=rush))
 
 
 @app.command()

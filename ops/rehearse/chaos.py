@@ -12,15 +12,15 @@ from rich.text import Text
 from ops.errors import OperationError
 from ops.printing import print_json
 from ops.tables import print_rows, visible
-from rehearsal.chaos.chaos import Report, run_chaos
-from rehearsal.chaos.faults import LOST_RACE, every_kind
+from rehearsal.chaos.chaos import Report, run_chaos, run_rush
+from rehearsal.chaos.faults import LOST_RACE
 from rehearsal.environment import may_read
 from rehearsal.function import FunctionError
 from rehearsal.program import Plan, evaluate, read_stack
 
 
-def show_chaos(stack: str, events: int, seed: int, console: Console, *, as_json: bool) -> int:
-    """Runs chaos on a stack; returns the exit status, 0 if every event started one run.
+def show_chaos(stack: str, events: int, seed: int, console: Console, *, as_json: bool, rush: bool = False) -> int:
+    """Runs chaos or a rush on a stack; returns the exit status, 0 if what is promised came true.
 
     Raises:
         ConfigurationError: the program refuses the stack's configuration.
@@ -30,7 +30,7 @@ def show_chaos(stack: str, events: int, seed: int, console: Console, *, as_json:
         with console.status("Evaluating the program") as status:
             plan = evaluate(*read_stack(stack))
             _check(plan, stack)
-            report = run_chaos(plan, events, seed, say=status.update)
+            report = (run_rush if rush else run_chaos)(plan, events, seed, say=status.update)
     except FunctionError as error:
         raise OperationError(str(error)) from None
     failures = report.failures()
@@ -47,10 +47,12 @@ def _check(plan: Plan, stack: str) -> None:
         json.loads(function.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"])
         for function in plan.of_type(":Function")
     ]
-    if len(triggers) != 1 or not _launches_every_file(triggers[0], plan):
+    targets = {trigger["target"].get("host", trigger["target"]["kind"]) for trigger in triggers}
+    if len(targets) != 1 or not all(_launches_every_file(trigger, plan) for trigger in triggers):
         raise OperationError(
-            "chaos needs a stack with one trigger, on a bucket, that gives each file's object.uri to a parameter, "
-            f"without glob and when, and reads no files; {stack} is another: try STACK=dev"
+            "chaos needs a stack whose triggers start runs at one target, each on a bucket, giving each file's "
+            f"object.uri to a parameter, without glob and when, and reading no files; {stack} is another: try "
+            "STACK=dev"
         )
 
 
@@ -63,10 +65,12 @@ def _launches_every_file(trigger: Mapping[str, Any], plan: Plan) -> bool:
 
 
 def _show(report: Report, seed: int, failures: Sequence[str], console: Console) -> None:
-    console.print(Text("faults", "italic"))
-    times = [(report.faults.get(kind, 0), kind) for kind in every_kind()]
-    print_rows([(_figure(count, "" if count else "yellow"), kind) for count, kind in times], console, prose={1})
-    console.print(Text(f"\nchaos with seed {seed}", "italic"))
+    if report.kinds:
+        console.print(Text("faults", "italic"))
+        times = [(report.faults.get(kind, 0), kind) for kind in report.kinds]
+        print_rows([(_figure(count, "" if count else "yellow"), kind) for count, kind in times], console, prose={1})
+        console.print()
+    console.print(Text(f"{'chaos' if report.kinds else 'a rush'} with seed {seed}", "italic"))
     print_rows(list(_summary(report)), console, prose={1})
     for failure in failures:
         console.print(Text.assemble(("✗ ", "red"), visible(failure)))
@@ -84,11 +88,19 @@ def _summary(report: Report) -> Iterator[tuple[Text, str]]:
     yield _figure(verdict.workflows), "workflows started"
     for subjects, what in (
         (verdict.lost, "lost: no workflow was started"),
-        (verdict.duplicated, "duplicated: more than one was"),
+        (verdict.duplicated, "duplicated: more than one was, and nobody says so"),
         (verdict.unrecorded, "unrecorded: the ledger does not say which"),
     ):
         yield _figure(len(subjects), "red" if subjects else "green"), what
+    for subjects, what in (
+        (verdict.doubtful, "doubtful: no other POST is sent, and log and ledger say so"),
+        (verdict.doubled, "doubled by a death between workflow and row, and log and ledger say so"),
+        (verdict.forwarded, "doubled by the proxy's agent, which forwarded a POST again"),
+    ):
+        yield _figure(len(subjects), "yellow" if subjects else ""), what
     yield _figure(f"{report.seconds:.0f} s"), f"in all, {report.seconds_to_drain:.0f} s of them to drain"
+    if report.at_best:
+        yield _figure(f"{report.at_best:.0f} s"), "is what the endpoint needs for so many workflows"
 
 
 def _figure(value: object, colour: str = "") -> Text:

@@ -1,48 +1,38 @@
-"""Chaos: events go through several processes of the deployed launcher while all that can go wrong does.
-
-The oracle knows nothing of the launcher's keys and run ids. It counts the workflows that were started with an event's
-URI among their parameters, and reads what the ledger says about the event.
-"""
+"""Chaos: events go through several processes of the deployed launcher while all that can go wrong does; or a rush, in
+which nothing goes wrong, and everything comes at once."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rehearsal.chaos.faults import every_kind, seeded
-from rehearsal.chaos.traffic import Event, Traffic
-from rehearsal.chaos.world import World
-from rehearsal.google.objects import Object
-from rehearsal.kfp.runs import Workflow
+from rehearsal.chaos.faults import Point, calm, every_kind, seeded, seeded_troubles
+from rehearsal.chaos.traffic import Traffic
+from rehearsal.chaos.verdict import Verdict, judge, read_said
+from rehearsal.chaos.world import LEASE_IN_PRODUCTION, Weather, World
+from rehearsal.kfp.pace import BURST, PER_SECOND
+from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.program import Plan
 
 PROCESSES = 3
 LEASE = 4  # seconds; 300 in production. Ages are read in whole seconds, so a much shorter lease is none
+LEASE_IN_A_RUSH = 60
 DRAIN_LEASES = 15
+AT_ONCE = 96
+ATTEMPTS = 40  # of a delivery; 100 in production, over hours
 ENOUGH_FOR_EVERY_KIND = 1000  # events
 EVENTS_PER_KILL = 40
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of the events, by subject.
-
-    An event is lost when no workflow was started for it, and duplicated when several were. It is unrecorded unless
-    the ledger holds an outcome of it with the id of its run.
-    """
-
-    workflows: int
-    lost: tuple[str, ...]
-    duplicated: tuple[str, ...]
-    unrecorded: tuple[str, ...]
+SLOWEST_RUSH = 1.5  # times what the server needs
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a run came to."""
+    """What a run came to. ``kinds`` are the faults that a long one has to meet; in a rush there are none.
+
+    ``at_best``: how many seconds the endpoint itself needs for so many workflows, if it is one that makes them wait.
+    """
 
     events: int
     messages: int
@@ -55,6 +45,8 @@ class Report:
     drained: bool
     seconds: float
     seconds_to_drain: float
+    kinds: tuple[str, ...] = ()
+    at_best: float | None = None
 
     def failures(self) -> list[str]:
         """What was promised and did not come true. A short run need not meet every kind of fault."""
@@ -65,11 +57,15 @@ class Report:
             "unrecorded": verdict.unrecorded,
             "internal errors": self.defects,
         }
+        if not self.kinds:
+            groups |= {"doubtful, of nothing": verdict.doubtful, "doubled, of nothing": verdict.doubled}
         found = [f"{what}: {len(group)}, for one {group[0]}" for what, group in groups.items() if group]
         if not self.drained:
             found.append(f"events were still delivered {DRAIN_LEASES} leases after the last was published")
-        if self.events >= ENOUGH_FOR_EVERY_KIND:
-            found += [f"never hit: {kind}" for kind in every_kind() if not self.faults.get(kind)]
+        if not self.kinds and self.at_best and self.seconds > SLOWEST_RUSH * self.at_best:
+            found.append(f"it took {self.seconds:.0f} s; the endpoint could have had it done in {self.at_best:.0f} s")
+        if self.kinds and self.events >= ENOUGH_FOR_EVERY_KIND:
+            found += [f"never hit: {kind}" for kind in self.kinds if not self.faults.get(kind)]
             if self.kills < self.events / EVENTS_PER_KILL:
                 found.append(f"only {self.kills} kills")
         return found
@@ -78,23 +74,53 @@ class Report:
 def run_chaos(
     plan: Plan, count: int, seed: int, say: Callable[[str], None] = lambda _: None, *, lease: int = LEASE
 ) -> Report:
-    """Sends ``count`` events through the launcher of a plan with one trigger, and counts what came of it.
+    """Sends ``count`` events through the launchers of a plan, and counts what came of it.
 
     Raises:
-        FunctionError: the launcher cannot be installed or does not start.
+        FunctionError: a launcher cannot be installed or does not start.
     """
-    with World(plan, seeded(seed), Traffic(seed), lease=lease, processes=PROCESSES, say=say) as world:
-        started = time.monotonic()
-        say(f"Publishing {count} events")
-        crowd = world.publish(count)
-        published = time.monotonic()
-        say("Draining")
-        drained = world.drain(DRAIN_LEASES * lease)
-        ended = time.monotonic()
-        say("Stopping")
-        world.settle()
-        ledger = world.storage.bucket(world.ledger).objects.values()
-        verdict = judge(crowd, world.endpoint.workflows, recorded_runs(ledger))
+    weather = Weather(seeded(seed), seeded_troubles(seed), restarts=True)
+    world = World(plan, weather, Traffic(seed, AT_ONCE, ATTEMPTS), lease=lease, processes=PROCESSES, say=say)
+    with world:
+        return _run(world, count, say, lease, every_kind(kfp=world.kfp, hosted=world.hosted))
+
+
+def run_rush(
+    plan: Plan,
+    count: int,
+    seed: int,
+    say: Callable[[str], None] = lambda _: None,
+    *,
+    lease: int = LEASE_IN_A_RUSH,
+    processes: int | None = None,
+) -> Report:
+    """As chaos, but nothing goes wrong, and as many deliveries come at once as all instances of the plan take.
+
+    Raises:
+        FunctionError: a launcher cannot be installed or does not start.
+    """
+    configs = [function.inputs["serviceConfig"] for function in plan.of_type(":Function")]
+    each = processes or configs[0]["maxInstanceCount"]
+    at_once = sum(each * config["maxInstanceRequestConcurrency"] for config in configs)
+    traffic = Traffic(seed, at_once, ATTEMPTS)
+    with World(plan, Weather(calm), traffic, lease=lease, processes=each, say=say) as world:
+        return _run(world, count, say, lease, ())
+
+
+def _run(world: World, count: int, say: Callable[[str], None], lease: int, kinds: tuple[str, ...]) -> Report:
+    started = time.monotonic()
+    say(f"Publishing {count} events")
+    crowd = world.publish(count)
+    published = time.monotonic()
+    say("Draining")
+    drained = world.drain(DRAIN_LEASES * lease)
+    ended = time.monotonic()
+    say("Stopping")
+    world.settle()
+    said = read_said(world.storage.bucket(world.ledger).objects.values(), world.logged)
+    sent = {step.subject: times for step, times in world.faults.requests.items() if step.point is Point.POST}
+    verdict = judge(crowd, world.endpoint.workflows, said, sent if world.hosted else None)
+    queues = isinstance(world.endpoint, KfpEndpoint)
     return Report(
         events=count,
         messages=world.traffic.messages,
@@ -102,29 +128,11 @@ def run_chaos(
         outcomes=Counter(line["outcome"] for line in world.logged if "outcome" in line),
         defects=tuple(line["stack_trace"] for line in world.logged if "stack_trace" in line),
         faults=dict(world.faults.injected),
-        kills=world.fleet.kills,
+        kills=world.kills,
         verdict=verdict,
         drained=drained,
         seconds=ended - started,
         seconds_to_drain=ended - published,
+        kinds=kinds,
+        at_best=(count - BURST) / PER_SECOND * lease / LEASE_IN_PRODUCTION if queues else None,
     )
-
-
-def judge(crowd: Sequence[Event], workflows: Sequence[Workflow], recorded: Mapping[str, str]) -> Verdict:
-    """Compares the events with the workflows and with the runs that the ledger names, by subject."""
-    runs: dict[str, list[str]] = defaultdict(list)
-    for workflow in workflows:
-        for value in workflow.parameters.values():
-            runs[value].append(workflow.run_id)
-    return Verdict(
-        workflows=len(workflows),
-        lost=tuple(event.subject for event in crowd if not runs[event.uri]),
-        duplicated=tuple(event.subject for event in crowd if len(runs[event.uri]) > 1),
-        unrecorded=tuple(event.subject for event in crowd if recorded.get(event.subject) not in runs[event.uri]),
-    )
-
-
-def recorded_runs(ledger: Iterable[Object]) -> dict[str, str]:
-    """The run that a ledger names for each event, by subject."""
-    outcomes = [json.loads(record.body) for record in ledger if record.name.startswith("outcomes/")]
-    return {outcome["event"]: outcome.get("run_id", "") for outcome in outcomes}

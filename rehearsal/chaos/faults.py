@@ -14,7 +14,10 @@ from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote
 
+from rehearsal.kfp.cluster import Trouble
+
 FAULT_RATE = 0.15
+TROUBLE_RATE = 0.03
 MOST_PER_STEP = 2
 RUN = re.compile(r"/apis/v2beta1/runs(?:/([^/:]+))?")
 EXPERIMENTS = "/apis/v2beta1/experiments"
@@ -90,6 +93,7 @@ STORAGE_FAULTS = (
     Fault.UNAVAILABLE_AFTER,
 )
 LOST_RACE = "storage: 412, another was first"
+AGENT_RESTARTS = "proxy: its agent starts anew, and forwards again"
 
 Plan = Callable[[Step, int], Fault | None]
 """What befalls the nth request, from 0, of a step."""
@@ -108,6 +112,20 @@ def seeded(seed: int) -> Plan:
         return menu[int(choice * len(menu))]
 
     return plan
+
+
+def seeded_troubles(seed: int) -> Callable[[str, int], Trouble | None]:
+    """A plan of what befalls a server between the nth workflow of a run, from 0, and its row."""
+
+    def plan(run_id: str, number: int) -> Trouble | None:
+        chance, choice = chances(seed, "trouble", run_id, number)
+        return [*Trouble][int(choice * len(Trouble))] if chance < TROUBLE_RATE else None
+
+    return plan
+
+
+def calm(_step: Step, _number: int) -> None:
+    """A plan in which nothing goes wrong."""
 
 
 def chances(*about: object) -> tuple[float, float]:
@@ -154,9 +172,16 @@ def label(point: Point, fault: Fault) -> str:
     return f"{'target' if point in TARGET_POINTS else 'storage'}: {fault}"
 
 
-def every_kind() -> tuple[str, ...]:
-    """The labels of all that befalls launches under a seeded plan."""
+def trouble_label(trouble: Trouble) -> str:
+    """What a trouble of the server is counted as."""
+    return f"server: {trouble}"
+
+
+def every_kind(*, kfp: bool, hosted: bool) -> tuple[str, ...]:
+    """The labels of all that befalls launches under a seeded plan: at KFP or not, and behind its proxy or not."""
     return (
+        *((trouble_label(trouble) for trouble in Trouble) if kfp else ()),
+        *((AGENT_RESTARTS,) if hosted else ()),
         *(label(Point.POST, fault) for fault in KFP_FAULTS),
         *(label(Point.OUTCOME, fault) for fault in STORAGE_FAULTS),
         LOST_RACE,

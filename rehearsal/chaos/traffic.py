@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from rehearsal.chaos.faults import chances
@@ -16,7 +16,6 @@ TWIN_RATE = 0.15
 CROWD_RATE = 0.02
 CROWD = 8
 AGAIN_RATE = 0.2
-MOST_UNDER_WAY = 96
 
 
 @dataclass(frozen=True)
@@ -42,31 +41,39 @@ def events(count: int, bucket: str, prefix: str, topic: str) -> list[Event]:
 
 
 class Traffic:
-    """Publishes events and hears of their deliveries. Use it on the stand-ins' loop."""
+    """Publishes events, ``at_once`` at a time, and hears of their deliveries. Use it on the stand-ins' loop.
 
-    def __init__(self, seed: int) -> None:
+    What Pub/Sub gives up after ``attempts`` is under way no more: it is a dead letter.
+    """
+
+    def __init__(self, seed: int, at_once: int, attempts: int) -> None:
         self.deliveries = 0
         self.messages = 0
+        self.dead_letters = 0
         self._seed = seed
+        self._at_once = at_once
+        self.attempts = attempts
         self._under_way = 0
         self._acknowledged = asyncio.Event()
-        self._again: dict[str, Callable[[Message], object]] = {}
+        self._again: dict[tuple[str, str], Callable[[Message], object]] = {}
 
     def heard(self, attempt: Attempt) -> None:
         """Counts a delivery. What is to come again does so when it has been acknowledged for the first time."""
         self.deliveries += 1
+        if attempt.status not in ACKNOWLEDGED and attempt.number >= self.attempts:
+            self.dead_letters += 1
+            self._end()
         if attempt.status in ACKNOWLEDGED:
-            self._under_way -= 1
-            self._acknowledged.set()
-            again = self._again.pop(attempt.message.attributes["objectId"], None)
+            self._end()
+            again = self._again.pop(_object(attempt.message.attributes), None)
             if again:
                 self._note()
                 again(attempt.message)
 
-    async def publish(self, pubsub: PubSub, subscription: Subscription, crowd: Sequence[Event]) -> None:
+    async def publish(self, pubsub: PubSub, crowd: Iterable[tuple[Subscription, Event]]) -> None:
         """Publishes all events, each as often as the seed says, and not too many at a time."""
-        for event in crowd:
-            await self._until(MOST_UNDER_WAY)
+        for subscription, event in crowd:
+            await self._until(self._at_once)
             self._plan_again(pubsub, subscription, event)
             for _ in range(self._copies(event)):
                 self._note()
@@ -86,7 +93,7 @@ class Traffic:
         """Cloud Storage may send a second message for an event; Pub/Sub may deliver one message twice."""
         chance, choice = chances(self._seed, "again", event.uri)
         if chance < AGAIN_RATE:
-            self._again[event.attributes["objectId"]] = (
+            self._again[_object(event.attributes)] = (
                 (lambda message: pubsub.redeliver(subscription, message))
                 if choice < 1 / 2
                 else (lambda message: pubsub.publish(subscription.topic, message.data, message.attributes))
@@ -96,7 +103,16 @@ class Traffic:
         self.messages += 1
         self._under_way += 1
 
+    def _end(self) -> None:
+        self._under_way -= 1
+        self._acknowledged.set()
+
     async def _until(self, under_way: int) -> None:
         while self._under_way > under_way:
             self._acknowledged.clear()
             await self._acknowledged.wait()
+
+
+def _object(attributes: Mapping[str, str]) -> tuple[str, str]:
+    """Which object a message is about: two triggers' buckets may have files of one name."""
+    return attributes["bucketId"], attributes["objectId"]

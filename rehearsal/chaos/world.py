@@ -1,28 +1,33 @@
-"""The world that chaos is let loose in: one launcher in several processes, each with faulty wires of its own."""
+"""The world that chaos is let loose in: launchers in several processes, each with faulty wires of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import tempfile
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from infra.configuration.rules import is_hosted
+from rehearsal.chaos.faults import AGENT_RESTARTS, trouble_label
 from rehearsal.chaos.faults import Plan as FaultPlan
 from rehearsal.chaos.fleet import Fleet
-from rehearsal.chaos.traffic import Event, Traffic, events
+from rehearsal.chaos.line import Line, lines_of
+from rehearsal.chaos.traffic import Event, Traffic
 from rehearsal.chaos.wire import KFP, STORAGE, VERTEX, Faults, Wire
 from rehearsal.environment import CACHE
 from rehearsal.function import install, unpack
 from rehearsal.google.metadata import MetadataServer, Tokens
 from rehearsal.google.pubsub import PubSub, Subscription
 from rehearsal.google.storage import Storage
+from rehearsal.kfp.cluster import Trouble
 from rehearsal.kfp.pace import Pace
-from rehearsal.kfp.proxy import AccessTokens
-from rehearsal.kfp.runs import RunBook
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.leash import scratch
 from rehearsal.loopback import Loopback
@@ -30,19 +35,30 @@ from rehearsal.program import ROOT, Plan
 from rehearsal.vertex import VertexEndpoint
 
 LEASE_IN_PRODUCTION = 300  # seconds
-SLOW = 0.4  # of the lease: the launcher waits a sixth, and sends nothing that could come in after the lease
+SLOW = 0.55  # of the lease: the launcher waits half of it, and sends nothing that could come in after the lease
+BETWEEN_RESTARTS = 0.75  # of a lease, of the proxy's agent
+
+
+@dataclass(frozen=True)
+class Weather:
+    """What goes wrong: on the wires, between a workflow and its row, and with the agent of a proxy."""
+
+    faults: FaultPlan
+    troubles: Callable[[str, int], Trouble | None] | None = None
+    restarts: bool = False
 
 
 class World:
-    """A context manager. ``logged`` holds what the launcher printed, ``say`` hears what is being set up.
+    """A context manager. ``logged`` holds what the launchers printed, ``say`` hears what is being set up.
 
-    Unlike the Environment, it executes no runs, and nothing in it takes longer than a lease.
+    Unlike the Environment, it executes no runs, and nothing in it takes longer than a lease. Its endpoint is as fast
+    as a stock one, measured in leases. ``processes`` is how many each trigger has.
     """
 
     def __init__(
         self,
         plan: Plan,
-        faults: FaultPlan,
+        weather: Weather,
         traffic: Traffic,
         *,
         lease: int,
@@ -53,18 +69,17 @@ class World:
         self._lease = lease
         self._processes = processes
         self._say = say
+        self._weather = weather
         self._tokens = Tokens()
         self._exits = contextlib.ExitStack()
-        [self._function] = plan.of_type(":Function")
-        [self._notification] = plan.of_type(":Notification")
+        self._created: Counter[str] = Counter()
+        self.lines = lines_of(plan)
         self.ledger = str(plan.named("launch-ledger", ":Bucket").outputs["name"])
         self.loopback = Loopback()
         self.traffic = traffic
-        self.faults = Faults(faults)
-        self._trigger = json.loads(self._function.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"])
-        self.endpoint = self._target()
+        self.faults = Faults(weather.faults)
+        self.endpoint = self._target(self.lines[0])
         self.logged: list[dict[str, Any]] = []
-        self.fleet: Fleet
         self.pubsub: PubSub
         self.storage: Storage
 
@@ -79,15 +94,34 @@ class World:
     def __exit__(self, *_: object) -> None:
         self._exits.close()
 
+    @property
+    def kfp(self) -> bool:
+        """Whether the endpoint is one of KFP."""
+        return isinstance(self.endpoint, KfpEndpoint)
+
+    @property
+    def hosted(self) -> bool:
+        """Whether it is behind Google's inverting proxy."""
+        return self.kfp and is_hosted(self.lines[0].trigger["target"]["host"])
+
+    @property
+    def kills(self) -> int:
+        """How many processes were killed."""
+        return sum(line.fleet.kills for line in self.lines)
+
     def publish(self, count: int) -> list[Event]:
-        """Has ``count`` files land in the trigger bucket; returns when all were published, not yet delivered."""
-        inputs = self._notification.inputs
-        crowd = events(count, inputs["bucket"], inputs.get("objectNamePrefix", ""), inputs["topic"])
-        self.loopback.run(self.traffic.publish(self.pubsub, self._subscription, crowd))
-        return crowd
+        """Has ``count`` files land in the trigger buckets; returns when all were published, not yet delivered."""
+        share, more = divmod(count, len(self.lines))
+        crowds = [
+            [(line.subscription, event) for event in line.events(share + (number < more))]
+            for number, line in enumerate(self.lines)
+        ]
+        crowd = [one for row in itertools.zip_longest(*crowds) for one in row if one]
+        self.loopback.run(self.traffic.publish(self.pubsub, crowd))
+        return [event for _, event in crowd]
 
     def drain(self, seconds: float) -> bool:
-        """Waits until everything that was published is acknowledged, or until time is up."""
+        """Waits until everything that was published is acknowledged or a dead letter, or until time is up."""
 
         async def drained() -> bool:
             with contextlib.suppress(TimeoutError):
@@ -99,9 +133,10 @@ class World:
         return self.loopback.run(drained())
 
     def settle(self) -> None:
-        """Ends the launcher and waits for requests that it gave up, so that nothing more can happen."""
+        """Ends the launchers and waits for requests that they gave up, so that nothing more can happen."""
         self.loopback.run(self.pubsub.close())
-        self.fleet.stop()
+        for line in self.lines:
+            line.fleet.stop()
         self.loopback.run(self.faults.settle())
 
     def _start(self) -> None:
@@ -112,54 +147,86 @@ class World:
         self.storage = Storage(_nobody_listens)
         for bucket in self._plan.of_type(":Bucket"):
             self.storage.create_bucket(bucket.outputs["name"], bucket.inputs["location"])
-        self._start_fleet()
-        self.pubsub.create_topic(self._notification.inputs["topic"])
-        self._subscription = Subscription(
-            "projects/rehearsal/subscriptions/chaos",
-            self._notification.inputs["topic"],
-            push_endpoint=self.fleet.url,
-            ack_deadline=self._lease,
-            minimum_backoff=0.1,
-            maximum_backoff=1,
-        )
-        self.pubsub.subscribe(self._subscription)
+        self._say(f"Starting {self._processes * len(self.lines)} processes of the launcher")
+        for number, line in enumerate(self.lines):
+            self._start_fleet(line)
+            self._subscribe(line, f"projects/rehearsal/subscriptions/chaos-{number}")
+        if isinstance(self.endpoint, KfpEndpoint):
+            self.endpoint.trouble = self._trouble
+            if self._weather.restarts and self.hosted:
+                restarting = self.loopback.call(asyncio.ensure_future, self._restart_agent(self.endpoint))
+                self._exits.callback(self.loopback.call, restarting.cancel)
 
-    def _start_fleet(self) -> None:
+    def _subscribe(self, line: Line, name: str) -> None:
+        topic, scale = line.notification.inputs["topic"], self._lease / LEASE_IN_PRODUCTION
+        self.pubsub.create_topic(topic)
+        line.subscription = Subscription(
+            name,
+            topic,
+            push_endpoint=line.fleet.url,
+            ack_deadline=2 * self._lease,
+            minimum_backoff=10 * scale,
+            maximum_backoff=75 * scale,
+            dead_letter_topic=self._dead_letters(),
+            max_delivery_attempts=self.traffic.attempts,
+        )
+        self.pubsub.subscribe(line.subscription)
+
+    def _dead_letters(self) -> str:
+        """Where they go is nobody's: they are counted when they are given up."""
+        topic = "projects/rehearsal/topics/dead-letters"
+        if not self.pubsub.has_topic(topic):
+            self.pubsub.create_topic(topic)
+        return topic
+
+    def _start_fleet(self, line: Line) -> None:
         source = Path(self._exits.enter_context(tempfile.TemporaryDirectory(prefix="chaos-launcher-", dir=scratch())))
-        unpack(self._plan.archive_of(self._function), ROOT / "infra", source)
-        self._say("Installing what the launcher requires (the first time only)")
+        unpack(self._plan.archive_of(line.function), ROOT / "infra", source)
         python = install(source, CACHE)
-        self._say(f"Starting {self._processes} processes of the launcher")
-        self.fleet = self._exits.enter_context(Fleet(self.loopback, python, source, self.logged.append))
-        email = self._function.inputs["serviceConfig"]["serviceAccountEmail"]
+        line.fleet = self._exits.enter_context(Fleet(self.loopback, python, source, self.logged.append))
+        email = line.function.inputs["serviceConfig"]["serviceAccountEmail"]
         metadata = self.loopback.serve(MetadataServer(email, self._plan.project, tokens=self._tokens).app)
-        self.fleet.start(
-            [self._environment(slot, metadata.removeprefix("http://")) for slot in range(self._processes)]
+        line.fleet.start(
+            [self._environment(line, slot, metadata.removeprefix("http://")) for slot in range(self._processes)]
         )
 
-    def _target(self) -> RunBook:
-        """The stand-in for the trigger's target. Who may do what is not at issue here."""
-        target = self._trigger["target"]
-        if target["kind"] == "kfp":
-            pace = Pace(self._lease / LEASE_IN_PRODUCTION)
-            return KfpEndpoint(None, guard=AccessTokens(self._tokens.principal), pace=pace)
-        return VertexEndpoint(target["location"], self._tokens.principal, lambda *_: True, lambda *_: True)
+    def _target(self, line: Line) -> KfpEndpoint | VertexEndpoint:
+        """The stand-in for the triggers' target. Who may do what is not at issue here."""
+        target = line.trigger["target"]
+        if target["kind"] == "vertex":
+            return VertexEndpoint(target["location"], self._tokens.principal, lambda *_: True, lambda *_: True)
+        pace = Pace(self._lease / LEASE_IN_PRODUCTION)
+        return KfpEndpoint(self._tokens.principal if is_hosted(target["host"]) else None, pace=pace)
 
-    def _environment(self, slot: int, metadata: str) -> dict[str, str]:
+    def _trouble(self, run_id: str) -> Trouble | None:
+        """What befalls the server now, when it has stored a workflow."""
+        number = self._created[run_id]
+        self._created[run_id] += 1
+        found = self._weather.troubles(run_id, number) if self._weather.troubles else None
+        if found:
+            self.faults.injected[trouble_label(found)] += 1
+        return found
+
+    async def _restart_agent(self, endpoint: KfpEndpoint) -> None:
+        while True:
+            await asyncio.sleep(BETWEEN_RESTARTS * self._lease)
+            endpoint.proxy.restart_agent()
+            self.faults.injected[AGENT_RESTARTS] += 1
+
+    def _environment(self, line: Line, slot: int, metadata: str) -> dict[str, str]:
         """The planned environment, with addresses of this process's own wires and a short lease."""
-        planned = self._function.inputs["serviceConfig"]["environmentVariables"]
-        target, vertex = self._trigger["target"], isinstance(self.endpoint, VertexEndpoint)
+        vertex = isinstance(self.endpoint, VertexEndpoint)
         options: dict[str, Any] = {
-            "process": str(slot),
-            "kill": partial(self.fleet.kill, slot),
+            "process": f"{self.lines.index(line)}/{slot}",
+            "kill": partial(line.fleet.kill, slot),
             "delay": self._lease * SLOW,
         }
         wire = Wire(self.endpoint.app, VERTEX if vertex else KFP, self.faults, **options)
-        target = {**target, "api_endpoint" if vertex else "host": self.loopback.serve(wire)}
-        settings = {**self._trigger, "lease_seconds": self._lease, "target": target}
+        target = {**line.trigger["target"], "api_endpoint" if vertex else "host": self.loopback.serve(wire)}
+        settings = {**line.trigger, "lease_seconds": self._lease, "target": target}
         storage = self.loopback.serve(Wire(self.storage.app, STORAGE, self.faults, **options))
         return {
-            **planned,
+            **line.environment,
             "TRIGGER": json.dumps(settings),
             "STORAGE_EMULATOR_HOST": storage,
             "GCE_METADATA_HOST": metadata,

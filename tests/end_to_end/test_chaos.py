@@ -12,14 +12,13 @@ from rich.console import Console
 
 from ops.errors import OperationError
 from ops.rehearse.chaos import show_chaos
-from rehearsal.chaos.chaos import PROCESSES, Report, Verdict, judge, recorded_runs, run_chaos
+from rehearsal.chaos.chaos import PROCESSES, Report, run_chaos, run_rush
 from rehearsal.chaos.faults import every_kind
-from rehearsal.chaos.traffic import Event, events
-from rehearsal.google.objects import Object
-from rehearsal.kfp.runs import Workflow
+from rehearsal.chaos.verdict import Verdict
 from tests.plans import DEV, PROD, plan
 
 EVENTS, SEED = 60, 1
+KINDS = every_kind(kfp=True, hosted=True)
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +31,11 @@ def test_no_event_is_lost(report: Report) -> None:
     assert not report.verdict.lost
 
 
-def test_no_event_starts_a_second_workflow(report: Report) -> None:
-    assert not report.verdict.duplicated
-    assert report.verdict.workflows == EVENTS
+def test_no_event_starts_a_second_workflow_of_which_nobody_knows(report: Report) -> None:
+    verdict = report.verdict
+    assert not verdict.duplicated
+    assert report.failures() == []
+    assert EVENTS - len(verdict.doubtful) <= verdict.workflows
 
 
 def test_the_ledger_says_which_run_each_event_started(report: Report) -> None:
@@ -43,40 +44,32 @@ def test_the_ledger_says_which_run_each_event_started(report: Report) -> None:
 
 def test_the_launcher_meets_no_defect_of_its_own(report: Report) -> None:
     assert not report.defects
-    assert set(report.outcomes) == {"launched", "duplicate", "retry"}
+    assert set(report.outcomes) - {"doubtful"} == {"launched", "duplicate", "retry"}
 
 
 def test_it_was_chaos(report: Report) -> None:
     assert report.kills >= 1
     assert report.messages > EVENTS
     assert report.deliveries > report.messages
-    assert set(report.faults) <= set(every_kind())
-    assert len(report.faults) > len(every_kind()) / 2
+    assert set(report.faults) <= set(KINDS)
+    assert len(report.faults) > len(KINDS) / 2
 
 
-def workflow(event: Event, run_id: str) -> Workflow:
-    return Workflow("echo-1", run_id, "launcher", {}, {"filename": event.uri})
-
-
-def outcome(event: Event, run_id: str) -> Object:
-    body = f'{{"outcome": "launched", "event": "{event.subject}", "run_id": "{run_id}"}}'
-    return Object("ledger", f"outcomes/echo/{event.uri}", 1, 1, body.encode(), {})
-
-
-def test_the_oracle_sees_what_is_lost_duplicated_or_unrecorded() -> None:
-    well, lost, twice, silent, wrong = crowd = events(5, "bucket", "in/", "projects/p/topics/t")
-    workflows = [workflow(event, event.uri) for event in (well, twice, silent, wrong)] + [workflow(twice, "other")]
-    ledger = [outcome(event, event.uri) for event in (well, twice)] + [outcome(wrong, "of-no-workflow")]
-    assert judge(crowd, workflows, recorded_runs(ledger)) == Verdict(
-        workflows=5,
-        lost=(lost.subject,),
-        duplicated=(twice.subject,),
-        unrecorded=(lost.subject, silent.subject, wrong.subject),
-    )
+@pytest.mark.parametrize(
+    "host", ["https://1234abcd-dot-us-central1.pipelines.googleusercontent.com", "https://kfp.example"]
+)
+def test_a_rush_is_served_as_fast_as_the_server_can_and_once(host: str) -> None:
+    """More deliveries at once than a stock server serves in their patience: it would stand still, or double runs."""
+    access = "service-account-user" if host.endswith("googleusercontent.com") else "none"
+    report = run_rush(plan(target__host=host, target__access=access), 80, SEED, lease=30, processes=2)
+    verdict = report.verdict
+    assert report.drained
+    assert (verdict.workflows, report.outcomes["launched"]) == (80, 80)
+    assert verdict == Verdict(80)
 
 
 def test_a_failure_says_what_was_promised_and_names_an_event(report: Report) -> None:
-    verdict = Verdict(60, lost=("gs://b/x#1",), duplicated=("gs://b/y#1", "gs://b/z#1"), unrecorded=())
+    verdict = Verdict(60, lost=("gs://b/x#1",), duplicated=("gs://b/y#1", "gs://b/z#1"), doubled=("gs://b/v#1",))
     failed = dataclasses.replace(report, verdict=verdict, defects=("Traceback",), drained=False)
     assert failed.failures() == [
         "lost: 1, for one gs://b/x#1",
@@ -87,12 +80,23 @@ def test_a_failure_says_what_was_promised_and_names_an_event(report: Report) -> 
 
 
 def test_a_long_run_fails_unless_every_kind_of_fault_hit(report: Report) -> None:
-    well = Verdict(2000, lost=(), duplicated=(), unrecorded=())
-    faults = dict.fromkeys(every_kind(), 1)
+    well = Verdict(2000)
+    faults = dict.fromkeys(KINDS, 1)
     long = dataclasses.replace(report, verdict=well, events=2000, kills=50, faults=faults)
     assert long.failures() == []
     missed = dataclasses.replace(long, kills=49, faults=faults | {"target: 429": 0})
     assert missed.failures() == ["never hit: target: 429", "only 49 kills"]
+
+
+def test_a_rush_fails_of_what_chaos_may_come_to_and_if_it_takes_too_long(report: Report) -> None:
+    verdict = Verdict(60, doubtful=("gs://b/x#1",), doubled=("gs://b/y#1",))
+    rushed = dataclasses.replace(report, verdict=verdict, kinds=(), seconds=18.0, at_best=10.0)
+    assert rushed.failures() == [
+        "doubtful, of nothing: 1, for one gs://b/x#1",
+        "doubled, of nothing: 1, for one gs://b/y#1",
+        "it took 18 s; the endpoint could have had it done in 10 s",
+    ]
+    assert dataclasses.replace(rushed, verdict=Verdict(60), seconds=14.0).failures() == []
 
 
 def test_the_command_takes_a_stack_on_vertex() -> None:
@@ -105,7 +109,7 @@ def test_the_command_takes_a_stack_on_vertex() -> None:
 
 @pytest.mark.parametrize("stack", [str(PROD), "examples/Pulumi.orders.yaml", "examples/Pulumi.batches.yaml"])
 def test_a_stack_whose_runs_it_could_not_count_is_refused(stack: str) -> None:
-    with pytest.raises(OperationError, match=r"needs a stack with one trigger, on a bucket"):
+    with pytest.raises(OperationError, match=r"needs a stack whose triggers start runs at one target"):
         show_chaos(stack, EVENTS, SEED, Console(quiet=True), as_json=False)
 
 
@@ -121,7 +125,7 @@ def test_a_trigger_that_would_not_launch_every_file_is_refused(key: str, change:
     text = DEV.read_text()
     assert key in text
     (tmp_path / "Pulumi.picky.yaml").write_text(text.replace(key, change))
-    with pytest.raises(OperationError, match=r"needs a stack with one trigger, on a bucket"):
+    with pytest.raises(OperationError, match=r"needs a stack whose triggers start runs at one target"):
         show_chaos(str(tmp_path / "Pulumi.picky.yaml"), EVENTS, SEED, Console(quiet=True), as_json=False)
 
 

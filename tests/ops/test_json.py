@@ -22,7 +22,8 @@ from ops.errors import OperationError
 from ops.iam import document
 from ops.rehearse import chaos, rehearse
 from ops.scripts import asked_for_json
-from rehearsal.chaos.chaos import Report, Verdict
+from rehearsal.chaos.chaos import Report
+from rehearsal.chaos.verdict import Verdict
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.program import ROOT
 from tests.conftest import Serve

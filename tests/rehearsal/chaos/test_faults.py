@@ -26,8 +26,10 @@ from rehearsal.chaos.faults import (
     label,
     ledger_step,
     seeded,
+    seeded_troubles,
 )
 from rehearsal.chaos.wire import KFP, STORAGE, Faults, Service, Wire
+from rehearsal.kfp.cluster import Trouble
 from rehearsal.loopback import Loopback
 
 POST_RUN = "/apis/v2beta1/runs"
@@ -241,9 +243,18 @@ def test_seeds_differ() -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_seed_draws_every_kind_but_those_that_would_rightly_reject_the_event(seed: int) -> None:
     found = drawn(seed)
-    assert {kind for kind, _ in found} == set(every_kind()) - {LOST_RACE}
+    assert {kind for kind, _ in found} == set(every_kind(kfp=False, hosted=False)) - {LOST_RACE}
     assert not {fault for _, fault in found} & set(PERMANENT)
     assert not {kind for kind, _ in found} & {label(Point.READ_CLAIM, fault) for fault in KILLS}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_seed_draws_every_trouble_of_a_server_and_always_the_same(seed: int) -> None:
+    plan, again = seeded_troubles(seed), seeded_troubles(seed)
+    found = [plan(f"run-{number}", 0) for number in range(1000)]
+    assert set(found) == {None, *Trouble}
+    assert found == [again(f"run-{number}", 0) for number in range(1000)]
+    assert 10 < sum(one is not None for one in found) < 60
 
 
 def test_faults_stop_hitting_an_event() -> None:

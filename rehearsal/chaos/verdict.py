@@ -1,0 +1,101 @@
+"""The oracle of chaos: what became of each event, by what was started and by what is said of it.
+
+It knows nothing of the launcher's keys and run ids. It counts the workflows that were started with an event's URI
+among their parameters, and reads what the ledger says about the event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rehearsal.chaos.traffic import Event
+from rehearsal.google.objects import Object
+from rehearsal.kfp.runs import Workflow
+
+MOST_POSTS = MOST_WORKFLOWS = 2  # for an event, whatever happens: docs/guarantees.md
+
+
+@dataclass(frozen=True)
+class Said:
+    """What ledger and log say, by subject: the run that an event started, what is left in doubt without an outcome,
+    and of which events a workflow that no run shows may be running."""
+
+    runs: Mapping[str, str]
+    doubtful: frozenset[str]
+    named: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of the events, by subject.
+
+    An event is ``lost`` when no workflow was started for it, unless it is ``doubtful``, which is said of it. It is
+    ``duplicated`` when several were and nobody says so, or more than the bound; ``doubled`` when two were, and it is
+    said; ``forwarded`` when the proxy's agent sent a POST again, of which the launcher cannot know. It is
+    ``unrecorded`` unless the ledger holds an outcome of it with the id of its run, or it is doubtful.
+    """
+
+    workflows: int
+    lost: tuple[str, ...] = ()
+    duplicated: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
+    doubtful: tuple[str, ...] = ()
+    doubled: tuple[str, ...] = ()
+    forwarded: tuple[str, ...] = ()
+
+
+def judge(
+    crowd: Sequence[Event], workflows: Sequence[Workflow], said: Said, posts: Mapping[str, int] | None = None
+) -> Verdict:
+    """Compares the events with the workflows and with what is said of them.
+
+    ``posts`` is how many POSTs the launchers sent, by run id: what was started beyond that, somebody in between asked
+    for.
+    """
+    runs: dict[str, list[str]] = defaultdict(list)
+    for workflow in workflows:
+        for value in workflow.parameters.values():
+            runs[value].append(workflow.run_id)
+    found: dict[str, list[str]] = defaultdict(list)
+    for event in crowd:
+        for kind in _kinds(event.subject, runs[event.uri], said, posts or {}):
+            found[kind].append(event.subject)
+    return Verdict(len(workflows), **{kind: tuple(subjects) for kind, subjects in found.items()})
+
+
+def _kinds(subject: str, runs: Sequence[str], said: Said, posts: Mapping[str, int]) -> Iterator[str]:
+    if subject in said.doubtful:
+        yield "doubtful"
+    else:
+        if not runs:
+            yield "lost"
+        if said.runs.get(subject) not in runs:
+            yield "unrecorded"
+    if len(runs) > 1:
+        if any(started > posts.get(run, started) for run, started in Counter(runs).items()):
+            yield "forwarded"
+        else:
+            named = subject in said.named and len(runs) <= MOST_WORKFLOWS
+            yield "doubled" if named else "duplicated"
+
+
+def read_said(ledger: Iterable[Object], logged: Iterable[Mapping[str, Any]]) -> Said:
+    """What is said of events. One is named only if both say so: the log, and what ``launches doubtful`` lists."""
+    runs, open_, named = dict[str, str](), set[str](), set[str]()
+    for found in ledger:
+        kind = found.name.partition("/")[0]
+        about = found.attributes.get("metadata", {})
+        if kind == "outcomes":
+            record = json.loads(found.body)
+            runs[record["event"]] = record.get("run_id") or ""
+            if about.get("doubt"):
+                named.add(record["event"])
+        elif kind == "claims" and int(about.get("posts", 1)) >= MOST_POSTS:
+            open_.add(about["event"])
+    in_log = {line["event"] for line in logged if line.get("doubt")}
+    doubtful = open_ - runs.keys()
+    return Said(runs, frozenset(doubtful & in_log), frozenset((named | doubtful) & in_log))
