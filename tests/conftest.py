@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ Serve = Callable[[ASGIApp], str]
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
+
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(number) is signal.SIG_IGN:  # in the background: what tests start would inherit it
+        signal.signal(number, signal.SIG_DFL)
 
 noted = tempfile.NamedTemporaryFile()  # noqa: SIM115 it is there for as long as this process is
 os.environ[NOTES] = noted.name

@@ -45,10 +45,17 @@ def put_program(path: Path, text: str) -> str:
     return str(path)
 
 
+OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHON", "STACK", "FILE", "HOST", "WORKFLOWS", "EVENTS", "SEED")
+
+
+def surroundings() -> dict[str, str]:
+    """What is set here, but for what the `make test` that runs this test has set."""
+    return {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+
+
 def make(checkout: Path, *arguments: str, environment: Values | None = None) -> subprocess.CompletedProcess[str]:
-    own = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
     command = ["make", "--no-print-directory", *arguments]
-    env = {**own, **(environment or {})}
+    env = {**surroundings(), **(environment or {})}
     return subprocess.run(command, cwd=checkout, env=env, capture_output=True, text=True, check=False)
 
 
@@ -112,7 +119,12 @@ def test_a_signal_to_make_alone_ends_what_it_runs(checkout: Path, verb: str, tmp
     put_program(tmp_path / "checkout" / PYTHON, WAITS_FOR_SIGTERM)
     command = ["make", verb]
     with subprocess.Popen(
-        command, cwd=tmp_path / "checkout", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=tmp_path / "checkout",
+        env=surroundings(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "started\n"
