@@ -173,7 +173,13 @@ class Endpoint:
             return False
 
     def _call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any] | None]:
-        """Returns the status and the body, None if that is no JSON object (a proxy's page, say)."""
+        """Returns the status and the body, None if that is no JSON object (a proxy's page, say).
+
+        A proxy may keep what it answered to a GET for ever, by its URL (google/inverting-proxy, app/proxy.go). Each
+        has one of its own, by a parameter that the server does not know and passes over.
+        """
+        if method == "GET":
+            options["params"] = {**options.get("params", {}), "fresh": uuid.uuid4().hex}
         try:
             response = self._api.send(method, API + path, **options)
         except TokenUnavailableError as error:

@@ -39,11 +39,11 @@ class InvertingProxy:
     """Hands requests to an app through an agent.
 
     ``caches``: whether an answer 200 to a GET is kept by user and URL, for ever, when it has no Cache-Control. The
-    public source does so; KFP's own UI works behind the hosted one, which therefore may not.
+    public source does so; KFP's own UI and client cannot live with it, so the hosted one may not.
     """
 
     def __init__(self, app: ASGIApp, pace: Pace) -> None:
-        self.caches = False
+        self.caches = True
         self._app, self._pace = app, pace
         self._pending: dict[Pending, None] = {}
         self._forwards: dict[Pending, asyncio.Task[None]] = {}

@@ -96,7 +96,6 @@ def cloud(bare: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     monkeypatch.setattr(iam, "_IAM_ENDPOINT", f"{iam_url}{ACCOUNTS}:generateAccessToken")
     monkeypatch.setattr(iam, "_IAM_IDTOKEN_ENDPOINT", f"{iam_url}{ACCOUNTS}:generateIdToken")
     endpoint = KfpEndpoint(issued.principal, pace=Pace(0))
-    endpoint.proxy.caches = True
     hosted = Wire(endpoint.app)
     iap = Wire(KfpEndpoint(None, guard=IdentityAwareProxy(issued, AUDIENCE)).app)
     return Cloud(

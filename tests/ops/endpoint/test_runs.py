@@ -109,7 +109,7 @@ def test_progress_is_shown_while_it_waits(
 def test_a_proxy_that_answers_from_its_cache_is_not_believed(
     command: Command, cloud: Cloud, run_id: str, end: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cloud.endpoint.proxy.caches = True
+    assert cloud.endpoint.proxy.caches
     looks = [lambda: end("SUCCEEDED")]
     monkeypatch.setattr("ops.endpoint.show.sleep", lambda _: looks.pop(0)())
     assert command("runs", "wait", run_id).status == 0

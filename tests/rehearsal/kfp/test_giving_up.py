@@ -303,7 +303,6 @@ async def test_no_more_than_a_hundred_requests_are_under_way_in_the_cluster(behi
 
 async def test_a_state_is_cached_by_its_url_until_the_url_is_another() -> None:
     endpoint = KfpEndpoint(lambda _: "launcher", pace=Pace(0))
-    endpoint.proxy.caches = True
     body = {"run_id": "seen", "display_name": "r", "pipeline_spec": PACKAGE}
     assert await Call(endpoint.app, "GET", f"{RUNS}/seen").status() == 404
     assert await Call(endpoint.app, "POST", RUNS, body).status() == 200
