@@ -76,7 +76,7 @@ def test_an_event_that_is_not_wanted_is_skipped_for_good(taxi: Stage, name: str,
     [
         ({"status": "complete"}, "when gives nothing (null), which is neither true nor false"),
         ({"status": "complete", "rows": 2}, "the event gives no value for parameter 'run_note'"),
-        ({"status": "complete", "rows": 2, "note": "{{workflow.uid}}"}, "parameter 'run_note' holds '{{'"),
+        ({"status": "complete", "rows": 2, "note": "{{workflow.uid}}"}, "parameter 'run_note' holds '{{workflow"),
         ({"status": "complete", "rows": 2, "note": "a", "steps": 2.5}, "parameter 'train_steps' is 2.5, which is no"),
     ],
     ids=str,
