@@ -11,7 +11,7 @@ from kfp_connect import ConnectError, Problem
 from kfp_connect.credentials import Wish
 from kfp_connect.endpoint import Endpoint
 from ops.endpoint import checks
-from ops.endpoint.refusals import mend, refusal
+from ops.endpoint.refusals import FIX_NAMESPACE, mend, refusal
 from ops.findings import Finding, ok, problem, unchecked
 
 # What is wrong with a hosted endpoint wherever one asks from. Others may let in the launcher's network alone.
@@ -27,6 +27,9 @@ def check_endpoint(endpoint: Endpoint) -> list[Finding]:
 
 
 def _judge(endpoint: Endpoint, step: str, error: ConnectError | ApiException) -> Finding:
+    if isinstance(error, ApiException) and not endpoint.namespace and mend(error) == FIX_NAMESPACE:
+        what = "it has several users, and the stack file does not say whose experiments are meant: nothing launches"
+        return problem(step, what, "set target.namespace to the namespace of the runs")
     if isinstance(error, ApiException):
         return unchecked(step, refusal(error), mend(error) or "ask those who run the endpoint to let you in")
     if error.problem is Problem.FORBIDDEN:

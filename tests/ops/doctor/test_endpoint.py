@@ -98,6 +98,16 @@ def test_the_look_at_writing_writes_nothing(clinic: Clinic) -> None:
     assert not endpoint.workflows
 
 
+def test_an_endpoint_with_several_users_needs_a_namespace_in_the_stack_file(clinic: Clinic) -> None:
+    """Without one no event would launch, and each would be tried for 16 hours."""
+    clinic.endpoint = KfpEndpoint(None, multi_user=True).app
+    finding = clinic.look()[f"{CHECK}, may list experiments"]
+    assert (finding.status, finding.fix) == ("problem", "set target.namespace to the namespace of the runs")
+    assert "it has several users" in finding.what
+    clinic.edit("access: viewer", "access: viewer\n        namespace: team-orders")
+    assert clinic.look()[CHECK].status == "ok"
+
+
 def private(clinic: Clinic) -> None:
     clinic.edit(f"host: {HOST}", f"host: {PRIVATE}")
     clinic.edit("access: viewer", "access: none")
