@@ -3,7 +3,8 @@
 Each has a name of its own, since Cloud Storage takes one write a second per name:
 
 - ``claims/TRIGGER/KEY``: a lease. Somebody is launching this event, or died trying. Its metadata count the POSTs that
-  may have reached the endpoint, each before it is sent; a claim of a launcher that did not count them says one.
+  may have reached the endpoint, each before it is sent; a claim of a launcher that did not count them says one. One
+  that says none was opened by a replay, and is as good as new.
 - ``outcomes/TRIGGER/KEY``: what became of it. Written once, never changed.
 - ``rejected/TRIGGER/KEY``: a rejected delivery as it came, so that it can be replayed once its fault is mended.
 - ``started/TRIGGER/KEY``: which workflow works for this event. Written by the fence of the run itself, if it has one.
@@ -110,6 +111,10 @@ class Ledger:
         if record := self.outcome(key):
             raise DecidedError(record)
         found, moment = self._read_claim(key)
+        if found["metadata"].get("posts") == "0":
+            if taken := self._write_claim(Claim(key, event, found["generation"], 1, 1, now, self._lease)):
+                return taken
+            raise ClaimedError("another delivery has just taken this event over")
         age = max(0.0, (moment - datetime.fromisoformat(found["updated"])).total_seconds())
         if age < self._lease + CLOCK_RESOLUTION:
             raise ClaimedError(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from google.api_core.exceptions import PreconditionFailed
+from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.cloud.storage import Bucket
 
 from ops.errors import OperationError
@@ -141,8 +141,12 @@ def _replay_kept(cloud: Cloud, deployment: Deployment, launch: Launch) -> None:
 
 
 def _set_aside(bucket: Bucket, place: str) -> None:
-    """Moves an outcome out of the launcher's way. Only the one that was read: a newer one stands."""
-    outcome = bucket.get_blob(f"outcomes/{place}")
+    """Moves an outcome out of the launcher's way. Only the one that was read: a newer one stands.
+
+    Where the record says that nothing can have been started, its claim is open to the next delivery: as it stands it
+    counts for a POST, and the event would be in doubt from then on. That comes last: the claim keeps others away.
+    """
+    outcome, claim = bucket.get_blob(f"outcomes/{place}"), bucket.get_blob(f"claims/{place}")
     if outcome is None:
         return
     moment = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -150,6 +154,10 @@ def _set_aside(bucket: Bucket, place: str) -> None:
     aside = bucket.blob(f"replayed/{place}/{moment}")
     aside.upload_from_string(json.dumps(record, sort_keys=True), "application/json", if_generation_match=0)
     outcome.delete(if_generation_match=outcome.generation)
+    if claim and "doubt" in record and record["doubt"] is None:  # which older launchers did not say
+        claim.metadata = {**claim.metadata, "posts": "0"}
+        with contextlib.suppress(NotFound, PreconditionFailed):
+            claim.patch(if_generation_match=claim.generation)
 
 
 def _push_in(delivery: bytes) -> Mapping[str, Any] | None:

@@ -203,6 +203,14 @@ def test_a_claim_of_a_launcher_that_did_not_count_stands_for_one_post(shelf: She
     assert {"holder", "attempt", "event"} <= shelf.about().keys(), "what such a launcher reads in turn"
 
 
+def test_a_claim_that_a_replay_opened_is_as_good_as_new_for_one(shelf: Shelf) -> None:
+    """A rejected event had no POST; what is left of its claim would put the next attempt in doubt."""
+    shelf.write({"holder": "0", "attempt": "1", "posts": "0", "event": EVENT})
+    (claim,) = together(8, lambda: shelf.ledger().claim(KEY, EVENT))
+    assert (claim.taken_over, claim.posts) == (False, 1)
+    assert shelf.about()["posts"] == "1"
+
+
 def test_a_post_is_not_counted_under_a_claim_that_another_has_taken_over(shelf: Shelf) -> None:
     slow = shelf.ledger()
     old = slow.claim(KEY, EVENT)

@@ -111,7 +111,7 @@ def test_only_attempts_that_failed_are_counted(desk: Desk) -> None:
     desk.run("replay", event, "--yes")
     desk.fail()
     [told] = desk.json("launches", "show", event)
-    assert (told["state"], told["failed_attempts"]) == ("open", 1)
+    assert (told["state"], told["failed_attempts"]) == ("missing", 1)
 
 
 def test_another_events_lines_are_not_taken_for_its_own(desk: Desk) -> None:

@@ -101,6 +101,15 @@ def test_a_rejected_event_whose_fault_is_not_mended_is_rejected_again_and_can_be
         assert len(shown["records"]) == earlier + 1
 
 
+def test_a_replayed_event_launches_at_once_and_without_a_doubt(desk: Desk) -> None:
+    """Its claim still stands, and would count for a POST that was never sent."""
+    event = desk.upload()
+    assert desk.deliver(desk.launcher("content.file")) == ["rejected"]
+    desk.run("replay", event, "--yes")
+    assert desk.deliver() == ["launched"]
+    assert desk.json("launches", "doubtful") == []
+
+
 def test_a_replay_of_a_rejected_event_that_broke_off_can_be_replayed(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
