@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 from infra.configuration.capacity import LEASE_SECONDS
+from infra.configuration.target_settings import KfpTarget
 from infra.resources.check import CheckedTrigger
 from infra.resources.delivery import BACKOFF_SECONDS, Delivery
 from infra.resources.foundation import Foundation
@@ -68,4 +69,6 @@ class PipelineTrigger(pulumi.ComponentResource):
             "attempts": settings.delivery.attempts,
             "backoff": list(BACKOFF_SECONDS),
         }
+        if isinstance(settings.target, KfpTarget) and settings.target.runs_retention_days:
+            self.deployed["runs_retention_days"] = settings.target.runs_retention_days
         self.register_outputs({})

@@ -27,8 +27,9 @@ REQUIRED = ("id", "source", "topic", "dead_letters")
 class DeployedTrigger:
     """A trigger that stands. ``source`` is what its launcher knows of it; the next two are full Pub/Sub names.
 
-    ``backoff`` is the subscription's, in seconds: the first wait, which doubles, and the longest. What the outputs of
-    an older version do not say is None; what the ledger alone does not say is empty.
+    ``backoff`` is the subscription's, in seconds: the first wait, which doubles, and the longest. The endpoint
+    deletes runs after ``runs_retention_days``, never if that is None. What the outputs of an older version do not say
+    is None; what the ledger alone does not say is empty.
     """
 
     name: str
@@ -38,6 +39,7 @@ class DeployedTrigger:
     dead_letters: str
     attempts: int | None = None
     backoff: tuple[int, int] | None = None
+    runs_retention_days: int | None = None
 
     @property
     def project(self) -> str | None:
@@ -187,9 +189,9 @@ def _ask_pulumi(*arguments: str) -> Any:
 def _deployed(name: str, values: Mapping[str, Any]) -> DeployedTrigger:
     """Fields that a newer version added are passed over, and those that an older one lacks are unknown."""
     backoff = tuple(values["backoff"]) if "backoff" in values else None
-    return DeployedTrigger(
-        name, **{key: values[key] for key in REQUIRED}, attempts=values.get("attempts"), backoff=backoff
-    )
+    known = {key: values[key] for key in REQUIRED}
+    kept = values.get("runs_retention_days")
+    return DeployedTrigger(name, **known, attempts=values.get("attempts"), backoff=backoff, runs_retention_days=kept)
 
 
 def _directories(cloud: Cloud, bucket: str, prefix: str) -> Iterator[str]:

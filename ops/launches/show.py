@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -42,6 +42,7 @@ EXPLAINED = {
 TRIED = (
     "No attempt started a run, and none is at work: Pub/Sub delivers it again until it launches or is a dead letter."
 )
+FORGOTTEN = "The endpoint deletes runs after {} days: that it has none any more does not mean that there was none."
 OR_DEAD = "Or it is a dead letter: where those are kept, the ledger alone does not say."
 
 
@@ -56,8 +57,10 @@ class Account:
 
     @property
     def why(self) -> str | None:
-        """Why it has no run, where no record says so."""
-        launch = self.launch
+        """Why it has no run, or none any more, where no record says so."""
+        launch, kept = self.launch, self.launch.trigger.runs_retention_days
+        if launch.state is State.LAUNCHED and kept and datetime.now(UTC) - launch.at > timedelta(days=kept):
+            return FORGOTTEN.format(kept)
         if launch.state is State.MISSING and self.attempts and self.attempts.count:
             return TRIED
         if launch.why or launch.state not in EXPLAINED:

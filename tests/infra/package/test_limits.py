@@ -62,3 +62,5 @@ def test_what_the_launcher_must_know_of_its_server_is_in_its_environment() -> No
     trigger = json.loads(function.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"])
     assert (trigger["target"]["database"], trigger["target"]["runs_retention_days"]) == ("utf8mb4", 30)
     assert trigger["timeout_seconds"] == 120
+    exported = plan(**changes).exports["triggers"]["echo"]
+    assert exported["runs_retention_days"] == 30, "for pipeline-trigger launches show"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ops.launches import deployment
+from ops.launches import deployment, show
 from tests.ops.launches.conftest import BUCKET, OUTPUTS, Desk
 
 SOURCE = OUTPUTS["triggers"]["echo"]["source"]
@@ -156,22 +156,42 @@ def test_a_file_that_should_have_been_announced_is_not_said_to_be_too_old(desk: 
     assert told["why"].endswith(f"pipeline-trigger replay '{event}'")
 
 
-def test_a_file_that_is_older_than_the_ledgers_memory_is_left_alone(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It may have been launched, and a replay would launch it again."""
+def later(days: int) -> type[datetime]:
+    """A clock that is so many days ahead."""
 
     class Later(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]  # only UTC is asked for
-            return datetime.now(UTC) + timedelta(days=94)
+            return datetime.now(UTC) + timedelta(days=days)
 
+    return Later
+
+
+def test_a_file_that_is_older_than_the_ledgers_memory_is_left_alone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been launched, and a replay would launch it again."""
     event = lost(desk)
-    monkeypatch.setattr(deployment, "datetime", Later)
+    monkeypatch.setattr(deployment, "datetime", later(94))
     [told] = desk.json("launches", "show", event)
     assert told["state"] == "no event"
     assert "the ledger remembers 93 days: it may have been launched, and been forgotten" in told["why"]
     assert "cannot be replayed: it was written" in desk.refusal("replay", event, "--yes")
+
+
+@pytest.mark.parametrize(("days", "said"), [(20, True), (40, False)])
+def test_a_run_that_the_endpoint_may_have_deleted_is_said_to_have_been_there(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, days: int, said: bool
+) -> None:
+    """Its page shows a 404 then, as of a run that never was; the ledger knows better."""
+    desk.outputs({**OUTPUTS, "triggers": {"echo": {**OUTPUTS["triggers"]["echo"], "runs_retention_days": days}}})
+    event = desk.upload()
+    assert desk.deliver() == ["launched"]
+    monkeypatch.setattr(show, "datetime", later(30))
+    [told] = desk.json("launches", "show", event)
+    assert told["state"] == "launched"
+    why = f"The endpoint deletes runs after {days} days: that it has none any more does not mean that there was none."
+    assert told["why"] == (why if said else None)
 
 
 def test_outputs_of_an_older_version_say_as_much(desk: Desk) -> None:
