@@ -14,7 +14,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Protocol, cast
 
 from rehearsal.failures import summarise
 from rehearsal.leash import leashed, scratch
@@ -37,6 +37,19 @@ class Outcome:
     error: str = ""
     log: str = ""
     task: str = ""
+
+
+class Executor(Protocol):
+    """Executes runs, or what matters of them."""
+
+    async def run(
+        self,
+        package: Mapping[str, Any],
+        parameters: Mapping[str, Any],
+        on_task: Callable[[str, Outputs], None],
+        workflow: str,
+    ) -> Outcome:
+        """Executes a package to its end, as a Workflow of some name, and tells ``on_task`` of each finished task."""
 
 
 class RunExecutor:

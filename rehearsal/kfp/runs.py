@@ -15,7 +15,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from rehearsal.kfp.requests import Fields
-from rehearsal.runs import Outcome, Outputs, RunExecutor
+from rehearsal.runs import Executor, Outcome, Outputs
 
 DEFAULT_SERVICE_ACCOUNT = "pipeline-runner"
 NEVER = "1970-01-01T00:00:00Z"
@@ -130,7 +130,7 @@ def _task_details(run: Run, outcome: Outcome) -> list[Fields]:
 class Execution:
     """A Workflow at work. ``row`` finds the row that it reports into, which may not be there, or not yet."""
 
-    def __init__(self, workflow: Workflow, execute: RunExecutor, row: Callable[[], Run | None]) -> None:
+    def __init__(self, workflow: Workflow, execute: Executor, row: Callable[[], Run | None]) -> None:
         self.workflow = workflow
         self.outcome: Outcome | None = None
         self.ended = asyncio.Event()
@@ -143,7 +143,7 @@ class Execution:
         """Stops it where it is."""
         self._task.cancel()
 
-    async def _follow(self, workflow: Workflow, execute: RunExecutor) -> Outcome:
+    async def _follow(self, workflow: Workflow, execute: Executor) -> Outcome:
         if run := self._row():
             run.enter("RUNNING")
         return await execute.run(workflow.package, workflow.parameters, self._record, workflow.name)
@@ -176,7 +176,7 @@ class RunBook:
 
     app: ASGIApp
 
-    def __init__(self, execute: RunExecutor | None = None) -> None:
+    def __init__(self, execute: Executor | None = None) -> None:
         self.workflows: list[Workflow] = []
         self.rowless: dict[str, Workflow] = {}
         self.executions: dict[str, Execution] = {}

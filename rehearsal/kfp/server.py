@@ -27,6 +27,7 @@ from rehearsal.kfp.cluster import Cluster, Trouble
 from rehearsal.kfp.database import UNREACHABLE, Database, Health, collated
 from rehearsal.kfp.experiments import Experiments
 from rehearsal.kfp.hosted import InvertingProxy
+from rehearsal.kfp.kubernetes import RUNNING, Kubernetes
 from rehearsal.kfp.lists import RUN_KEYS, page
 from rehearsal.kfp.pace import Pace
 from rehearsal.kfp.pipelines import Pipelines
@@ -50,7 +51,7 @@ from rehearsal.kfp.requests import (
     read_package,
 )
 from rehearsal.kfp.runs import Run, RunBook, Workflow
-from rehearsal.runs import Outcome, RunExecutor
+from rehearsal.runs import Executor, Outcome
 
 API = "/apis/v2beta1"
 VERSION = "2.17.0"
@@ -66,14 +67,14 @@ class KfpEndpoint(RunBook):
 
     ``api`` is the API server alone. What may go wrong with it is switched on from outside: ``process`` can die,
     ``database`` and ``cluster`` say what they can be told, and ``trouble`` is asked, by run id, what befalls a
-    request between a Workflow and its row. While ``v1_only`` is set it is an installation of KFP 1, which has
-    another API.
+    request between a Workflow and its row. ``kubernetes`` is the API of its cluster, at another address. While
+    ``v1_only`` is set it is an installation of KFP 1, which has another API.
     """
 
     def __init__(
         self,
         principal: Callable[[str], str | None] | None,
-        execute: RunExecutor | None = None,
+        execute: Executor | None = None,
         *,
         guard: Guard | None = None,
         pace: Pace | None = None,
@@ -85,6 +86,13 @@ class KfpEndpoint(RunBook):
         self.trouble: Callable[[str], Trouble | None] = lambda _: None
         self._pace = pace or Pace()
         self.cluster = Cluster(self._pace, self._start)
+        self.kubernetes = Kubernetes(
+            self._pace,
+            has_row=lambda run_id: collated(run_id) in self._runs,
+            phase=self._phase,
+            remove=self._stop,
+            principal=principal,
+        )
         self._multi_user = multi_user
         self.experiments = Experiments(self.database, multi_user)
         self._pipelines = Pipelines(self.database)
@@ -158,6 +166,7 @@ class KfpEndpoint(RunBook):
         if trouble is Trouble.ANSWER_LOST:
             raise ApiError(INTERNAL, f"Failed to create a workflow for ({name}): EOF")
         # From here to the end nothing awaits: an id that is free when it is looked at is free when it is taken.
+        self.kubernetes.clean_up()
         self._insert(workflow, body, HEALTH.get(trouble) if trouble else None)
         run = Run(run_id, experiment["experiment_id"], body, self._announce)
         self._write(workflow, run)
@@ -191,8 +200,7 @@ class KfpEndpoint(RunBook):
     async def _delete_run(self, request: Request) -> Response:
         run = self._find_run(request.path_params["run_id"])
         await self.cluster.turn()
-        if execution := self.executions.get(run.workflow):
-            execution.cancel()
+        self.kubernetes.remove(run.workflow)
         self._runs.pop(collated(run.row["run_id"]), None)
         return answer({})
 
@@ -234,6 +242,19 @@ class KfpEndpoint(RunBook):
 
     async def _show_log(self, request: Request) -> Response:
         return PlainTextResponse(self.log(request.path_params["run_id"]))
+
+    def _start(self, workflow: Workflow) -> None:
+        super()._start(workflow)
+        self.kubernetes.store(workflow)
+
+    def _stop(self, name: str) -> None:
+        if execution := self.executions.get(name):
+            execution.cancel()
+
+    def _phase(self, name: str) -> str:
+        """What Argo has for the state of a Workflow."""
+        outcome = self.executions[name].outcome if name in self.executions else None
+        return outcome.state.capitalize() if outcome else RUNNING
 
     def _row_id(self, run_id: str) -> str:
         return collated(run_id)
