@@ -13,7 +13,7 @@ from rich.text import Text
 from ops.printing import MARKS, print_json
 from ops.tables import print_rows
 
-Status = Literal["ok", "problem", "could not check"]
+Status = Literal["ok", "problem", "could not check", "advice"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ def problem(check: str, what: str, fix: str) -> Finding:
 def unchecked(check: str, what: str, fix: str) -> Finding:
     """Nothing is known; ``fix`` lets the next look see more."""
     return Finding(check, "could not check", what, fix)
+
+
+def advice(check: str, what: str, fix: str) -> Finding:
+    """It works as it is; ``fix`` would make it better."""
+    return Finding(check, "advice", what, fix)
 
 
 def show_findings(findings: Iterable[Finding], console: Console, *, as_json: bool) -> int:

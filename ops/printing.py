@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from ops.scripts import error_line
 
-MARKS = {"ok": "[green]✓[/]", "problem": "[red]✗[/]", "could not check": "[yellow]?[/]"}
+MARKS = {"ok": "[green]✓[/]", "problem": "[red]✗[/]", "could not check": "[yellow]?[/]", "advice": "[cyan]i[/]"}
 
 
 def open_console(*, stderr: bool = False) -> Console:

@@ -233,7 +233,19 @@ class Environment:
             endpoint.listeners.append(self.happenings.put)
             self._endpoints[address], self._endpoint_urls[address] = endpoint, self.loopback.serve(endpoint.app)
         target[key] = self._endpoint_urls[address]
-        return self._endpoints[address]
+        found, look = self._endpoints[address], target.get("workflows")
+        if look and isinstance(found, KfpEndpoint):
+            look["endpoint"] = self._cluster(found, look)
+        return found
+
+    def _cluster(self, endpoint: KfpEndpoint, look: Mapping[str, str]) -> str:
+        """Where the Kubernetes API of an endpoint's cluster is; what a Role there would allow is allowed."""
+        kubernetes, address = endpoint.kubernetes, look["endpoint"]
+        kubernetes.namespace, kubernetes.principal = look["namespace"], self.tokens.principal
+        kubernetes.may_connect = self._permissions.may_connect
+        if address not in self._endpoint_urls:
+            self._endpoint_urls[address] = self.loopback.serve(kubernetes.app)
+        return self._endpoint_urls[address]
 
     def _kfp(self, target: Mapping[str, str]) -> KfpEndpoint:
         executor = RunExecutor(self.storage_url, self._metadata, in_pods=True)

@@ -42,7 +42,7 @@ PURE_LAUNCHER_MODULES = {
 }
 LONGEST_MODULE = 300
 FULL = 13  # modules in a folder
-FLAT_LAUNCHER = 24
+FLAT_LAUNCHER = 25
 
 
 def imports(path: Path) -> Iterator[str]:

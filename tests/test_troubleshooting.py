@@ -16,6 +16,7 @@ INNER = {
     "it answered what is none (…)",
     "it answered ……: …",
     "source.kind is …",
+    "target.workflows.endpoint …",
     "target.kind is …; this launcher knows kfp and vertex",
     "target.pipeline_root is in the trigger bucket …: each output would be an event",
     "there is no log among the stand-ins",

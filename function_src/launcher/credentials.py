@@ -17,6 +17,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+EMAIL = "https://www.googleapis.com/auth/userinfo.email"  # without it GKE knows an account by its number alone
 
 
 class TokenUnavailableError(Exception):
@@ -46,10 +47,11 @@ class Tokens:
 
 
 class AccessTokens(Tokens):
-    """Access tokens, which Google's APIs and the proxy of hosted Pipelines installations take."""
+    """Access tokens, which Google's APIs and the proxy of hosted Pipelines installations take; of more scopes if need
+    be."""
 
-    def __init__(self) -> None:
-        super().__init__(compute_engine.Credentials(scopes=[SCOPE]))
+    def __init__(self, *more: str) -> None:
+        super().__init__(compute_engine.Credentials(scopes=[SCOPE, *more]))
 
 
 class IdTokens(Tokens):

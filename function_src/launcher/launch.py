@@ -30,7 +30,7 @@ from .run import (
 from .settings import Trigger
 from .sources import BadDeliveryError
 from .storage import Objects, ObjectUnusableError, StorageUnavailableError, storage_api
-from .targets import open_target
+from .targets import open_target, open_workflows
 
 
 class DoubtfulError(Exception):
@@ -64,6 +64,7 @@ class Launcher:
         self._objects = Objects(storage)
         self._ledger = Ledger(storage, trigger.ledger, trigger.name, trigger.lease_seconds)
         self._endpoint = open_target(trigger.target, trigger.name, tokens, pace)
+        self._workflows = open_workflows(trigger.target, pace)
         self._pace = pace
         self._turns = Turns(POSTS_AT_ONCE, pace.after_a_doubt)
 
@@ -131,6 +132,8 @@ class Launcher:
             self._find(delivery)
             return
         if claim and claim.taken_over and not self._endpoint.atomic:
+            if self._find_unseen(delivery, run_id):
+                return
             self._check_doubt(delivery, claim)
         try:
             document = self._document(delivery, event)
@@ -244,6 +247,18 @@ class Launcher:
         """The event needs no other run than the one that is there."""
         delivery.found, delivery.reason = True, "an earlier attempt had started the run"
         self._launched(delivery)
+
+    def _find_unseen(self, delivery: Delivery, run_id: str) -> bool:
+        """Whether the event needs no run, because a workflow that no run shows has done its work.
+
+        One that is at work is waited for: KFP removes it, minutes after it began, and only then is another needed.
+        """
+        name = self._workflows.succeeded(run_id) if self._workflows else None
+        if name:
+            delivery.outcome, delivery.found = Outcome.LAUNCHED, True
+            delivery.reason = "the workflow of an earlier attempt has done the work"
+            delivery.doubt = f"the workflow {name} has succeeded, and the endpoint has no run of it"
+        return name is not None
 
     def _launched(self, delivery: Delivery) -> None:
         delivery.outcome = Outcome.LAUNCHED

@@ -37,12 +37,21 @@ class BadSettingsError(ValueError):
 
 
 @dataclass(frozen=True)
+class Cluster:
+    """Where a KFP installation's workflows are: the Kubernetes API of its cluster, and their namespace."""
+
+    endpoint: str
+    namespace: str
+
+
+@dataclass(frozen=True)
 class KfpTarget:
     """A KFP endpoint. ``credentials`` is what it asks for: an ``access-token``, an ``id-token`` for ``audience``, or
     ``none``. With ``impersonate`` the tokens are of that account.
 
     ``database`` is the character set that its server's database takes, where that is not the stock one.
-    ``runs_retention_days``: it may have deleted what ended so long ago.
+    ``runs_retention_days``: it may have deleted what ended so long ago. ``workflows`` is where the launcher may look
+    for workflows.
     """
 
     kind: ClassVar[str] = KFP
@@ -57,6 +66,7 @@ class KfpTarget:
     service_account: str | None = None
     database: str | None = None
     runs_retention_days: int | None = None
+    workflows: Cluster | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,10 @@ def _target(config: Mapping[str, Any], bucket: str | None) -> Target:
     match config["kind"]:
         case "kfp":
             host = _origin("host", config)
-            target = KfpTarget(host, config["credentials"], config["experiment"], **_optional(config, *KFP_OPTIONS))
+            options = _optional(config, *KFP_OPTIONS)
+            if "workflows" in config:
+                options["workflows"] = _cluster(config["workflows"])
+            target = KfpTarget(host, config["credentials"], config["experiment"], **options)
         case "vertex":
             target = VertexTarget(
                 _origin("api_endpoint", config),
@@ -143,6 +156,13 @@ def _target(config: Mapping[str, Any], bucket: str | None) -> Target:
             f"target.pipeline_root is in the trigger bucket {bucket}: each output would be an event"
         )
     return target
+
+
+def _cluster(config: Mapping[str, str]) -> Cluster:
+    try:
+        return Cluster(read_origin(config["endpoint"]), config["namespace"])
+    except BadOriginError as error:
+        raise BadSettingsError(f"target.workflows.endpoint {error}") from None
 
 
 def _origin(key: str, config: Mapping[str, Any]) -> str:

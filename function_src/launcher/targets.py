@@ -1,4 +1,4 @@
-"""Opens a trigger's target: the kind of endpoint, and the tokens that it is sent."""
+"""Opens a trigger's target: the kind of endpoint, the cluster behind it, and the tokens that they are sent."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from datetime import timedelta
 from typing import Protocol
 
 from . import kfp, vertex
-from .credentials import AccessTokens, IdTokens, Tokens
+from .credentials import EMAIL, AccessTokens, IdTokens, Tokens
 from .http import Api
 from .impersonation import ImpersonatedTokens
 from .pace import Pace
 from .run import Run
 from .settings import KfpTarget, Target, VertexTarget
+from .workflows import Workflows
 
 
 class Endpoint(Protocol):
@@ -45,6 +46,15 @@ def open_target(target: Target, trigger: str, own: AccessTokens, pace: Pace) -> 
     if isinstance(target, VertexTarget):
         return vertex.Endpoint(Api(target.api_endpoint, own, *waits), target, trigger)
     return kfp.Endpoint(Api(target.host, _tokens(target, own), *waits), target)
+
+
+def open_workflows(target: Target, pace: Pace) -> Workflows | None:
+    """The workflows in a target's cluster, where the launcher may look for them; as itself, whoever it is to the
+    endpoint."""
+    cluster = target.workflows if isinstance(target, KfpTarget) else None
+    if not cluster:
+        return None
+    return Workflows(Api(cluster.endpoint, AccessTokens(EMAIL), pace.for_an_answer), cluster.namespace)
 
 
 def _tokens(target: KfpTarget, own: AccessTokens) -> Tokens | None:

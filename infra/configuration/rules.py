@@ -25,6 +25,7 @@ PROJECT_ID = r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
 LABEL = r"[a-z][a-z0-9_-]{0,62}"
 OWN_LABELS = frozenset({"stack", "trigger", "launch-key", "package"})  # of pipeline jobs, for their lineage
 GOOGLE_APIS = ".googleapis.com"
+CONTROL_PLANES = ".gke.goog"
 
 
 def is_default_account(identity: str) -> bool:
@@ -64,6 +65,14 @@ def fits_in_a_name(value: str) -> str:
     if re.search(r"[\x00-\x1f\x7f]", value) or len(value.encode()) > LONGEST_NAME:
         raise ValueError(f"is {value[:20]!r}...; use at most {LONGEST_NAME} bytes and no control characters")
     return value
+
+
+def cluster_endpoint(value: str) -> str:
+    """The DNS-based endpoint of a GKE control plane. The others have a certificate of the cluster's own."""
+    origin = read_origin(value)
+    if not origin.endswith(CONTROL_PLANES):
+        raise ValueError(f"is {value!r}; use the DNS-based endpoint of a GKE cluster, https://UID.LOCATION.gke.goog")
+    return origin
 
 
 def experiment_name(value: str) -> str:

@@ -15,6 +15,31 @@ HOSTED_ONLY = ("viewer", "project-viewer", "service-account-user")
 Account = Annotated[str, AfterValidator(rules.service_account)]
 
 
+class Workflows(Model):
+    """Where the workflows of a Kubeflow Pipelines installation are, for launchers that may look."""
+
+    endpoint: Annotated[
+        str,
+        AfterValidator(rules.cluster_endpoint),
+        Field(
+            description="the DNS-based endpoint of the cluster's control plane: `gcloud container clusters describe "
+            'CLUSTER --format="value(controlPlaneEndpointsConfig.dnsEndpointConfig.endpoint)"`',
+            examples=["https://gke-0123456789abcdef-123456789012.us-central1.gke.goog"],
+        ),
+    ]
+    namespace: Annotated[
+        Annotated[str, AfterValidator(rules.namespace)] | None,
+        Field(
+            description="where the workflows are; the target's `namespace` if left out, and else `kubeflow`",
+            examples=["kubeflow"],
+        ),
+    ] = None
+    project: Annotated[
+        Annotated[str, AfterValidator(rules.project_id)] | None,
+        Field(description="where the cluster is; the stack's project if left out", examples=["acme-gke"]),
+    ] = None
+
+
 class KfpTarget(Model):
     """A Kubeflow Pipelines endpoint, and how the launcher's identity is let in."""
 
@@ -130,6 +155,15 @@ class KfpTarget(Model):
             description="the service account of Google Cloud that the steps run as, for `fence`: it may create, and "
             "read again, what the ledger has under `started/`",
             examples=["pipeline-runner@acme-gke.iam.gserviceaccount.com"],
+        ),
+    ] = None
+
+    workflows: Annotated[
+        Workflows | None,
+        Field(
+            description="where the launcher looks, before it sends a second POST, for a workflow that no run shows, "
+            "see [guarantees.md](guarantees.md#a-look-into-the-cluster)",
+            examples=[{"endpoint": "https://gke-0123456789abcdef-123456789012.us-central1.gke.goog"}],
         ),
     ] = None
 

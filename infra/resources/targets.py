@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -13,12 +14,16 @@ from infra.resources import grants
 from infra.resources.foundation import Foundation
 from infra.resources.grants import Grant, Principal, Scope
 
+INSTALLATION = "kubeflow"  # the namespace of an installation for one user, and of its workflows
 REASONS: dict[EndpointAccess, str] = {
     "viewer": "The hosted endpoint lets in whoever may view the service account of the Pipelines installation",
     "project-viewer": "The hosted endpoint lets in viewers of the project; the launcher can also read all else in it",
     "service-account-user": "The hosted endpoint lets in whoever may act as the Pipelines installation's account",
     "iap": "Identity-Aware Proxy lets the launcher through to the endpoint's backend service",
 }
+# The DNS-based endpoint asks IAM for this one. What may be listed behind it, the cluster's own RBAC says: the IAM
+# permission for that, container.thirdPartyObjects.list, is for every custom object of every cluster of a project.
+CONNECT = ("container.clusters.connect",)
 JOB_PERMISSIONS = tuple(f"aiplatform.pipelineJobs.{verb}" for verb in ("create", "get", "list"))
 
 
@@ -40,8 +45,9 @@ def grant_access(target: Target, launcher: Principal, foundation: Foundation) ->
     """Lets the launcher in at the target; an empty list where access is arranged elsewhere."""
     if isinstance(target, VertexTarget):
         return _grant_jobs(target, launcher, foundation)
+    look = _grant_look(target, launcher, foundation)
     if not target.impersonate:
-        return _grant_endpoint(target, launcher, foundation)
+        return [*_grant_endpoint(target, launcher, foundation), *look]
     other = grants.account(target.impersonate, target.impersonate)
     become = foundation.grant(
         "roles/iam.serviceAccountTokenCreator",
@@ -49,7 +55,7 @@ def grant_access(target: Target, launcher: Principal, foundation: Foundation) ->
         to=launcher,
         reason="The launcher shows itself to the endpoint as this account, and as no other",
     )
-    return [become, *_grant_endpoint(target, other, foundation)]
+    return [become, *_grant_endpoint(target, other, foundation), *look]
 
 
 def grant_fence(target: Target, foundation: Foundation) -> list[Grant]:
@@ -60,7 +66,11 @@ def grant_fence(target: Target, foundation: Foundation) -> list[Grant]:
 
 
 def _kfp_settings(target: KfpTarget) -> dict[str, Any]:
-    known = {"kind": "kfp", "host": target.host, "experiment": target.experiment, "credentials": target.credentials}
+    known: dict[str, Any] = {"kind": "kfp", "host": target.host, "experiment": target.experiment}
+    known["credentials"] = target.credentials
+    if target.workflows:
+        namespace = target.workflows.namespace or target.namespace or INSTALLATION
+        known["workflows"] = {"endpoint": target.workflows.endpoint, "namespace": namespace}
     return known | _given(
         target, "audience", "impersonate", "namespace", "service_account", "database", "runs_retention_days"
     )
@@ -96,18 +106,15 @@ def _outside(bucket: str | None, root: str) -> str:
 
 def _grant_jobs(target: VertexTarget, launcher: Principal, foundation: Foundation) -> list[Grant]:
     """The predefined role that may create jobs, aiplatform.user, may also use most else of Vertex AI."""
-    own = foundation.settings.project
-    project = target.project or own
-    role_id = f"pipelineLauncher_{foundation.settings.stack.replace('-', '_')}"
-    if project != own:  # where another project may have a stack of that name
-        role_id += f"_{hashlib.sha256(own.encode()).hexdigest()[:8]}"
-    role = foundation.role(role_id, project, "Creates pipeline jobs, and looks them up", JOB_PERMISSIONS)
-    create = foundation.grant(
-        f"projects/{project}/roles/{role_id}",
-        on=grants.on_project(project, "project" if project == own else project),
-        to=launcher,
+    project = target.project or foundation.settings.project
+    create = _grant_own_role(
+        "pipelineLauncher",
+        project,
+        launcher,
+        foundation,
+        title="Creates pipeline jobs, and looks them up",
+        permissions=JOB_PERMISSIONS,
         reason="The launcher creates pipeline jobs and looks whether they are there; they have no narrower resource",
-        after=[role],
     )
     act = foundation.grant(
         "roles/iam.serviceAccountUser",
@@ -116,6 +123,48 @@ def _grant_jobs(target: VertexTarget, launcher: Principal, foundation: Foundatio
         reason="The launcher creates jobs that run as this account, and as no other",
     )
     return [create, act]
+
+
+def _grant_look(target: KfpTarget, launcher: Principal, foundation: Foundation) -> list[Grant]:
+    """Lets the launcher reach the cluster that it looks into; an empty list where it looks into none."""
+    if not target.workflows:
+        return []
+    return [
+        _grant_own_role(
+            "pipelineLooker",
+            target.workflows.project or foundation.settings.project,
+            launcher,
+            foundation,
+            title="Reaches the control planes of clusters",
+            permissions=CONNECT,
+            reason="The launcher reaches the Kubernetes API of the Pipelines installation's cluster, to look for a "
+            "workflow before a second POST; a Role there says what it may list; clusters have no narrower resource",
+        )
+    ]
+
+
+def _grant_own_role(
+    name: str,
+    project: str,
+    to: Principal,
+    foundation: Foundation,
+    *,
+    title: str,
+    permissions: Sequence[str],
+    reason: str,
+) -> Grant:
+    """A grant on a project of a role of the stack's own."""
+    own = foundation.settings.project
+    role_id = f"{name}_{foundation.settings.stack.replace('-', '_')}"
+    if project != own:  # where another project may have a stack of that name
+        role_id += f"_{hashlib.sha256(own.encode()).hexdigest()[:8]}"
+    return foundation.grant(
+        f"projects/{project}/roles/{role_id}",
+        on=grants.on_project(project, "project" if project == own else project),
+        to=to,
+        reason=reason,
+        after=[foundation.role(role_id, project, title, permissions)],
+    )
 
 
 def _grant_endpoint(target: KfpTarget, who: Principal, foundation: Foundation) -> list[Grant]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
 from functools import partial
+from typing import Any
 
 from rich.console import Console
 
+from infra.configuration.settings import read_settings
 from kfp_connect.endpoint import Endpoint
 from ops.doctor import policies
+from ops.doctor.cluster import Look, check_cluster
 from ops.doctor.configuration import check_configuration
-from ops.doctor.endpoint import check_endpoint
+from ops.doctor.endpoint import advise_fence, check_endpoint
 from ops.doctor.google_apis import GoogleApis
 from ops.doctor.machine import check_cli, check_credentials
 from ops.doctor.project import (
@@ -53,9 +57,11 @@ def diagnose(stack: str, *, reach: Callable[[str], str] = str, seconds: float = 
         number, about_project = check_project(apis)
         findings.append(about_project)
         checks += _project_checks(apis, plan, number)
+        checks += [partial(check_cluster, web, look) for look in _looks(plan)]
     else:
         findings.append(unchecked("project", "what is in the project is seen with credentials only", LOGIN))
     checks += [partial(check_endpoint, endpoint) for endpoint in _endpoints(plan, number)]
+    checks.append(partial(advise_fence, read_settings(name, config)))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [*findings, *(finding for found in pool.map(lambda check: check(), checks) for finding in found)]
 
@@ -103,11 +109,23 @@ def _installation(plan: Plan, number: str) -> str:
 
 def _endpoints(plan: Plan, number: str) -> list[Endpoint]:
     """The endpoints at which the plan's launchers start runs."""
-    functions = plan.of_type("cloudfunctionsv2/function:Function")
-    triggers = [json.loads(item.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"]) for item in functions]
-    targets = {each["target"]["host"]: each["target"] for each in triggers if each["target"]["kind"] == "kfp"}
+    targets = {target["host"]: target for target, _ in _targets(plan) if target["kind"] == "kfp"}
     account = _installation(plan, number)
     return [
         Endpoint(host, target.get("audience"), account, target.get("namespace") or "")
         for host, target in sorted(targets.items())
     ]
+
+
+def _looks(plan: Plan) -> list[Look]:
+    """Where the plan's launchers look for workflows."""
+    given = ((target.get("workflows"), account) for target, account in _targets(plan))
+    looks = {Look(look["endpoint"], look["namespace"], account) for look, account in given if look}
+    return sorted(looks, key=astuple)
+
+
+def _targets(plan: Plan) -> Iterator[tuple[dict[str, Any], str]]:
+    """What each of the plan's launchers is told of its target, and the account that it runs as."""
+    for function in plan.of_type("cloudfunctionsv2/function:Function"):
+        service = function.inputs["serviceConfig"]
+        yield json.loads(service["environmentVariables"]["TRIGGER"])["target"], service["serviceAccountEmail"]

@@ -1,8 +1,9 @@
-"""A token goes to those of Google's APIs that the doctor asks, over https, and nowhere else."""
+"""A token goes to those of Google's APIs that the doctor asks, and to GKE's, over https, and nowhere else."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ GOOGLE = frozenset(
     f"https://{service}.googleapis.com"
     for service in ("cloudbilling", "cloudresourcemanager", "iam", "orgpolicy", "serviceusage")
 )
+CONTROL_PLANES = re.compile(r"https://([a-z0-9-]+\.)+gke\.goog")
 QUOTA_HEADER = "X-Goog-User-Project"
 
 
@@ -48,15 +50,15 @@ class Web:
 
         Raises:
             UnreachableError: nothing came back.
-            ValueError: ``origin`` is none of :data:`GOOGLE`.
+            ValueError: ``origin`` is none of :data:`GOOGLE`, and no cluster's on Google Cloud.
         """
-        if origin not in GOOGLE:
+        if origin not in GOOGLE and not CONTROL_PLANES.fullmatch(origin):
             raise ValueError(f"is {origin!r}, which is none of Google's APIs that are asked here")
         try:
             response = requests.request(
                 method,
                 self._reach(origin) + path,
-                auth=self._sign,
+                auth=self._sign if origin in GOOGLE else self._authorize,
                 timeout=self._seconds,
                 allow_redirects=False,
                 **options,
@@ -67,13 +69,17 @@ class Web:
             raise UnreachableError(f"{origin} cannot be reached ({type(error).__name__})") from None
         return Answer(response.status_code, response.text, _object(response.text))
 
-    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Adds the token. Being given as ``auth``, it also keeps requests from looking into netrc."""
         if self.credentials:
             request.headers["Authorization"] = f"Bearer {self.credentials.token}"
-            if quota_project := getattr(self.credentials, "quota_project_id", None):
-                request.headers[QUOTA_HEADER] = quota_project
         return request
+
+    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Adds whose quota it is, too."""
+        if quota_project := getattr(self.credentials, "quota_project_id", None):
+            request.headers[QUOTA_HEADER] = quota_project
+        return self._authorize(request)
 
 
 def _object(text: str) -> Mapping[str, Any] | None:

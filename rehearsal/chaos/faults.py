@@ -22,6 +22,7 @@ MOST_PER_STEP = 2
 RUN = re.compile(r"/apis/v2beta1/runs(?:/([^/:]+))?")
 EXPERIMENTS = "/apis/v2beta1/experiments"
 JOB = re.compile(r"/v1/projects/[^/]+/locations/[^/]+/pipelineJobs(?:/([^/]+))?")
+WORKFLOWS = re.compile(r"/apis/argoproj\.io/v1alpha1/namespaces/[^/]+/workflows")
 LEDGER_OBJECT = re.compile(r"(claims|outcomes)/(.+)", re.DOTALL)
 
 
@@ -34,6 +35,7 @@ class Point(StrEnum):
     RELEASE = "release"
     POST = "post"
     GET = "get"
+    LOOK = "look"
     OUTCOME = "outcome"
     READ_OUTCOME = "read outcome"
 
@@ -92,6 +94,14 @@ STORAGE_FAULTS = (
     Fault.UNAVAILABLE_BEFORE,
     Fault.UNAVAILABLE_AFTER,
 )
+CLUSTER_FAULTS = (
+    Fault.DROPPED_BEFORE,
+    Fault.SLOW,
+    Fault.UNAUTHORIZED,
+    Fault.FORBIDDEN,
+    Fault.TOO_MANY,
+    Fault.UNAVAILABLE_BEFORE,
+)
 LOST_RACE = "storage: 412, another was first"
 AGENT_RESTARTS = "proxy: its agent starts anew, and forwards again"
 
@@ -108,6 +118,7 @@ def seeded(seed: int) -> Plan:
         if number >= MOST_PER_STEP or chance >= kill_rate + FAULT_RATE:
             return None
         menu = KFP_MENU if step.point in TARGET_POINTS else STORAGE_FAULTS
+        menu = CLUSTER_FAULTS if step.point is Point.LOOK else menu
         menu = KILLS if chance < kill_rate else menu
         return menu[int(choice * len(menu))]
 
@@ -157,6 +168,13 @@ def vertex_step(method: str, path: str, query: str, _body: bytes) -> Step | None
     return None
 
 
+def cluster_step(method: str, path: str, query: str, _body: bytes) -> Step | None:
+    """Which step a request to the Kubernetes API is, by the run's id that it asks for."""
+    if method != "GET" or not WORKFLOWS.fullmatch(path):
+        return None
+    return Step(Point.LOOK, parse_qs(query)["labelSelector"][0].partition("=")[2])
+
+
 def ledger_step(method: str, path: str, query: str, _body: bytes) -> Step | None:
     """Which step a request to Cloud Storage is, by its object's name; None if that is not the ledger's."""
     name = parse_qs(query).get("name", [unquote(path.partition("/o/")[2])])[0]
@@ -166,9 +184,11 @@ def ledger_step(method: str, path: str, query: str, _body: bytes) -> Step | None
 
 
 def label(point: Point, fault: Fault) -> str:
-    """What a fault is counted as: a kill by its point, all else by whether it befell the target or the ledger."""
+    """What a fault is counted as: a kill by its point, all else by whether it befell target, cluster or ledger."""
     if fault in KILLS:
         return f"{point}: {fault}"
+    if point is Point.LOOK:
+        return f"cluster: {fault}"
     return f"{'target' if point in TARGET_POINTS else 'storage'}: {fault}"
 
 
@@ -177,11 +197,13 @@ def trouble_label(trouble: Trouble) -> str:
     return f"server: {trouble}"
 
 
-def every_kind(*, kfp: bool, hosted: bool) -> tuple[str, ...]:
-    """The labels of all that befalls launches under a seeded plan: at KFP or not, and behind its proxy or not."""
+def every_kind(*, kfp: bool, hosted: bool, looks: bool = False) -> tuple[str, ...]:
+    """The labels of all that befalls launches under a seeded plan: at KFP or not, behind its proxy or not, and with a
+    look into its cluster or without."""
     return (
         *((trouble_label(trouble) for trouble in Trouble) if kfp else ()),
         *((AGENT_RESTARTS,) if hosted else ()),
+        *((label(Point.LOOK, fault) for fault in CLUSTER_FAULTS) if looks else ()),
         *(label(Point.POST, fault) for fault in KFP_FAULTS),
         *(label(Point.OUTCOME, fault) for fault in STORAGE_FAULTS),
         LOST_RACE,

@@ -24,6 +24,7 @@ from rehearsal.chaos.faults import (
     Plan,
     Point,
     Step,
+    cluster_step,
     kfp_step,
     label,
     ledger_step,
@@ -51,6 +52,10 @@ def _page(status: int, title: str) -> Response:
 
 def _kfp_error(status: int, code: int, message: str) -> Response:
     return JSONResponse({"error": message, "code": code, "message": message, "details": []}, status)
+
+
+def _kubernetes_error(status: int, reason: str) -> Response:
+    return JSONResponse({"kind": "Status", "status": "Failure", "reason": reason, "code": status}, status)
 
 
 def _storage_error(status: int, message: str) -> Response:
@@ -106,6 +111,16 @@ VERTEX = Service(
         Fault.EXISTS_AFTER: Lie(
             google_error(409, "Pipeline job with the specified ID already exists."), commits=True
         ),
+    },
+)
+KUBERNETES = Service(
+    cluster_step,
+    {
+        Fault.DROPPED_BEFORE: Lie(None),
+        Fault.UNAUTHORIZED: Lie(_kubernetes_error(401, "Unauthorized")),
+        Fault.FORBIDDEN: Lie(_kubernetes_error(403, "Forbidden")),
+        Fault.TOO_MANY: Lie(_kubernetes_error(429, "TooManyRequests")),
+        Fault.UNAVAILABLE_BEFORE: Lie(_kubernetes_error(503, "ServiceUnavailable")),
     },
 )
 STORAGE = Service(

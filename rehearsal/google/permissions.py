@@ -8,6 +8,7 @@ from typing import Any
 from rehearsal.program import Plan
 
 CREATE_JOBS = "aiplatform.pipelineJobs.create"
+CONNECT = "container.clusters.connect"
 
 
 class Permissions:
@@ -31,13 +32,21 @@ class Permissions:
 
     def may_create_jobs(self, caller: str, project: str) -> bool:
         """Whether a caller has a role in a project that lets it create pipeline jobs."""
+        return project in self._projects_with(CREATE_JOBS, caller)
+
+    def may_connect(self, caller: str) -> bool:
+        """Whether a caller has a role that lets it reach clusters, in any project: there is one cluster here."""
+        return bool(self._projects_with(CONNECT, caller))
+
+    def _projects_with(self, permission: str, caller: str) -> set[str]:
+        """The projects in which a caller has a role of the plan's own with some permission."""
         roles = {
             f"projects/{role.inputs['project']}/roles/{role.inputs['roleId']}"
             for role in self._plan.of_type(":IAMCustomRole")
-            if CREATE_JOBS in role.inputs["permissions"]
+            if permission in role.inputs["permissions"]
         }
         given = self._granted("projects/iAMMember:IAMMember", caller)
-        return any(grant["project"] == project and grant["role"] in roles for grant in given)
+        return {grant["project"] for grant in given if grant["role"] in roles}
 
     def _on_account(self, caller: str, account: str, role: str) -> bool:
         wanted = f"projects/-/serviceAccounts/{account}", role

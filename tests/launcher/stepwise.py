@@ -33,7 +33,7 @@ from function_src.launcher.delivery import Delivery as Handled
 from function_src.launcher.launch import Launcher
 from function_src.launcher.storage import ORIGIN
 from rehearsal.chaos.faults import Fault, Point
-from rehearsal.chaos.wire import KFP, STORAGE, Lie, Service
+from rehearsal.chaos.wire import KFP, KUBERNETES, STORAGE, Lie, Service
 from rehearsal.google import objects
 from rehearsal.google.storage import Storage
 from rehearsal.kfp.cluster import Trouble
@@ -43,6 +43,7 @@ from tests.launcher.deliveries import Delivery
 from tests.launcher.wire import api_error, page
 
 HOST = "https://kfp.example"
+CLUSTER = "https://gke-1.us-central1.gke.goog"
 Answer = requests.Response | BaseException
 
 
@@ -103,7 +104,8 @@ class Attempt(threading.Thread):
     @property
     def service(self) -> Service:
         """Whom it asks next."""
-        return KFP if str(self.request and self.request.url).startswith(HOST) else STORAGE
+        url = str(self.request and self.request.url)
+        return KFP if url.startswith(HOST) else KUBERNETES if url.startswith(CLUSTER) else STORAGE
 
     def run(self) -> None:
         try:
@@ -198,6 +200,7 @@ STRANDED = tuple(
         "killed": Killed(),
     }.items()
 )
+CLUSTER_FATES = (*_lies(KUBERNETES.lies), *ANYWHERE)
 # Cloud Storage answers 412 to the second of two tries of which its own front end made the first.
 STORAGE_FATES = (*_lies(STORAGE.lies), *ANYWHERE, Fate("412 after commit", commits=True, answer=page(412)))
 
@@ -208,7 +211,7 @@ class Services:
     def __init__(self, start_within: float, monkeypatch: pytest.MonkeyPatch) -> None:
         self.clock = Clock()
         self.storage = Storage(lambda *_: None)
-        self.kfp = KfpEndpoint(None, pace=Pace(0))
+        self.kfp = KfpEndpoint(None, pace=Pace(0, clock=lambda: self.clock.now))
         self._start_within = start_within
         monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
         monkeypatch.setattr(HTTPAdapter, "send", _send)
@@ -219,7 +222,7 @@ class Services:
 
     def fates(self, attempt: Attempt) -> tuple[list[Fate], list[Fate]]:
         """What can befall an attempt's next request: it is carried out, or not."""
-        fates = STORAGE_FATES
+        fates = CLUSTER_FATES if attempt.service is KUBERNETES else STORAGE_FATES
         if attempt.service is KFP:
             fates = KFP_FATES + POST_FATES + STRANDED if attempt.point is Point.POST else KFP_FATES
         return [fate for fate in fates if fate.commits], [fate for fate in fates if not fate.commits]
@@ -230,7 +233,8 @@ class Services:
         It is carried out ``delay`` seconds from now. The truth about that takes as long, and is not waited for longer
         than the launcher's patience; a lie is told at once.
         """
-        app, request = self.kfp.api if attempt.service is KFP else self.storage.app, attempt.request
+        apps: dict[int, ASGIApp] = {id(KFP): self.kfp.api, id(KUBERNETES): self.kfp.kubernetes.app}
+        app, request = apps.get(id(attempt.service), self.storage.app), attempt.request
         assert request
         now = self.clock.now
         at = now if fate is ANSWERED_LATE or fate.tells_what_is_there else now + delay
@@ -299,7 +303,7 @@ def _body(request: requests.PreparedRequest) -> bytes:
 def _send(_: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
     attempt = threading.current_thread()
     assert isinstance(attempt, Attempt)
-    assert str(request.url).startswith((HOST, ORIGIN))
+    assert str(request.url).startswith((HOST, CLUSTER, ORIGIN))
     return attempt.send(request, options["timeout"])
 
 

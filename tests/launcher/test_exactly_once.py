@@ -33,12 +33,12 @@ from function_src.launcher.launch import Launcher
 from function_src.launcher.package import read_package
 from function_src.launcher.parameters import read_parameter
 from function_src.launcher.run import MOST_POSTS
-from function_src.launcher.settings import KfpTarget, Trigger
+from function_src.launcher.settings import Cluster, KfpTarget, Trigger
 from function_src.launcher.sources import GcsSource
 from rehearsal.chaos.faults import Point
 from rehearsal.google.objects import Object
 from tests.launcher.deliveries import TRIGGER_ID, Delivery, as_json, push
-from tests.launcher.stepwise import HOST, WELL, Attempt, Fate, Services
+from tests.launcher.stepwise import CLUSTER, CLUSTER_FATES, HOST, STRANDED, WELL, Attempt, Fate, Services
 
 BUCKET, LEDGER, LEASE = "acme-incoming", "launch-ledger", 60.0
 SOURCE = GcsSource(BUCKET, "incoming/")
@@ -76,6 +76,9 @@ SECONDS = st.sampled_from([0, 0.25, 5, 20, 30, 61])
 
 
 class ExactlyOnce(RuleBasedStateMachine):
+    cluster: Cluster | None = None
+    deliveries_to_end = DELIVERIES_TO_END
+
     def __init__(self) -> None:
         super().__init__()
         self.monkeypatch = pytest.MonkeyPatch()
@@ -231,7 +234,7 @@ class ExactlyOnce(RuleBasedStateMachine):
 
     def deliver_until_it_ends(self, happened: Happened) -> bool:
         """Whether an event gets an outcome. Else it is doubtful, for ever, and for the one reason that there is."""
-        for _ in range(DELIVERIES_TO_END):
+        for _ in range(self.deliveries_to_end):
             if happened.outcome in self.acknowledged:
                 return True
             attempt = self.start(happened, warm=False)
@@ -254,7 +257,7 @@ class ExactlyOnce(RuleBasedStateMachine):
             content_limit=1000,
             ledger=LEDGER,
             lease_seconds=LEASE,
-            target=KfpTarget(HOST, "access-token", "gcs-triggered"),
+            target=KfpTarget(HOST, "access-token", "gcs-triggered", workflows=self.cluster),
         )
         launcher = Launcher(trigger, read_package(PACKAGE))
         endpoint = launcher._endpoint
@@ -319,9 +322,68 @@ class ExactlyOnce(RuleBasedStateMachine):
         note(f"{self.services.clock.now - 1_800_000_000:8.2f} {what}")
 
 
-def test_an_event_starts_one_workflow_and_is_never_lost_whatever_befalls_any_request() -> None:
+class ExactlyOnceWithALook(ExactlyOnce):
+    """The launcher may look into the cluster, where workflows end, and KFP removes those without a row."""
+
+    cluster = Cluster(CLUSTER, "kubeflow")
+    deliveries_to_end = (
+        DELIVERIES_TO_END + 5
+    )  # of a workflow that is removed after 1.6 leases, and looked at each lease
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.services.kfp.kubernetes.cleans_up_after = 1.6 * LEASE
+
+    @precondition(lambda self: self.running)
+    @rule(which=st.integers(0, MOST_AT_ONCE - 1), fate=st.sampled_from(STRANDED), after=st.sampled_from([1, 62, 100]))
+    def workflow_loses_its_row(self, which: int, fate: Fate, after: float) -> None:
+        """An attempt asks for a run, comes to nothing, and its event is delivered again."""
+        attempt = list(self.running)[which % len(self.running)]
+        happened = self.running[attempt]
+        while attempt.request and attempt.point is not Point.POST:
+            self.meet(attempt, WELL)
+        if attempt.request:
+            self.meet(attempt, fate)
+            self.finish(attempt)
+            self.services.clock.go_on(after)
+            self.start(happened, warm=True)
+
+    @precondition(lambda self: self.running)
+    @rule(which=st.integers(0, MOST_AT_ONCE - 1), delay=st.sampled_from([0, 9, 11]), data=st.data())
+    def look(self, which: int, delay: float, data: Any) -> None:
+        """An attempt looks into the cluster, and that look meets its fate."""
+        attempt = list(self.running)[which % len(self.running)]
+        while attempt.request and attempt.point is not Point.LOOK:
+            self.meet(attempt, WELL)
+        if attempt.request:
+            self.meet(attempt, data.draw(st.sampled_from(CLUSTER_FATES)), delay)
+            self.finish(attempt)
+
+    @precondition(lambda self: self.services.kfp.rowless)
+    @rule(which=st.integers(0, 3), removed=st.booleans())
+    def workflow_without_a_row_ends(self, which: int, *, removed: bool) -> None:
+        """It succeeds, or KFP was quick to remove it."""
+        names = list(self.services.kfp.rowless)
+        name, kubernetes = names[which % len(names)], self.services.kfp.kubernetes
+        if kubernetes.stored[name].until is None and name not in kubernetes.ended:
+            self.tell(f"{name} {'is removed' if removed else 'succeeds'}")
+            if removed:
+                kubernetes.remove(name)
+            else:
+                kubernetes.ended[name] = "Succeeded"
+
+    @invariant()
+    def no_workflow_is_started_beside_another(self) -> None:
+        """Nor while one is there that has succeeded."""
+        assert not self.services.kfp.kubernetes.beside()
+
+
+@pytest.mark.parametrize("machine", [ExactlyOnce, ExactlyOnceWithALook])
+def test_an_event_starts_one_workflow_and_is_never_lost_whatever_befalls_any_request(
+    machine: type[ExactlyOnce],
+) -> None:
     run_state_machine_as_test(
-        ExactlyOnce,
+        machine,
         settings=settings(
             max_examples=150,
             stateful_step_count=40,

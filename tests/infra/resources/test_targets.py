@@ -10,6 +10,7 @@ from kfp.client import client
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 
 from function_src.launcher.settings import read_trigger
+from infra.errors import ConfigurationError
 from infra.package.caching import override_caching
 from infra.package.packaging import compile_pipeline
 from rehearsal.program import Plan, evaluate
@@ -144,3 +145,62 @@ def test_the_digest_of_a_run_is_of_the_package_with_its_caching(dev: Plan) -> No
     on, off = (plan(target__enable_caching=enable).exports["echo-package-digest"] for enable in (True, False))
     assert on == dev.exports["echo-package-digest"], "it is on unless a pipeline says otherwise"
     assert off != on
+
+
+# --- a look into the cluster ----------------------------------------------------------------------------------------
+
+DNS = "https://gke-0123456789abcdef-123456789012.us-central1.gke.goog"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"endpoint": f"{DNS}/"}, "kubeflow"),
+        ({"endpoint": DNS, "namespace": "pipelines", "project": "acme-gke"}, "pipelines"),
+    ],
+)
+def test_a_launcher_is_told_where_to_look_for_workflows(given: dict[str, str], told: str) -> None:
+    assert settings(plan(target__workflows=given))["workflows"] == {"endpoint": DNS, "namespace": told}
+
+
+def test_it_looks_where_the_runs_of_its_namespace_are() -> None:
+    target = {**IAP, "workflows": {"endpoint": DNS}}
+    assert settings(plan(target=target))["workflows"]["namespace"] == "forecasting"
+
+
+@pytest.mark.parametrize(
+    ("project", "role"),
+    [("acme-ml-dev", "pipelineLooker_dev"), ("acme-gke", "pipelineLooker_dev_e21c700b")],
+)
+def test_it_may_reach_clusters_of_that_project_and_do_nothing_else(project: str, role: str) -> None:
+    """What it may list there, the cluster's own roles say: IAM has nothing narrower than all custom objects."""
+    found = plan(target__workflows={"endpoint": DNS, "project": project})
+    [made] = found.of_type(":IAMCustomRole")
+    assert (made.inputs["project"], made.inputs["permissions"]) == (project, ["container.clusters.connect"])
+    assert made.inputs["roleId"] == role
+    [given] = [grant for grant in found.of_type("iam:Grant") if role in grant.inputs["role"]]
+    assert "before a second POST" in given.inputs["reason"]
+    launcher = found.named("echo-launcher", ":Function").inputs["serviceConfig"]["serviceAccountEmail"]
+    [member] = [grant for grant in found.of_type("projects/iAMMember:IAMMember") if role in grant.inputs["role"]]
+    assert (member.inputs["project"], member.inputs["member"]) == (project, f"serviceAccount:{launcher}")
+    assert not problems(made)
+    assert not problems(member)
+
+
+def test_a_launcher_that_shows_itself_as_another_looks_as_itself() -> None:
+    found = plan(target={**IAP, "workflows": {"endpoint": DNS}})
+    launcher = found.named("echo-launcher", ":Function").inputs["serviceConfig"]["serviceAccountEmail"]
+    members = [
+        grant.inputs["member"]
+        for grant in found.of_type("projects/iAMMember:IAMMember")
+        if "Looker" in grant.inputs["role"]
+    ]
+    assert members == [f"serviceAccount:{launcher}"]
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://10.0.0.2", "https://gke.goog.example", "http://x.gke.goog", "gke.goog"]
+)
+def test_a_token_goes_to_the_control_planes_of_google_alone(endpoint: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"target\.workflows\.endpoint"):
+        plan(target__workflows={"endpoint": endpoint})

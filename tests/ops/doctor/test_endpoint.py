@@ -188,3 +188,23 @@ def test_nobody_s_netrc_takes_the_token_s_place(clinic: Clinic, monkeypatch: pyt
     clinic.endpoint = server.app
     clinic.look()
     assert not any("authorization" in headers for headers in server.headers)
+
+
+# --- a fence --------------------------------------------------------------------------------------------------------
+
+
+def test_a_hosted_endpoint_is_advised_to_have_a_fence_and_told_why(clinic: Clinic) -> None:
+    finding = clinic.look()[f"fence at {HOST}"]
+    assert finding.status == "advice"
+    assert "forwards a request again when the agent in the cluster restarts: a second workflow" in finding.what
+    assert finding.what.endswith(f"without: {TRIGGER}")
+    assert "set target.fence: true" in finding.fix
+
+
+def test_an_endpoint_with_a_fence_or_without_that_proxy_is_not(clinic: Clinic) -> None:
+    clinic.edit(f"host: {HOST}", f"host: {HOST}\n        fence: true\n        runner: r@a.iam.gserviceaccount.com")
+    clinic.project.accounts["r@a.iam.gserviceaccount.com"] = {}
+    assert not [check for check in clinic.look() if check.startswith("fence")]
+    clinic.edit(f"host: {HOST}\n        fence: true\n        runner: r@a.iam.gserviceaccount.com", f"host: {HOST}")
+    private(clinic)
+    assert not [check for check in clinic.look() if check.startswith("fence")]
