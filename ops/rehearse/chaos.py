@@ -98,6 +98,12 @@ def _summary(report: Report) -> Iterator[tuple[Text, str]]:
         (verdict.forwarded, "doubled by the proxy's agent, which forwarded a POST again"),
     ):
         yield _figure(len(subjects), "yellow" if subjects else ""), what
+    if report.fences is not None:
+        yield _figure(report.fences), "of the workflows went on behind their fences"
+        yield _figure(len(verdict.idle), "red" if verdict.idle else "green"), "events without one that works"
+        yield _figure(len(verdict.twice), "red" if verdict.twice else "green"), "events with two that work"
+    if verdict.beside:
+        yield _figure(len(verdict.beside), "red"), "doubled while the first workflow was there"
     yield _figure(f"{report.seconds:.0f} s"), f"in all, {report.seconds_to_drain:.0f} s of them to drain"
     if report.at_best:
         yield _figure(f"{report.at_best:.0f} s"), "is what the endpoint needs for so many workflows"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rehearsal.chaos.faults import Point, calm, every_kind, seeded, seeded_troubles
 from rehearsal.chaos.traffic import Traffic
-from rehearsal.chaos.verdict import Verdict, judge, read_said
+from rehearsal.chaos.verdict import Seen, Verdict, judge, read_said
 from rehearsal.chaos.world import LEASE_IN_PRODUCTION, Weather, World
 from rehearsal.kfp.pace import BURST, PER_SECOND
 from rehearsal.kfp.server import KfpEndpoint
@@ -32,6 +32,7 @@ class Report:
     """What a run came to. ``kinds`` are the faults that a long one has to meet; in a rush there are none.
 
     ``at_best``: how many seconds the endpoint itself needs for so many workflows, if it is one that makes them wait.
+    ``fences``: how many workflows went on behind theirs, if they have any.
     """
 
     events: int
@@ -47,6 +48,7 @@ class Report:
     seconds_to_drain: float
     kinds: tuple[str, ...] = ()
     at_best: float | None = None
+    fences: int | None = None
 
     def failures(self) -> list[str]:
         """What was promised and did not come true. A short run need not meet every kind of fault."""
@@ -55,6 +57,9 @@ class Report:
             "lost": verdict.lost,
             "duplicated": verdict.duplicated,
             "unrecorded": verdict.unrecorded,
+            "started beside another": verdict.beside,
+            "without a workflow that works": verdict.idle,
+            "with two workflows that work": verdict.twice,
             "internal errors": self.defects,
         }
         if not self.kinds:
@@ -82,7 +87,7 @@ def run_chaos(
     weather = Weather(seeded(seed), seeded_troubles(seed), restarts=True)
     world = World(plan, weather, Traffic(seed, AT_ONCE, ATTEMPTS), lease=lease, processes=PROCESSES, say=say)
     with world:
-        return _run(world, count, say, lease, every_kind(kfp=world.kfp, hosted=world.hosted))
+        return _run(world, count, say, lease, every_kind(kfp=world.kfp, hosted=world.hosted, looks=world.looks))
 
 
 def run_rush(
@@ -119,8 +124,13 @@ def _run(world: World, count: int, say: Callable[[str], None], lease: int, kinds
     world.settle()
     said = read_said(world.storage.bucket(world.ledger).objects.values(), world.logged)
     sent = {step.subject: times for step, times in world.faults.requests.items() if step.point is Point.POST}
-    verdict = judge(crowd, world.endpoint.workflows, said, sent if world.hosted else None)
     queues = isinstance(world.endpoint, KfpEndpoint)
+    seen = Seen(
+        sent if world.hosted else {},
+        world.endpoint.kubernetes.beside() if world.looks and isinstance(world.endpoint, KfpEndpoint) else set(),
+        {*world.pods.worked} if world.fenced else None,
+    )
+    verdict = judge(crowd, world.endpoint.workflows, said, seen)
     return Report(
         events=count,
         messages=world.traffic.messages,
@@ -134,5 +144,6 @@ def _run(world: World, count: int, say: Callable[[str], None], lease: int, kinds
         seconds=ended - started,
         seconds_to_drain=ended - published,
         kinds=kinds,
+        fences=len(world.pods.worked) if world.fenced else None,
         at_best=(count - BURST) / PER_SECOND * lease / LEASE_IN_PRODUCTION if queues else None,
     )

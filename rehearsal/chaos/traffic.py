@@ -50,7 +50,7 @@ class Traffic:
         self.deliveries = 0
         self.messages = 0
         self.dead_letters = 0
-        self._seed = seed
+        self.seed = seed
         self._at_once = at_once
         self.attempts = attempts
         self._under_way = 0
@@ -84,14 +84,14 @@ class Traffic:
         await self._until(0)
 
     def _copies(self, event: Event) -> int:
-        chance, _ = chances(self._seed, "copies", event.uri)
+        chance, _ = chances(self.seed, "copies", event.uri)
         if chance < CROWD_RATE:
             return CROWD
         return 2 if chance < CROWD_RATE + TWIN_RATE else 1
 
     def _plan_again(self, pubsub: PubSub, subscription: Subscription, event: Event) -> None:
         """Cloud Storage may send a second message for an event; Pub/Sub may deliver one message twice."""
-        chance, choice = chances(self._seed, "again", event.uri)
+        chance, choice = chances(self.seed, "again", event.uri)
         if chance < AGAIN_RATE:
             self._again[_object(event.attributes)] = (
                 (lambda message: pubsub.redeliver(subscription, message))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from typing import Any
 
 from rehearsal.chaos.traffic import Event
@@ -37,6 +37,10 @@ class Verdict:
     ``duplicated`` when several were and nobody says so, or more than the bound; ``doubled`` when two were, and it is
     said; ``forwarded`` when the proxy's agent sent a POST again, of which the launcher cannot know. It is
     ``unrecorded`` unless the ledger holds an outcome of it with the id of its run, or it is doubtful.
+
+    Where runs have fences, an event is ``idle`` when no workflow of it went on behind its fence, and done ``twice``
+    when several did. Where launchers look into the cluster, it was doubled ``beside`` when one was started while
+    another was there.
     """
 
     workflows: int
@@ -46,28 +50,51 @@ class Verdict:
     doubtful: tuple[str, ...] = ()
     doubled: tuple[str, ...] = ()
     forwarded: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    idle: tuple[str, ...] = ()
+    twice: tuple[str, ...] = ()
 
 
-def judge(
-    crowd: Sequence[Event], workflows: Sequence[Workflow], said: Said, posts: Mapping[str, int] | None = None
-) -> Verdict:
-    """Compares the events with the workflows and with what is said of them.
+@dataclass(frozen=True)
+class Seen:
+    """What is known beside what was started.
 
-    ``posts`` is how many POSTs the launchers sent, by run id: what was started beyond that, somebody in between asked
-    for.
+    By run id, ``posts`` is how many POSTs the launchers sent (what was started beyond that, somebody in between asked
+    for), and ``beside`` are those of which a workflow was started while another was there. ``worked`` are the names
+    of the workflows that went on behind their fences; None where runs have none.
     """
-    runs: dict[str, list[str]] = defaultdict(list)
+
+    posts: Mapping[str, int] = field(default_factory=dict)
+    beside: Set[str] = frozenset()
+    worked: Set[str] | None = None
+
+
+NOTHING = Seen()
+
+
+def judge(crowd: Sequence[Event], workflows: Sequence[Workflow], said: Said, seen: Seen = NOTHING) -> Verdict:
+    """Compares the events with the workflows and with what is said of them."""
+    started: dict[str, list[Workflow]] = defaultdict(list)
     for workflow in workflows:
         for value in workflow.parameters.values():
-            runs[value].append(workflow.run_id)
+            started[value].append(workflow)
     found: dict[str, list[str]] = defaultdict(list)
     for event in crowd:
-        for kind in _kinds(event.subject, runs[event.uri], said, posts or {}):
+        runs = [workflow.run_id for workflow in started[event.uri]]
+        for kind in (*_kinds(event.subject, runs, said, seen), *_works(started[event.uri], seen.worked)):
             found[kind].append(event.subject)
     return Verdict(len(workflows), **{kind: tuple(subjects) for kind, subjects in found.items()})
 
 
-def _kinds(subject: str, runs: Sequence[str], said: Said, posts: Mapping[str, int]) -> Iterator[str]:
+def _works(started: Sequence[Workflow], worked: Set[str] | None) -> Iterator[str]:
+    """What becomes of an event with workflows at their fences."""
+    if worked is not None and started:
+        works = sum(workflow.name in worked for workflow in started)
+        if works != 1:
+            yield "twice" if works else "idle"
+
+
+def _kinds(subject: str, runs: Sequence[str], said: Said, seen: Seen) -> Iterator[str]:
     if subject in said.doubtful:
         yield "doubtful"
     else:
@@ -76,9 +103,11 @@ def _kinds(subject: str, runs: Sequence[str], said: Said, posts: Mapping[str, in
         if said.runs.get(subject) not in runs:
             yield "unrecorded"
     if len(runs) > 1:
-        if any(started > posts.get(run, started) for run, started in Counter(runs).items()):
+        if any(started > seen.posts.get(run, started) for run, started in Counter(runs).items()):
             yield "forwarded"
         else:
+            if not seen.beside.isdisjoint(runs):
+                yield "beside"
             named = subject in said.named and len(runs) <= MOST_WORKFLOWS
             yield "doubled" if named else "duplicated"
 

@@ -19,8 +19,9 @@ from rehearsal.chaos.faults import AGENT_RESTARTS, trouble_label
 from rehearsal.chaos.faults import Plan as FaultPlan
 from rehearsal.chaos.fleet import Fleet
 from rehearsal.chaos.line import Line, lines_of
+from rehearsal.chaos.pods import Pods
 from rehearsal.chaos.traffic import Event, Traffic
-from rehearsal.chaos.wire import KFP, STORAGE, VERTEX, Faults, Wire
+from rehearsal.chaos.wire import KFP, KUBERNETES, STORAGE, VERTEX, Faults, Wire
 from rehearsal.environment import CACHE
 from rehearsal.function import install, unpack
 from rehearsal.google.metadata import MetadataServer, Tokens
@@ -51,8 +52,8 @@ class Weather:
 class World:
     """A context manager. ``logged`` holds what the launchers printed, ``say`` hears what is being set up.
 
-    Unlike the Environment, it executes no runs, and nothing in it takes longer than a lease. Its endpoint is as fast
-    as a stock one, measured in leases. ``processes`` is how many each trigger has.
+    Unlike the Environment, it executes no runs, but for their fences where they have them. Its endpoint is as fast as
+    a stock one, measured in leases. ``processes`` is how many each trigger has.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class World:
         self.loopback = Loopback()
         self.traffic = traffic
         self.faults = Faults(weather.faults)
+        self.pods = Pods(traffic.seed, lease)
         self.endpoint = self._target(self.lines[0])
         self.logged: list[dict[str, Any]] = []
         self.pubsub: PubSub
@@ -103,6 +105,16 @@ class World:
     def hosted(self) -> bool:
         """Whether it is behind Google's inverting proxy."""
         return self.kfp and is_hosted(self.lines[0].trigger["target"]["host"])
+
+    @property
+    def looks(self) -> bool:
+        """Whether its launchers look into the cluster."""
+        return all("workflows" in line.trigger["target"] for line in self.lines)
+
+    @property
+    def fenced(self) -> bool:
+        """Whether its runs have fences."""
+        return have_fences(self._plan)
 
     @property
     def kills(self) -> int:
@@ -138,6 +150,7 @@ class World:
         for line in self.lines:
             line.fleet.stop()
         self.loopback.run(self.faults.settle())
+        self.loopback.run(self.pods.settle())
 
     def _start(self) -> None:
         self._say("Starting the stand-ins")
@@ -147,6 +160,10 @@ class World:
         self.storage = Storage(_nobody_listens)
         for bucket in self._plan.of_type(":Bucket"):
             self.storage.create_bucket(bucket.outputs["name"], bucket.inputs["location"])
+        self._exits.callback(self.pods.close)
+        self.pods.storage = self.loopback.serve(self.storage.app)
+        runner = MetadataServer("runner@rehearsal.iam.gserviceaccount.com", self._plan.project, tokens=self._tokens)
+        self.pods.metadata = self.loopback.serve(runner.app).removeprefix("http://")
         self._say(f"Starting {self._processes * len(self.lines)} processes of the launcher")
         for number, line in enumerate(self.lines):
             self._start_fleet(line)
@@ -196,7 +213,10 @@ class World:
         if target["kind"] == "vertex":
             return VertexEndpoint(target["location"], self._tokens.principal, lambda *_: True, lambda *_: True)
         pace = Pace(self._lease / LEASE_IN_PRODUCTION)
-        return KfpEndpoint(self._tokens.principal if is_hosted(target["host"]) else None, pace=pace)
+        pods = self.pods if self.looks or self.fenced else None
+        found = KfpEndpoint(self._tokens.principal if is_hosted(target["host"]) else None, pods, pace=pace)
+        found.kubernetes.principal = self._tokens.principal
+        return found
 
     def _trouble(self, run_id: str) -> Trouble | None:
         """What befalls the server now, when it has stored a workflow."""
@@ -223,6 +243,10 @@ class World:
         }
         wire = Wire(self.endpoint.app, VERTEX if vertex else KFP, self.faults, **options)
         target = {**line.trigger["target"], "api_endpoint" if vertex else "host": self.loopback.serve(wire)}
+        if isinstance(self.endpoint, KfpEndpoint) and self.looks:
+            look = Wire(self.endpoint.kubernetes.app, KUBERNETES, self.faults, **options)
+            target["workflows"] = {**target["workflows"], "endpoint": self.loopback.serve(look)}
+            self.endpoint.kubernetes.namespace = target["workflows"]["namespace"]
         settings = {**line.trigger, "lease_seconds": self._lease, "target": target}
         storage = self.loopback.serve(Wire(self.storage.app, STORAGE, self.faults, **options))
         return {
@@ -232,6 +256,12 @@ class World:
             "GCE_METADATA_HOST": metadata,
             "GCE_METADATA_IP": metadata,
         }
+
+
+def have_fences(plan: Plan) -> bool:
+    """Whether the runs of a plan have fences: whether somebody is let into the ledger to pass them."""
+    conditions = (member.inputs.get("condition", {}) for member in plan.of_type(":BucketIAMMember"))
+    return any("/objects/started/" in condition.get("expression", "") for condition in conditions)
 
 
 def _nobody_listens(_topic: str, _data: bytes, _attributes: dict[str, str]) -> None:

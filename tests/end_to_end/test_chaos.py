@@ -68,9 +68,31 @@ def test_a_rush_is_served_as_fast_as_the_server_can_and_once(host: str) -> None:
     assert verdict == Verdict(80)
 
 
+def test_behind_a_fence_one_workflow_of_each_event_works() -> None:
+    report = run_chaos(plan(target__fence=True, target__runner="r@acme-ml-dev.iam.gserviceaccount.com"), EVENTS, 3)
+    assert report.failures() == []
+    started = EVENTS - len(report.verdict.lost) - len(report.verdict.doubtful)
+    assert report.fences is not None
+    assert started <= report.fences <= EVENTS
+    assert report.verdict.workflows >= report.fences
+
+
+def test_a_launcher_that_looks_starts_no_workflow_beside_another() -> None:
+    look = {"endpoint": "https://gke-0123456789abcdef-123456789012.us-central1.gke.goog"}
+    report = run_chaos(plan(target__workflows=look), EVENTS, SEED)
+    assert report.failures() == []
+    assert not report.verdict.beside
+
+
 def test_a_failure_says_what_was_promised_and_names_an_event(report: Report) -> None:
     verdict = Verdict(60, lost=("gs://b/x#1",), duplicated=("gs://b/y#1", "gs://b/z#1"), doubled=("gs://b/v#1",))
     failed = dataclasses.replace(report, verdict=verdict, defects=("Traceback",), drained=False)
+    fences = dataclasses.replace(failed, verdict=Verdict(3, beside=("x",), idle=("y",), twice=("z",)), defects=())
+    assert dataclasses.replace(fences, drained=True).failures() == [
+        "started beside another: 1, for one x",
+        "without a workflow that works: 1, for one y",
+        "with two workflows that work: 1, for one z",
+    ]
     assert failed.failures() == [
         "lost: 1, for one gs://b/x#1",
         "duplicated: 2, for one gs://b/y#1",

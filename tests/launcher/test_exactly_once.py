@@ -335,29 +335,31 @@ class ExactlyOnceWithALook(ExactlyOnce):
         self.services.kfp.kubernetes.cleans_up_after = 1.6 * LEASE
 
     @precondition(lambda self: self.running)
-    @rule(which=st.integers(0, MOST_AT_ONCE - 1), fate=st.sampled_from(STRANDED), after=st.sampled_from([1, 62, 100]))
-    def workflow_loses_its_row(self, which: int, fate: Fate, after: float) -> None:
-        """An attempt asks for a run, comes to nothing, and its event is delivered again."""
+    @rule(
+        which=st.integers(0, MOST_AT_ONCE - 1),
+        fate=st.sampled_from(STRANDED),
+        after=st.sampled_from([1, 62, 62, 100]),
+        look=st.sampled_from([WELL, *CLUSTER_FATES]),
+        delay=st.sampled_from([0, 9, 11]),
+    )
+    def workflow_loses_its_row(self, which: int, fate: Fate, after: float, look: Fate, delay: float) -> None:
+        """An attempt asks for a run, comes to nothing, and its event is delivered again; the next looks into the
+        cluster, if it gets so far, and that look meets its fate."""
         attempt = list(self.running)[which % len(self.running)]
         happened = self.running[attempt]
-        while attempt.request and attempt.point is not Point.POST:
-            self.meet(attempt, WELL)
-        if attempt.request:
+        if self.go_to(attempt, Point.POST):
             self.meet(attempt, fate)
             self.finish(attempt)
             self.services.clock.go_on(after)
-            self.start(happened, warm=True)
+            following = self.start(happened, warm=True)
+            if self.go_to(following, Point.LOOK):
+                self.meet(following, look, delay)
 
-    @precondition(lambda self: self.running)
-    @rule(which=st.integers(0, MOST_AT_ONCE - 1), delay=st.sampled_from([0, 9, 11]), data=st.data())
-    def look(self, which: int, delay: float, data: Any) -> None:
-        """An attempt looks into the cluster, and that look meets its fate."""
-        attempt = list(self.running)[which % len(self.running)]
-        while attempt.request and attempt.point is not Point.LOOK:
+    def go_to(self, attempt: Attempt, point: Point) -> bool:
+        """Lets all go well until an attempt's next request of a kind; whether there is one."""
+        while attempt.request and attempt.point is not point:
             self.meet(attempt, WELL)
-        if attempt.request:
-            self.meet(attempt, data.draw(st.sampled_from(CLUSTER_FATES)), delay)
-            self.finish(attempt)
+        return attempt.request is not None
 
     @precondition(lambda self: self.services.kfp.rowless)
     @rule(which=st.integers(0, 3), removed=st.booleans())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from rehearsal.chaos.traffic import Event, events
-from rehearsal.chaos.verdict import Said, Verdict, judge, read_said
+from rehearsal.chaos.verdict import Said, Seen, Verdict, judge, read_said
 from rehearsal.google.objects import Object
 from rehearsal.kfp.runs import Workflow
 
@@ -53,8 +54,28 @@ def test_it_tells_what_is_named_from_what_is_silent() -> None:
 @pytest.mark.parametrize(("posts", "kind"), [(1, "forwarded"), (2, "duplicated")])
 def test_it_tells_what_the_agent_sent_again_from_what_the_launcher_did(posts: int, kind: str) -> None:
     event = CROWD[0]
-    found = judge([event], [workflow(event, "run")] * 2, said({event.subject: "run"}), {"run": posts})
+    found = judge([event], [workflow(event, "run")] * 2, said({event.subject: "run"}), Seen({"run": posts}))
     assert found == Verdict(2, **{kind: (event.subject,)})
+
+
+@pytest.mark.parametrize(
+    ("worked", "kind"), [(set(), "idle"), ({"a"}, None), ({"b"}, None), ({"a", "b"}, "twice"), (None, None)]
+)
+def test_behind_fences_one_workflow_of_each_event_works(worked: set[str] | None, kind: str | None) -> None:
+    event = CROWD[0]
+    both = [replace(workflow(event, "run"), name=name) for name in ("a", "b")]
+    found = judge([event], both, said({event.subject: "run"}, named={event.subject}), Seen(worked=worked))
+    expected = {kind: (event.subject,)} if kind else {}
+    assert found == Verdict(2, doubled=(event.subject,), **expected)
+
+
+@pytest.mark.parametrize(("posts", "kinds"), [(2, ["beside", "doubled"]), (1, ["forwarded"])])
+def test_where_launchers_look_none_starts_a_workflow_beside_another(posts: int, kinds: list[str]) -> None:
+    """What the proxy's agent sends again is not theirs."""
+    event = CROWD[0]
+    seen = Seen(posts={"run": posts}, beside={"run"})
+    found = judge([event], [workflow(event, "run")] * 2, said({event.subject: "run"}, named={event.subject}), seen)
+    assert found == Verdict(2, **dict.fromkeys(kinds, (event.subject,)))
 
 
 def stored(name: str, body: str = "", **metadata: str) -> Object:
