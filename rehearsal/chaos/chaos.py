@@ -127,7 +127,7 @@ def _run(world: World, count: int, say: Callable[[str], None], lease: int, kinds
     queues = isinstance(world.endpoint, KfpEndpoint)
     seen = Seen(
         sent if world.hosted else {},
-        world.endpoint.kubernetes.beside() if world.looks and isinstance(world.endpoint, KfpEndpoint) else set(),
+        world.beside,
         {*world.pods.worked} if world.fenced else None,
     )
     verdict = judge(crowd, world.endpoint.workflows, said, seen)

@@ -37,6 +37,7 @@ from rehearsal.vertex import VertexEndpoint
 
 LEASE_IN_PRODUCTION = 300  # seconds
 SLOW = 0.55  # of the lease: the launcher waits half of it, and sends nothing that could come in after the lease
+CLEAN_UP_LEASES = 4  # until KFP removes what has no row: its agent's back-off takes long, and looks fall into it
 BETWEEN_RESTARTS = 0.75  # of a lease, of the proxy's agent
 
 
@@ -110,6 +111,15 @@ class World:
     def looks(self) -> bool:
         """Whether its launchers look into the cluster."""
         return all("workflows" in line.trigger["target"] for line in self.lines)
+
+    @property
+    def beside(self) -> set[str]:
+        """The runs of which a launcher had a workflow started while another was there that it could see. What the
+        proxy's agent had started is left out."""
+        if not isinstance(self.endpoint, KfpEndpoint) or not self.looks:
+            return set()
+        again = {json.loads(body).get("run_id") for body in self.endpoint.proxy.again if body}
+        return self.endpoint.kubernetes.beside() - again
 
     @property
     def fenced(self) -> bool:
@@ -216,6 +226,8 @@ class World:
         pods = self.pods if self.looks or self.fenced else None
         found = KfpEndpoint(self._tokens.principal if is_hosted(target["host"]) else None, pods, pace=pace)
         found.kubernetes.principal = self._tokens.principal
+        if self.looks:
+            found.kubernetes.cleans_up_after = CLEAN_UP_LEASES * LEASE_IN_PRODUCTION
         return found
 
     def _trouble(self, run_id: str) -> Trouble | None:

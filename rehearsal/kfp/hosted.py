@@ -39,11 +39,13 @@ class InvertingProxy:
     """Hands requests to an app through an agent.
 
     ``caches``: whether an answer 200 to a GET is kept by user and URL, for ever, when it has no Cache-Control. The
-    public source does so; KFP's own UI and client cannot live with it, so the hosted one may not.
+    public source does so; KFP's own UI and client cannot live with it, so the hosted one may not. ``again`` has the
+    bodies of the requests that were forwarded again.
     """
 
     def __init__(self, app: ASGIApp, pace: Pace) -> None:
         self.caches = True
+        self.again: list[bytes] = []
         self._app, self._pace = app, pace
         self._pending: dict[Pending, None] = {}
         self._forwards: dict[Pending, asyncio.Task[None]] = {}
@@ -66,6 +68,7 @@ class InvertingProxy:
 
     def restart_agent(self) -> None:
         """The agent dies, its connections with it. The next one forwards all that is still pending."""
+        self.again += [request.body for request in self._forwards]
         for forward in self._forwards.values():
             forward.cancel()
         self._forwards.clear()
