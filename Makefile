@@ -30,17 +30,22 @@ READY := $(VENV)/ready
 LOCK := .cache/lock
 PACK := policy/.venv
 PACK_READY := $(PACK)/ready
+# The Pulumi CLI, which is Pulumi's engine, as tools/engine/go.mod pins it. PATH's is as good; see rehearsal/engine/cli.py.
+ENGINE := .cache/engine/pulumi
+GO_MODULE := github.com/pulumi/pulumi
 # What the product has in pipelines/. The rest is yours, and nobody judges its style.
 SAMPLES := $(addprefix pipelines/,__init__.py echo.py images.py validate_csv.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install rehearse chaos rush test check verify policy up preview destroy lock golden picture iam \
+.PHONY: help install engine rehearse chaos rush test check verify policy up preview destroy lock golden picture iam \
 	compare-kfp clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(READY) ## Install everything into .venv
+
+engine: $(ENGINE) ## Build the Pulumi CLI from source, for the tests that run the program on it [takes Go]
 
 rehearse: $(READY) ## Stand the environment up on this machine and watch an event start a run [STACK=dev FILE=...]
 	@$(COMMAND) rehearse --stack="$$STACK" $${FILE:+"--file=$$FILE"}
@@ -112,6 +117,16 @@ $(READY): requirements-dev.txt pyproject.toml
 	$(CHECK_PYTHON)
 	@echo "Installing into $(VENV) (about a minute, the first time only)"
 	@exec "$$PYTHON" -m rehearsal.installing $(VENV) requirements-dev.txt .
+	@touch $@
+
+# Go puts no version into a program that it builds by itself. The tags are those of the release.
+$(ENGINE): tools/engine/go.mod tools/engine/go.sum
+	@command -v go >/dev/null || { echo >&2 "error: there is no Go here to build the Pulumi CLI with: install Go 1.26 or" \
+	  "newer (https://go.dev/doc/install), or the CLI itself (https://www.pulumi.com/docs/install/)"; exit 1; }
+	@echo "Building the Pulumi CLI into .cache/engine (about five minutes, the first time only)"
+	@version=$$(cd tools/engine && go list -m -f '{{.Version}}' $(GO_MODULE)/pkg/v3) && cd tools/engine && \
+	  go build -trimpath -tags osusergo,grpcnotrace -o ../../$@ \
+	  -ldflags "-s -w -X $(GO_MODULE)/sdk/v3/go/common/version.Version=$$version" $(GO_MODULE)/pkg/v3/cmd/pulumi
 	@touch $@
 
 $(PACK_READY): policy/requirements-dev.txt

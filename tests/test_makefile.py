@@ -133,6 +133,26 @@ def test_a_signal_to_make_alone_ends_what_it_runs(checkout: Path, verb: str, tmp
     assert said == "ended\n"
 
 
+def test_without_go_it_is_said_what_builds_the_engine_and_nothing_else_needs_it(
+    checkout: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(checkout, tmp_path / "checkout")  # with the times of its files
+    (tmp_path / "bin").mkdir()
+    for name in ("sh", "make", "python"):
+        (tmp_path / "bin" / name).symlink_to(str(shutil.which(name) or shutil.which("python3")))
+    (tmp_path / "checkout" / "tools" / "engine").mkdir(parents=True)
+    for name in ("go.mod", "go.sum"):
+        (tmp_path / "checkout" / "tools" / "engine" / name).touch()
+    done = make(tmp_path / "checkout", "engine", environment={"PATH": str(tmp_path / "bin")})
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == (
+        "error: there is no Go here to build the Pulumi CLI with: install Go 1.26 or newer (https://go.dev/doc/install), "
+        "or the CLI itself (https://www.pulumi.com/docs/install/)"
+    )
+    done = make(tmp_path / "checkout", "rehearse", environment={"PATH": str(tmp_path / "bin")})
+    assert done.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("program", "reason"),
     [
