@@ -146,8 +146,8 @@ def test_without_go_it_is_said_what_builds_the_engine_and_nothing_else_needs_it(
     done = make(tmp_path / "checkout", "engine", environment={"PATH": str(tmp_path / "bin")})
     assert done.returncode == 2
     assert done.stderr.splitlines()[0] == (
-        "error: there is no Go here to build the Pulumi CLI with: install Go 1.26 or newer (https://go.dev/doc/install), "
-        "or the CLI itself (https://www.pulumi.com/docs/install/)"
+        "error: there is no Go here to build the Pulumi CLI with: install Go 1.26 or newer "
+        "(https://go.dev/doc/install), or the CLI itself (https://www.pulumi.com/docs/install/)"
     )
     done = make(tmp_path / "checkout", "rehearse", environment={"PATH": str(tmp_path / "bin")})
     assert done.returncode == 0

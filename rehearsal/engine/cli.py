@@ -25,6 +25,6 @@ def find_cli(built: Path = BUILT) -> Path:
     if built.is_file():
         return built
     raise NoEngineError(
-        "there is no Pulumi CLI here: make engine, which builds it with Go 1.26 in about five minutes, or install it: "
-        "curl -fsSL https://get.pulumi.com | sh"
+        "there is no Pulumi CLI here: make engine, which builds it with Go 1.26 in about five minutes, or install "
+        "it: curl -fsSL https://get.pulumi.com | sh"
     )
