@@ -8,10 +8,10 @@ import pulumi
 # Pulumi runs this directory as a script: it is on the path, in the place of the project's root.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from infra.check import check_stack
 from infra.errors import ConfigurationError
-from infra.resources.check import check_stack
 from infra.resources.foundation import Foundation
-from infra.resources.propagation import retry_until_propagated
+from infra.resources.propagation import hook_every_resource
 from infra.resources.trigger import PipelineTrigger
 
 try:
@@ -19,7 +19,7 @@ try:
 except ConfigurationError as error:
     raise pulumi.RunError(str(error)) from None
 
-retry_until_propagated()
+hook_every_resource(settings)
 foundation = Foundation(settings)
 deployed = {trigger.settings.name: PipelineTrigger(trigger, foundation) for trigger in triggers}
 for component in deployed.values():

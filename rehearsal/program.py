@@ -30,12 +30,13 @@ from infra.errors import ConfigurationError
 __all__ = ["PROJECT_NUMBER", "ROOT", "UNKNOWN", "Plan", "Resource", "evaluate", "read_stack"]
 
 PROJECT_NUMBER = "123456789012"
+GENERATION = 1_790_000_000_000_000
 UNKNOWN = "<known after apply>"
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One registration. ``inputs`` are resolved; ``dependencies`` and ``parent`` are URNs."""
+    """One registration. ``inputs`` are resolved, ``dependencies`` and ``parent`` URNs, ``hooks`` named by moment."""
 
     urn: str
     type: str
@@ -43,10 +44,15 @@ class Resource:
     inputs: Mapping[str, Any]
     parent: str
     dependencies: tuple[str, ...]
-    hooks: tuple[str, ...]
+    hooks: Mapping[str, tuple[str, ...]]
     custom: bool
     id: str
     outputs: Mapping[str, Any]
+
+    @property
+    def in_cloud(self) -> bool:
+        """Whether it is something of Google Cloud's, not a component and not something that the engine keeps."""
+        return self.custom and self.type.startswith("gcp:")
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,7 @@ class _Recorder(mocks.MockMonitor):
                     inputs=_plain(rpc.deserialize_properties(request.object, keep_unknowns=True)),
                     parent=request.parent,
                     dependencies=tuple(sorted(request.dependencies)),
-                    hooks=tuple(request.hooks.on_error),
+                    hooks={kind.name: tuple(names) for kind, names in request.hooks.ListFields()},
                     custom=request.custom,
                     id=response.id,
                     outputs=_plain(rpc.deserialize_properties(response.object)),
@@ -197,6 +203,8 @@ class _Cloud(mocks.Mocks):
         return answers[args.token], []
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        if args.typ == "pulumi:index:Stash":  # which the engine computes, in a preview too
+            return f"{args.name}-id", {**args.inputs, "output": args.inputs["input"]}
         if self._preview or not args.custom:
             return None, dict(args.inputs)
         name = args.inputs.get("name") or f"{args.name}-{hashlib.sha256(args.name.encode()).hexdigest()[:7]}"
@@ -229,7 +237,10 @@ class _Cloud(mocks.Mocks):
             case "Function":
                 identifier = f"projects/{project}/locations/{args.inputs['location']}/functions/{name}"
                 uri = f"https://{name}-abcdefghij-uc.a.run.app"
-                computed = {"name": name, "serviceConfig": {**args.inputs["serviceConfig"], "uri": uri}}
+                service = {**args.inputs["serviceConfig"], "uri": uri}
+                computed = {"name": name, "state": "ACTIVE", "serviceConfig": service}
+            case "BucketObject":
+                identifier, computed = f"{args.inputs['bucket']}-{name}", {"generation": GENERATION}
             case _:
                 identifier, computed = f"{args.name}-id", {}
         return identifier, {**args.inputs, **computed}

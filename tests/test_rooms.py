@@ -79,7 +79,7 @@ def test_the_program_takes_only_the_pure_modules_from_the_launcher() -> None:
 def test_what_is_asked_for_and_what_is_deployed_need_no_pulumi() -> None:
     """So that commands which only read a stack file start without it."""
     floors = [
-        *(ROOT / "infra" / f"{name}.py" for name in ("errors", "syntax")),
+        *(ROOT / "infra" / f"{name}.py" for name in ("check", "errors", "syntax")),
         *modules("infra/configuration"),
         *modules("infra/package"),
     ]
@@ -93,7 +93,8 @@ def test_what_is_asked_for_and_what_is_deployed_need_no_pulumi() -> None:
         ("syntax", set()),
         ("configuration", {"errors", "syntax"}),
         ("package", {"errors", "syntax"}),
-        ("resources", {"configuration", "errors", "package"}),
+        ("check", {"configuration", "errors", "package", "syntax"}),
+        ("resources", {"check", "configuration", "errors", "package"}),
     ],
 )
 def test_the_program_has_floors_and_each_knows_only_those_below(floor: str, below: set[str]) -> None:

@@ -45,7 +45,8 @@ class FunctionSettings(Model):
     subnetwork: Annotated[
         Annotated[str, AfterValidator(rules.vpc_part)] | None,
         Field(
-            description="its subnetwork, in the stack's region; the one named like the network if left out",
+            description="its subnetwork, in the stack's region; the one named like the network if left out, which "
+            "it cannot be where the network is a path",
             examples=["ml-us-central1"],
         ),
     ] = None
@@ -57,7 +58,7 @@ class FunctionSettings(Model):
     @property
     def in_vpc(self) -> bool:
         """Whether what the launcher sends goes through a VPC, where private endpoints are."""
-        return bool(self.network or self.subnetwork)
+        return bool(self.network)
 
     @model_validator(mode="after")
     def _resources_fit_each_other(self) -> FunctionSettings:
@@ -65,7 +66,11 @@ class FunctionSettings(Model):
         if self.concurrency > 1 and float(self.cpu) < 1:
             raise ValueError(f'concurrency {self.concurrency} needs a whole cpu; set cpu: "1" or concurrency: 1')
         if self.egress == "all-traffic" and not self.in_vpc:
-            raise ValueError("egress says what goes through a VPC, and there is none; set network or subnetwork")
+            raise ValueError("egress says what goes through a VPC, and there is none; set network")
+        if self.subnetwork and not self.network:
+            raise ValueError(f"subnetwork {self.subnetwork} needs its network; set network too")
+        if self.network and "/" in self.network and not self.subnetwork:
+            raise ValueError("network is a path, which tells no subnetwork; set subnetwork too, by its path")
         return self
 
 

@@ -13,6 +13,7 @@ from infra.configuration.source_settings import Source as SourceSettings
 from infra.resources import grants
 from infra.resources.foundation import Foundation
 from infra.resources.grants import Grant
+from infra.resources.launcher import Launcher
 
 ACK_DEADLINE_SECONDS = 600  # the longest: it is also how long Pub/Sub waits for the launcher's answer
 BACKOFF_SECONDS = (10, 600)  # from the first wait, which doubles, to the longest
@@ -36,7 +37,7 @@ class Delivery(pulumi.ComponentResource):
         name: str,
         settings: DeliverySettings,
         source: SourceSettings,
-        function: gcp.cloudfunctionsv2.Function,
+        launcher: Launcher,
         access: Sequence[pulumi.Resource],
         foundation: Foundation,
         labels: dict[str, str],
@@ -48,13 +49,15 @@ class Delivery(pulumi.ComponentResource):
             None,
             pulumi.ResourceOptions(parent=parent),
         )
+        self._project = foundation.settings.project
         self._after_services = pulumi.ResourceOptions(parent=self, depends_on=foundation.services)
         existing, only = (source.topic, source.filter) if isinstance(source, PubSubSource) else (None, None)
         retention = _days(settings.retention_days)
-        self.topic = None if existing else self._topic(name, labels, kept_for=retention if only else None)
-        dead_letters = gcp.pubsub.Topic(f"{name}-dead-letters", labels=labels, opts=self._after_services)
+        self.topic = None if existing else self._topic(f"{name}-events", labels, kept_for=retention if only else None)
+        dead_letters = self._topic(f"{name}-dead-letters", labels)
         self.dead_letters = gcp.pubsub.Subscription(
             f"{name}-dead-letters",
+            project=self._project,
             topic=dead_letters.id,
             message_retention_duration=_days(LONGEST_RETENTION_DAYS),
             ack_deadline_seconds=ACK_DEADLINE_SECONDS,
@@ -83,22 +86,22 @@ class Delivery(pulumi.ComponentResource):
             ),
             Grant(
                 "roles/run.invoker",
-                on=grants.on_function(f"{name}-launcher", function),
+                on=grants.on_function(f"{name}-launcher", launcher.function),
                 to=grants.account(f"{name}-push", push.email),
                 reason="Only Pub/Sub, as the push identity, may call the launcher",
                 parent=self,
             ),
         ]
-        self.endpoint = function.service_config.apply(lambda config: str(config and config.uri))
         self.subscription = gcp.pubsub.Subscription(
             f"{name}-events",
+            project=self._project,
             topic=self.topic.id if self.topic else existing,
             filter=only,
             push_config=gcp.pubsub.SubscriptionPushConfigArgs(
-                push_endpoint=self.endpoint,
+                push_endpoint=launcher.endpoint,
                 # Cloud Run refuses a token for another audience, and Pub/Sub's default is the whole URL.
                 oidc_token=gcp.pubsub.SubscriptionPushConfigOidcTokenArgs(
-                    service_account_email=push.email, audience=self.endpoint
+                    service_account_email=push.email, audience=launcher.endpoint
                 ),
             ),
             ack_deadline_seconds=ACK_DEADLINE_SECONDS,
@@ -123,9 +126,9 @@ class Delivery(pulumi.ComponentResource):
         self.topic_name: pulumi.Input[str] = self.topic.name if self.topic else str(existing)
         self.register_outputs({})
 
-    def _topic(self, name: str, labels: dict[str, str], kept_for: str | None) -> gcp.pubsub.Topic:
+    def _topic(self, name: str, labels: dict[str, str], kept_for: str | None = None) -> gcp.pubsub.Topic:
         return gcp.pubsub.Topic(
-            f"{name}-events", message_retention_duration=kept_for, labels=labels, opts=self._after_services
+            name, project=self._project, message_retention_duration=kept_for, labels=labels, opts=self._after_services
         )
 
 

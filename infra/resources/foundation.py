@@ -13,6 +13,9 @@ from infra.configuration.settings import StackSettings
 from infra.configuration.target_settings import VertexTarget
 from infra.resources import grants
 from infra.resources.grants import Grant, Principal, Scope
+from infra.resources.origin import Origin
+from infra.resources.propagation import NewGrants
+from infra.resources.told import told
 
 SERVICES = (
     "artifactregistry",
@@ -46,20 +49,22 @@ class Foundation(pulumi.ComponentResource):
     """Services are left enabled on destroy: other things in the project may use them by then.
 
     The sources bucket and the ledger stay in the stack's region; neither is emptied on destroy, so a destroy
-    stops before it deletes a ledger that still says which event started which run.
+    stops before it deletes a ledger that still says which event started which run. Everything waits for the
+    services, and they for the stack's origin: none is touched where the stack file names another project.
     """
 
     def __init__(self, settings: StackSettings) -> None:
         super().__init__("event-triggered-pipelines:index:Foundation", "foundation")
         self._child = pulumi.ResourceOptions(parent=self)
         self.settings = settings
+        self.origin = Origin(settings)
         self.labels = {"stack": settings.stack}
         self._grants: dict[str, Grant] = {}
         self._roles: dict[str, gcp.projects.IAMCustomRole] = {}
         self.services = [
             gcp.projects.Service(
                 name,
-                project=settings.project,
+                project=self.origin.project,
                 service=f"{name}.googleapis.com",
                 disable_on_destroy=False,
                 opts=self._child,
@@ -69,8 +74,9 @@ class Foundation(pulumi.ComponentResource):
         self._after_services = pulumi.ResourceOptions(parent=self, depends_on=self.services)
         self.storage_agent = self._storage_agent()
         self.pubsub_agent = self._agent("pubsub")
-        self.sources = self._bucket("launcher-sources")
-        self.ledger = self._bucket("launch-ledger", delete_after_days=settings.ledger_days)
+        self.new_build_grants = NewGrants()
+        self.sources = self._bucket("launcher-sources", self._after_services)
+        self.ledger = self._ledger()
         self.build_account, self.repository, self.ready_to_build = self._build()
         self.register_outputs({})
 
@@ -81,10 +87,12 @@ class Foundation(pulumi.ComponentResource):
             account_id = f"{account_id[:23].rstrip('-')}-{hashlib.sha256(account_id.encode()).hexdigest()[:6]}"
         return gcp.serviceaccount.Account(
             name,
+            project=self.settings.project,
             account_id=account_id,
             display_name=f"{self.settings.stack} {name}",
             description=description,
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=self.services),
+            # Of a renamed stack: the new one is there, and is let in, before the old one goes.
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=self.services, delete_before_replace=False),
         )
 
     def grant(
@@ -118,7 +126,9 @@ class Foundation(pulumi.ComponentResource):
                 role_id=role_id,
                 title=title,
                 permissions=list(permissions),
-                opts=self._after_services,
+                opts=pulumi.ResourceOptions.merge(
+                    self._after_services, pulumi.ResourceOptions(delete_before_replace=False)
+                ),
             )
         return role
 
@@ -150,20 +160,29 @@ class Foundation(pulumi.ComponentResource):
 
     def compute_account(self) -> pulumi.Output[str]:
         """The Compute Engine default account's address."""
-        project = gcp.organizations.get_project_output(
-            project_id=self.settings.project, opts=pulumi.InvokeOutputOptions(depends_on=self.services)
-        )
-        return pulumi.Output.concat(project.number, "-compute@developer.gserviceaccount.com")
+        project = gcp.organizations.get_project_output(project_id=self._project_with_services)
+        number = told(f"the number of project {self.settings.project}", project.number)
+        return pulumi.Output.concat(number, "-compute@developer.gserviceaccount.com")
 
     @cached_property
     def scheduler_agent(self) -> Principal:
         """Cloud Scheduler's agent, for stacks that have a schedule."""
         return self._agent("cloudscheduler")
 
+    @cached_property
+    def _project_with_services(self) -> pulumi.Output[str]:
+        """The project's id once its services are enabled: for functions of the provider, whose results then depend on
+        the services in a preview and in an `up` alike. With ``depends_on`` they would in an `up` only, and a saved
+        plan of a first deployment be refused half-way.
+        """
+        return pulumi.Output.all(self.settings.project, *(service.id for service in self.services)).apply(
+            lambda values: str(values[0])
+        )
+
     def _storage_agent(self) -> Principal:
         """Cloud Storage's agent. Asking for it is what makes it exist, so its address is not computed."""
         agent = gcp.storage.get_project_service_account_output(
-            project=self.settings.project, opts=pulumi.InvokeOutputOptions(parent=self, depends_on=self.services)
+            project=self._project_with_services, opts=pulumi.InvokeOutputOptions(parent=self)
         )
         return grants.account("storage-agent", agent.email_address)
 
@@ -177,22 +196,33 @@ class Foundation(pulumi.ComponentResource):
         )
         return grants.account(f"{service}-agent", agent.email)
 
-    def _bucket(self, name: str, delete_after_days: int | None = None) -> gcp.storage.Bucket:
+    def _ledger(self) -> gcp.storage.Bucket:
+        """The ledger stays where it was made: in another region it would be another bucket, and empty."""
         forget = gcp.storage.BucketLifecycleRuleArgs(
             action=gcp.storage.BucketLifecycleRuleActionArgs(type="Delete"),
-            condition=gcp.storage.BucketLifecycleRuleConditionArgs(age=delete_after_days),
+            condition=gcp.storage.BucketLifecycleRuleConditionArgs(age=self.settings.ledger_days),
         )
+        stay = pulumi.ResourceOptions(ignore_changes=["location"])
+        return self._bucket("launch-ledger", pulumi.ResourceOptions.merge(self._after_services, stay), [forget])
+
+    def _bucket(
+        self,
+        name: str,
+        opts: pulumi.ResourceOptions,
+        lifecycle_rules: list[gcp.storage.BucketLifecycleRuleArgs] | None = None,
+    ) -> gcp.storage.Bucket:
         return gcp.storage.Bucket(
             name,
+            project=self.settings.project,
             location=self.settings.region,
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",
-            lifecycle_rules=[forget] if delete_after_days else None,
+            lifecycle_rules=lifecycle_rules,
             labels=self.labels,
-            opts=self._after_services,
+            opts=opts,
         )
 
-    def _build(self) -> tuple[gcp.serviceaccount.Account, gcp.artifactregistry.Repository, list[pulumi.Resource]]:
+    def _build(self) -> tuple[gcp.serviceaccount.Account, gcp.artifactregistry.Repository, list[Grant]]:
         """The identity that builds functions. The default one has no roles in new organisations, and builds fail.
 
         Its own repository keeps the right to push images to that repository. Sources are copied by Cloud
@@ -201,22 +231,26 @@ class Foundation(pulumi.ComponentResource):
         build = self.account("build", "Builds the launchers' images; runs nothing", self)
         repository = gcp.artifactregistry.Repository(
             "launchers",
+            project=self.settings.project,
             repository_id=f"{self.settings.stack}-launchers",
             location=self.settings.region,
             format="DOCKER",
             description="Images of the launchers, built by Cloud Functions",
             labels=self.labels,
-            opts=self._after_services,
+            opts=pulumi.ResourceOptions.merge(
+                self._after_services, pulumi.ResourceOptions(delete_before_replace=False)
+            ),
         )
         principal = grants.account("build", build.email)
         project = grants.on_project(self.settings.project)
-        given: list[pulumi.Resource] = [
+        given = [
             Grant(
                 "roles/logging.logWriter",
                 on=project,
                 to=principal,
                 reason="Cloud Build writes the build's log; logs have no narrower resource",
                 parent=self,
+                hooks=self.new_build_grants.noting,
             ),
             Grant(
                 "roles/artifactregistry.writer",
@@ -224,6 +258,7 @@ class Foundation(pulumi.ComponentResource):
                 to=principal,
                 reason="Cloud Build pushes the launchers' images",
                 parent=self,
+                hooks=self.new_build_grants.noting,
             ),
             Grant(
                 "roles/storage.objectViewer",
@@ -235,6 +270,7 @@ class Foundation(pulumi.ComponentResource):
                     "expression": 'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-")',
                 },
                 parent=self,
+                hooks=self.new_build_grants.noting,
             ),
         ]
         return build, repository, given

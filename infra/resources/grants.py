@@ -16,6 +16,8 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
+from infra.resources.told import told
+
 
 @dataclass(frozen=True)
 class Principal:
@@ -36,7 +38,7 @@ class Scope:
 
 def account(name: str, email: pulumi.Input[str]) -> Principal:
     """A service account as a principal."""
-    return Principal(name, pulumi.Output.concat("serviceAccount:", email))
+    return Principal(name, pulumi.Output.concat("serviceAccount:", told(f"the address of account {name}", email)))
 
 
 def on_project(project: str, name: str = "project") -> Scope:
@@ -51,23 +53,24 @@ def on_bucket(name: str, bucket: pulumi.Input[str]) -> Scope:
 
 def on_topic(name: str, topic: gcp.pubsub.Topic) -> Scope:
     """One Pub/Sub topic."""
-    return Scope(name, gcp.pubsub.TopicIAMMember, {"topic": topic.name})
+    return Scope(name, gcp.pubsub.TopicIAMMember, {"project": topic.project, "topic": topic.name})
 
 
 def on_subscription(name: str, subscription: gcp.pubsub.Subscription) -> Scope:
     """One Pub/Sub subscription."""
-    return Scope(name, gcp.pubsub.SubscriptionIAMMember, {"subscription": subscription.name})
+    args = {"project": subscription.project, "subscription": subscription.name}
+    return Scope(name, gcp.pubsub.SubscriptionIAMMember, args)
 
 
 def on_repository(name: str, repository: gcp.artifactregistry.Repository) -> Scope:
     """One Artifact Registry repository."""
-    args = {"repository": repository.name, "location": repository.location}
+    args = {"project": repository.project, "repository": repository.name, "location": repository.location}
     return Scope(name, gcp.artifactregistry.RepositoryIamMember, args)
 
 
 def on_function(name: str, function: gcp.cloudfunctionsv2.Function) -> Scope:
     """The Cloud Run service under a gen2 function: it is the service that checks who may call (pulumi#4946)."""
-    args = {"name": function.name, "location": function.location}
+    args = {"project": function.project, "name": function.name, "location": function.location}
     return Scope(name, gcp.cloudrunv2.ServiceIamMember, args)
 
 
@@ -91,7 +94,7 @@ class Grant(pulumi.ComponentResource):
     """One permission: ``to`` may do what ``role`` allows, on ``on``, because of ``reason``.
 
     ``condition`` narrows it: ``title`` and a CEL ``expression``. ``after`` is what must stand first where neither
-    principal nor scope is a resource that says so.
+    principal nor scope is a resource that says so, and ``hooks`` are called when it is given.
     """
 
     def __init__(
@@ -104,6 +107,7 @@ class Grant(pulumi.ComponentResource):
         parent: pulumi.Resource,
         condition: Mapping[str, pulumi.Input[str]] | None = None,
         after: Sequence[pulumi.Resource] = (),
+        hooks: pulumi.ResourceHookBinding | None = None,
     ) -> None:
         name = grant_name(role, on, to)
         facts = {"principal": to.name, "role": role, "resource": on.name, "reason": reason}
@@ -114,5 +118,7 @@ class Grant(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=parent),
         )
         args = {**on.args, "role": role, "member": to.member} | ({"condition": dict(condition)} if condition else {})
-        on.resource(name, opts=pulumi.ResourceOptions(parent=self, depends_on=after), **args)
+        # Who comes after an account that is replaced is let in before the old one is locked out.
+        opts = pulumi.ResourceOptions(parent=self, depends_on=after, delete_before_replace=False, hooks=hooks)
+        on.resource(name, opts=opts, **args)
         self.register_outputs({})

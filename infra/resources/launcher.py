@@ -13,6 +13,7 @@ from infra.configuration.settings import TriggerSettings
 from infra.package.packaging import Archive
 from infra.resources import grants
 from infra.resources.foundation import Foundation
+from infra.resources.told import untold
 
 EGRESS = {"private-ranges-only": "VPC_EGRESS_PRIVATE_RANGES_ONLY", "all-traffic": "VPC_EGRESS_ALL_TRAFFIC"}
 
@@ -48,6 +49,7 @@ class Launcher(pulumi.ComponentResource):
         )
         self.function = gcp.cloudfunctionsv2.Function(
             name,
+            project=foundation.settings.project,
             location=foundation.settings.region,
             description=f"Launcher of trigger {settings.name}: starts runs of {settings.pipeline}",
             build_config=gcp.cloudfunctionsv2.FunctionBuildConfigArgs(
@@ -57,7 +59,10 @@ class Launcher(pulumi.ComponentResource):
                 docker_repository=foundation.repository.id,
                 source=gcp.cloudfunctionsv2.FunctionBuildConfigSourceArgs(
                     storage_source=gcp.cloudfunctionsv2.FunctionBuildConfigSourceStorageSourceArgs(
-                        bucket=foundation.sources.name, object=source.name
+                        bucket=foundation.sources.name,
+                        object=source.name,
+                        # Else an update sends the generation of the object that it replaces.
+                        generation=source.generation,
                     )
                 ),
             ),
@@ -77,8 +82,18 @@ class Launcher(pulumi.ComponentResource):
                 },
             ),
             labels=labels,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=foundation.ready_to_build),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=foundation.ready_to_build,
+                # Of a build that failed, the provider keeps what was asked for as if it ran: only a new function,
+                # which the next deployment makes, is known to run it.
+                replace_on_changes=["#initerror"],
+                hooks=foundation.new_build_grants.waiting,
+            ),
         )
+        uri = self.function.service_config.apply(lambda service: service and service.uri)
+        made = pulumi.Output.all(self.function.urn, self.function.state, uri)
+        self.endpoint = made.apply(lambda values: _endpoint(name, *values))
         self.register_outputs({})
 
     def _identity(self, settings: TriggerSettings, foundation: Foundation) -> pulumi.Output[str]:
@@ -90,13 +105,26 @@ class Launcher(pulumi.ComponentResource):
 
 
 def _way_out(settings: FunctionSettings) -> dict[str, Any]:
-    """Direct VPC egress, which needs no connector; nothing where the launcher stays outside."""
+    """Direct VPC egress, which needs no connector; nothing where the launcher stays outside.
+
+    A subnetwork that is left out, Google Cloud fills in as here; left to it, each preview would show a difference.
+    """
     if not settings.in_vpc:
         return {}
     interface = gcp.cloudfunctionsv2.FunctionServiceConfigDirectVpcNetworkInterfaceArgs(
-        network=settings.network, subnetwork=settings.subnetwork
+        network=settings.network, subnetwork=settings.subnetwork or settings.network
     )
     return {"direct_vpc_network_interfaces": [interface], "direct_vpc_egress": EGRESS[settings.egress]}
+
+
+def _endpoint(name: str, urn: str, state: str | None, uri: str | None) -> str:
+    """Where the function is called, unless Google Cloud says that it does not run, or not where."""
+    if state == "ACTIVE" and uri:
+        return uri
+    return untold(
+        f"where function {name} is called, and says that it is {state or 'in no state'}",
+        f"build it anew with `pulumi up --replace '{urn}'`",
+    )
 
 
 def _asset(archive: Archive) -> pulumi.AssetArchive:

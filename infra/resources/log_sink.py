@@ -11,6 +11,7 @@ from infra.configuration.source_settings import LogSource
 from infra.resources import grants
 from infra.resources.foundation import Foundation
 from infra.resources.grants import Grant, Principal
+from infra.resources.told import told
 
 
 class LogSink(pulumi.ComponentResource):
@@ -55,10 +56,11 @@ class LogSink(pulumi.ComponentResource):
             unique_writer_identity=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=after),
         )
+        writer = told(f"who writes for sink {self._name}-entries", sink.writer_identity)
         Grant(
             "roles/pubsub.publisher",
             on=grants.on_topic(f"{self._name}-events", topic),
-            to=Principal(f"{self._name}-sink", sink.writer_identity),
+            to=Principal(f"{self._name}-sink", writer),
             reason="Cloud Logging exports the entries that the trigger's filter selects to its topic",
             parent=self,
         )

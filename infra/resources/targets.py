@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 
+from infra.check import loop
 from infra.configuration.settings import StackSettings
 from infra.configuration.target_settings import EndpointAccess, KfpTarget, Target, VertexTarget
 from infra.resources import grants
@@ -89,13 +90,6 @@ def _vertex_settings(target: VertexTarget, stack: StackSettings) -> dict[str, An
 
 def _given(target: Target, *keys: str) -> dict[str, Any]:
     return {key: getattr(target, key) for key in keys if getattr(target, key) is not None}
-
-
-def loop(bucket: str | None, root: str | None) -> str | None:
-    """What is wrong with output that goes to ``root``, if that is in the trigger bucket."""
-    if not bucket or not f"{root}/".startswith(f"gs://{bucket}/"):
-        return None
-    return f"{root} is in the trigger bucket {bucket}, where each output would be an event; use another bucket"
 
 
 def _outside(bucket: str | None, root: str) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pulumi
 
+from infra.check import CheckedTrigger
 from infra.configuration.capacity import LEASE_SECONDS
 from infra.configuration.target_settings import KfpTarget
-from infra.resources.check import CheckedTrigger
 from infra.resources.delivery import BACKOFF_SECONDS, Delivery
 from infra.resources.foundation import Foundation
 from infra.resources.launcher import Launcher
@@ -27,7 +27,7 @@ class PipelineTrigger(pulumi.ComponentResource):
 
         source = make_source(name, settings.source, foundation, labels, self)
         configuration: dict[str, Any] = {
-            "id": f"{stack.project}/{stack.stack}/{name}",
+            "id": pulumi.Output.concat(foundation.origin.project, "/", foundation.origin.stack, "/", name),
             "source": source.settings,
             "parameters": settings.parameters,
             "content_limit": settings.content_limit,
@@ -45,9 +45,7 @@ class PipelineTrigger(pulumi.ComponentResource):
         access += [foundation.let_record(launcher.principal), *grant_fence(settings.target, foundation)]
         if trigger.reads_content:
             access += source.let_read(launcher.principal)
-        delivery = Delivery(
-            name, settings.delivery, settings.source, launcher.function, access, foundation, labels, self
-        )
+        delivery = Delivery(name, settings.delivery, settings.source, launcher, access, foundation, labels, self)
         if delivery.topic:
             source.open(delivery.topic, [delivery, *access])
 
@@ -55,7 +53,7 @@ class PipelineTrigger(pulumi.ComponentResource):
             **{f"{name}-{what}": value for what, value in source.exports.items()},
             f"{name}-topic": delivery.topic_name,
             **({f"{name}-subscription": delivery.subscription.name} if settings.source.kind == "pubsub" else {}),
-            f"{name}-function-uri": delivery.endpoint,
+            f"{name}-function-uri": launcher.endpoint,
             f"{name}-dead-letter-subscription": delivery.dead_letters.name,
             f"{name}-launcher-identity": launcher.email,
             f"{name}-package-digest": trigger.package.digest,

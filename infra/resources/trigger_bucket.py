@@ -36,7 +36,7 @@ class TriggerBucket(pulumi.ComponentResource):
         self._name = name
         self._source = source
         self._foundation = foundation
-        self._bucket_name: pulumi.Input[str] = source.bucket or self._make(name, source, labels).name
+        self._bucket_name: pulumi.Input[str] = source.bucket or self._make(name, source, labels)
         self.exports = {"bucket": self._bucket_name}
         self.register_outputs({})
 
@@ -77,15 +77,34 @@ class TriggerBucket(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[may_publish, *after]),
         )
 
-    def _make(self, name: str, source: GcsSource, labels: dict[str, str]) -> gcp.storage.Bucket:
-        return gcp.storage.Bucket(
+    def _make(self, name: str, source: GcsSource, labels: dict[str, str]) -> pulumi.Output[str]:
+        location = source.location or self._foundation.settings.region
+        bucket = gcp.storage.Bucket(
             f"{name}-bucket",
-            location=source.location or self._foundation.settings.region,
+            project=self._foundation.settings.project,
+            location=location,
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",
             soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(
                 retention_duration_seconds=source.soft_delete_days * SECONDS_A_DAY
             ),
             labels=labels,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=self._foundation.services),
+            # Where it was made it stays: elsewhere it would be another bucket, and this one and its files be deleted.
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=self._foundation.services, ignore_changes=["location"]
+            ),
         )
+        made = pulumi.Output.all(bucket.name, bucket.location)
+        return made.apply(lambda values: _unmoved(name, values[0], values[1], location))
+
+
+def _unmoved(trigger: str, bucket: str, made_in: str, wanted: str) -> str:
+    """The bucket's name, once it is sure that the bucket is where it is wanted."""
+    if made_in.lower() != wanted.lower():
+        place = made_in.lower()
+        raise pulumi.RunError(
+            f"trigger {trigger}: source.location: the bucket {bucket} is in {place}, and buckets do not move to "
+            f"{wanted}. Keep it with `location: {place}` in the block source, or give the trigger another name: that "
+            "makes a new bucket, and deletes this one once it is empty"
+        )
+    return bucket

@@ -47,7 +47,10 @@ NEEDS: Mapping[str, Need] = {
         "functions.create functions.get functions.update functions.delete operations.get",
     ),
     "gcp:cloudrunv2/serviceIamMember:ServiceIamMember": _need("run.admin", "run.services", POLICY),
-    "gcp:cloudscheduler/job:Job": _need("cloudscheduler.admin", "cloudscheduler.jobs", "create get update delete"),
+    # A job is resumed as soon as it is made.
+    "gcp:cloudscheduler/job:Job": _need(
+        "cloudscheduler.admin", "cloudscheduler.jobs", "create enable get update delete"
+    ),
     "gcp:iap/webBackendServiceIamMember:WebBackendServiceIamMember": _need("iap.admin", "iap.webServices", POLICY),
     "gcp:logging/projectSink:ProjectSink": _need("logging.configWriter", "logging.sinks", "create get update delete"),
     # A deleted role keeps its name for a while; the provider takes it back in the place of making another.
@@ -56,7 +59,7 @@ NEEDS: Mapping[str, Need] = {
     ),
     "gcp:projects/iAMMember:IAMMember": _need("resourcemanager.projectIamAdmin", "resourcemanager.projects", POLICY),
     "gcp:projects/service:Service": _need(
-        "serviceusage.serviceUsageAdmin", "serviceusage", "services.enable services.get services.list operations.get"
+        "serviceusage.serviceUsageAdmin", "serviceusage", "services.enable services.list operations.get"
     ),
     # Making a service agent exist takes no permission (iam/docs/create-service-agents); the project is looked up.
     "gcp:projects/serviceIdentity:ServiceIdentity": _need(
@@ -84,6 +87,11 @@ NEEDS: Mapping[str, Need] = {
 }
 
 
+# What the provider asks for too, and goes on without: it logs the refusal.
+ONLY_LOGGED = ("compute.projects.get", "storage.anywhereCaches.list")
+EDITS = ("update", "undelete")
+
+
 @dataclass(frozen=True)
 class Needs:
     """What a stack takes: ``types`` on its project; ``elsewhere`` on other projects, and on accounts of others."""
@@ -97,6 +105,16 @@ class Needs:
     def permissions(self) -> list[str]:
         """All that is needed on the project, each once."""
         return sorted({permission for need in self.types.values() for permission in need.permissions} | {ACT_AS})
+
+    @property
+    def only_for_edits(self) -> frozenset[str]:
+        """Those that nothing asks for but a change of what stands: no first deployment, and no destroy."""
+        kept: set[str] = set()
+        for need in self.types.values():
+            made = [p.removesuffix("create") for p in need.permissions if p.endswith("create")]
+            edits = {f"{thing}{edit}" for thing in made for edit in EDITS}
+            kept.update(set(need.permissions) - edits)
+        return frozenset(self.permissions) - kept - {ACT_AS}
 
     @property
     def roles(self) -> Mapping[str, list[str]]:
@@ -113,7 +131,7 @@ def needs_of(plan: Plan) -> Needs:
     Raises:
         OperationError: the plan has a resource of a type that is not in the table above.
     """
-    resources = [resource for resource in plan.resources if resource.custom]
+    resources = [resource for resource in plan.resources if resource.in_cloud]
     if unknown := sorted({resource.type for resource in resources} - NEEDS.keys()):
         raise OperationError(
             f"nobody has said what deploying {', '.join(unknown)} takes: add it to NEEDS in ops/iam/deployer.py, and "
@@ -143,7 +161,7 @@ def project_of(plan: Plan) -> str:
 
 def accounts_relied_on(plan: Plan) -> list[str]:
     """The service accounts that must be there before: run as, or granted on, but not made by the stack."""
-    resources = [resource for resource in plan.resources if resource.custom]
+    resources = [resource for resource in plan.resources if resource.in_cloud]
     used = {account for resource in resources for account in (*_runs_as(resource), granted_on(resource)) if account}
     made = {account.outputs["email"] for account in plan.of_type("serviceaccount/account:Account")}
     return sorted(used - made)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import yaml
 
-from ops.iam.deployer import ACT_AS, SERVICE_ACCOUNT_USER, Needs, grant_command, needs_of, role_with
+from ops.iam.deployer import ACT_AS, ONLY_LOGGED, SERVICE_ACCOUNT_USER, Needs, grant_command, needs_of, role_with
 from rehearsal.program import Plan
 
 SUFFIXES = (".deployer.md", ".deployer.yaml")
@@ -113,13 +113,23 @@ deployment; afterwards `{SERVICE_ACCOUNT_USER}` on each of them is enough:
 
 
 def _by_resource(needs: Needs) -> str:
-    rows = [f"| {_short(name)} | {_listed(need.permissions)} |" for name, need in needs.types.items()]
-    rows.append(f"| whatever runs or calls as an account | {_listed([ACT_AS])} |")
-    return "## Permissions by resource\n\n| resource | permissions |\n|---|---|\n" + "\n".join(rows)
+    edits = needs.only_for_edits
+    rows = "\n".join(f"| {_short(name)} | {_listed(need.permissions, edits)} |" for name, need in needs.types.items())
+    return f"""## Permissions by resource
+
+| resource | permissions |
+|---|---|
+{rows}
+| whatever runs or calls as an account | `{ACT_AS}` |
+
+(e): for edits only. Neither a first deployment nor a destroy asks for it.
+
+The provider asks for {" and ".join(f"`{permission}`" for permission in ONLY_LOGGED)} too. It goes on without them and
+logs the refusal, so they are not in the role."""
 
 
-def _listed(permissions: tuple[str, ...] | list[str]) -> str:
-    return ", ".join(f"`{permission}`" for permission in permissions)
+def _listed(permissions: tuple[str, ...], edits: frozenset[str]) -> str:
+    return ", ".join(f"`{permission}`{' (e)' if permission in edits else ''}" for permission in permissions)
 
 
 def _short(type_name: str) -> str:

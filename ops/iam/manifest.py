@@ -73,18 +73,18 @@ def manifest_of(stack: str) -> Manifest:
 def from_plan(plan: Plan, project: str) -> Manifest:
     """Lists the permissions of an evaluated program."""
     tidy = _Tidy(plan.resources)
-    entries = {entry for resource in plan.resources for entry in _entries(plan, resource, tidy)}
+    entries = {entry for resource in plan.resources for entry in _entries(plan, resource, project, tidy)}
     order = sorted(entries, key=lambda e: (e.principal, e.member, e.kind, e.resource, e.model_dump_json()))
     return Manifest(stack=plan.stack, project=project, grants=tuple(order))
 
 
-def _entries(plan: Plan, resource: Resource, tidy: _Tidy) -> Iterable[Entry]:
+def _entries(plan: Plan, resource: Resource, project: str, tidy: _Tidy) -> Iterable[Entry]:
     if not resource.custom or not gives_access(resource.type):
         return
     grants = (found for found in plan.of_type(GRANT_COMPONENT) if found.urn == resource.parent)
     grant = next(grants, None)
     condition = resource.inputs.get("condition") or {}
-    for found in permissions_of(resource.type, resource.inputs, resource.urn):
+    for found in permissions_of(resource.type, resource.inputs, resource.urn, project=project):
         yield Entry(
             principal=grant.inputs["principal"] if grant else tidy(found.member),
             member=tidy(found.member),

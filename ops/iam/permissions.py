@@ -41,6 +41,8 @@ OTHER_ACCESS = re.compile(
 )
 # Inputs that do not say on what: the rest does.
 NOT_SCOPE = {"role", "member", "members", "condition", "policyData", "etag"}
+# What is named without its project where that is the stack's own: with and without it the inputs say the same.
+OF_THE_STACK = {"artifactregistry/repository", "cloudrunv2/service", "pubsub/subscription", "pubsub/topic"}
 SCOPE_ORDER = ("orgId", "folder", "project", "location", "region", "zone")
 
 
@@ -81,14 +83,15 @@ def withholds(type_token: str) -> bool:
 
 
 def permissions_of(
-    type_token: str, inputs: Mapping[str, Any], urn: str, *, apart: str = "", state_id: str = ""
+    type_token: str, inputs: Mapping[str, Any], urn: str, *, project: str, apart: str = "", state_id: str = ""
 ) -> list[Permission]:
     """The permissions that a resource gives, at least one: an empty binding takes a role from everybody else.
 
-    What cannot be compared is equal only to what has the same ``apart``. ``inputs`` may lack anything.
+    What cannot be compared is equal only to what has the same ``apart``. ``inputs`` may lack anything. ``project`` is
+    the stack's own; empty where it is not known.
     """
     found = []
-    for permission, its_inputs in _read(type_token, inputs, urn, state_id):
+    for permission, its_inputs in _read(type_token, inputs, urn, project, state_id):
         broken = tuple(violation.rule for violation in violations(type_token, its_inputs, production=False))
         cannot_compare = permission.hidden or permission.role == UNREAD
         found.append(
@@ -103,15 +106,15 @@ def permissions_of(
 
 
 def _read(
-    type_token: str, inputs: Mapping[str, Any], urn: str, state_id: str
+    type_token: str, inputs: Mapping[str, Any], urn: str, project: str, state_id: str
 ) -> Iterator[tuple[Permission, Mapping[str, Any]]]:
     """Each permission with the inputs that would give it alone: of a list, one member is public and not all."""
     kind = kind_of(type_token)
     match grant_kind(type_token):
         case "member" | "binding" | "policy" as shape:
-            yield from _granted(_place(kind), shape, inputs)
+            yield from _granted(_place(kind), shape, inputs, project)
         case "removal":
-            yield from _granted("projects", "member", inputs)
+            yield from _granted("projects", "member", inputs, project)
         case _ if _is_custom_role(kind):
             role = _custom_role(inputs)
             for name in _listed(inputs.get("permissions")):
@@ -143,8 +146,11 @@ def _place(kind: str) -> str:
     return f"{module.lower()}/{thing[:1].lower()}{thing[1:]}".rstrip("/")
 
 
-def _granted(place: str, shape: str, inputs: Mapping[str, Any]) -> Iterator[tuple[Permission, Mapping[str, Any]]]:
-    resource = _scope(inputs)
+def _granted(
+    place: str, shape: str, inputs: Mapping[str, Any], project: str
+) -> Iterator[tuple[Permission, Mapping[str, Any]]]:
+    own = place in OF_THE_STACK and inputs.get("project") == project
+    resource = _scope({key: value for key, value in inputs.items() if key != "project"} if own else inputs)
     if shape == "policy":
         for role, members, condition in _bindings(inputs.get("policyData")):
             for member in members:

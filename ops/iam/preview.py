@@ -27,6 +27,7 @@ DRY = "pulumi preview --json > preview.json"
 class Preview:
     """Both sides of a preview, how many steps they came from, and the rules that its other steps break."""
 
+    project: str  # the stack's own
     before: list[Permission] = field(default_factory=list)
     after: list[Permission] = field(default_factory=list)
     iam_steps: int = 0
@@ -42,8 +43,8 @@ def read_preview(document: Any, name: str) -> Preview:
     """
     steps = _steps(document, name)
     config = document.get("config")
-    production = is_production(config if isinstance(config, Mapping) else {})
-    preview = Preview()
+    config = config if isinstance(config, Mapping) else {}
+    production, preview = is_production(config), Preview(str(config.get("gcp:project", "")))
     for number, step in enumerate(steps):
         if (
             not isinstance(step, Mapping)
@@ -109,18 +110,19 @@ def _collect(step: Mapping[str, Any], preview: Preview) -> None:
     if withholds(type_of(step)):
         before, after = after, before
     if operation not in NEW_ONLY:
-        before += _permissions(step, "oldState")
+        before += _permissions(step, "oldState", preview.project)
     if operation not in OLD_ONLY:
-        after += _permissions(step, "newState")
+        after += _permissions(step, "newState", preview.project)
     elif _state(step, "oldState").get("retainOnDelete"):
-        after += _permissions(step, "oldState")
+        after += _permissions(step, "oldState", preview.project)
 
 
-def _permissions(step: Mapping[str, Any], side: str) -> list[Permission]:
+def _permissions(step: Mapping[str, Any], side: str, project: str) -> list[Permission]:
     return permissions_of(
         type_of(step),
         _inputs(step, side),
         str(step["urn"]),
+        project=project,
         apart="" if step["op"] == "same" else side,
         state_id=str(_state(step, side).get("id") or ""),
     )

@@ -88,7 +88,7 @@ def test_everything_waits_for_the_services(identity: str, target: dict[str, str]
         {"Service iap"} if target.get("access") == "iap" else set()
     )
     for resource in changed.resources:
-        if resource.custom and not resource.type.endswith(":Service"):
+        if resource.in_cloud and not resource.type.endswith(":Service"):
             assert services <= waits_for(changed, resource), resource.name
 
 

@@ -34,7 +34,7 @@ def test_a_first_preview_declares_the_same_resources(dev: Plan) -> None:
 
 
 def test_every_resource_is_what_the_provider_s_schema_allows(dev: Plan) -> None:
-    assert [problem for resource in dev.resources if resource.custom for problem in problems(resource)] == []
+    assert [problem for resource in dev.resources if resource.in_cloud for problem in problems(resource)] == []
 
 
 def test_the_schema_check_sees_a_misspelt_key_at_depth_and_a_missing_one(dev: Plan) -> None:
@@ -77,8 +77,13 @@ def test_exports_serve_people_and_commands(dev: Plan) -> None:
 
 
 def test_every_cloud_resource_is_retried_until_grants_have_propagated(dev: Plan) -> None:
-    hooks = {resource.hooks for resource in dev.resources if resource.custom}
+    hooks = {resource.hooks["on_error"] for resource in dev.resources if resource.custom}
     assert hooks == {("retry-until-propagated",)}
+
+
+def test_nothing_is_made_or_changed_with_what_google_does_not_tell(dev: Plan) -> None:
+    made = [resource.hooks for resource in dev.resources if resource.custom]
+    assert all("refuse-untold" in hooks[moment] for hooks in made for moment in ("before_create", "before_update"))
 
 
 def test_services_stay_enabled_when_the_stack_is_destroyed(dev: Plan) -> None:

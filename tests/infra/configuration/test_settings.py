@@ -145,7 +145,14 @@ def refusal(config: dict[str, str]) -> str:
         (vertex(api_endpoint="https://evilgoogleapis.com"), ".target.api_endpoint", "own APIs only", "end in"),
         ({"function__network": "a b"}, ".function.network", "is 'a b'", "its name, or its path"),
         ({"function__egress": "all"}, ".function.egress", "is 'all'", "'private-ranges-only' or 'all-traffic'"),
-        ({"function__egress": "all-traffic"}, ".function", "there is none", "set network or subnetwork"),
+        ({"function__egress": "all-traffic"}, ".function", "there is none", "set network"),
+        ({"function__subnetwork": "ml"}, ".function", "subnetwork ml", "set network too"),
+        (
+            {"function__network": "projects/p/global/networks/ml"},
+            ".function",
+            "tells no subnetwork",
+            "set subnetwork",
+        ),
     ],
 )
 def test_a_wrong_key_of_a_trigger(changes: dict[str, Any], key: str, problem: str, fix: str) -> None:

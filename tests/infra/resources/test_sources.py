@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from infra.errors import ConfigurationError
 from infra.resources.foundation import SERVICES
 from rehearsal.google.log_filter import read_log_filter
 from rehearsal.program import Plan, evaluate
+from tests.infra.conftest import Answering
 from tests.infra.schema import problems
 from tests.infra.test_order import waits_for
 from tests.plans import TRIGGERS, dev_config, plan
@@ -56,7 +58,7 @@ def test_every_source_is_delivered_in_the_same_way(name: str, dev: Plan) -> None
 
 @every_source
 def test_every_resource_is_what_the_provider_s_schema_allows(name: str) -> None:
-    found = [problem for resource in planned(name).resources if resource.custom for problem in problems(resource)]
+    found = [problem for resource in planned(name).resources if resource.in_cloud for problem in problems(resource)]
     assert found == []
 
 
@@ -73,7 +75,7 @@ def test_everything_waits_for_the_services(name: str) -> None:
     services = {f"Service {service}" for service in SERVICES}
     services |= {"Service cloudscheduler"} if name == "schedule" else set()
     for resource in found.resources:
-        if resource.custom and not resource.type.endswith(":Service"):
+        if resource.in_cloud and not resource.type.endswith(":Service"):
             assert services <= waits_for(found, resource), resource.name
 
 
@@ -215,3 +217,24 @@ def test_a_firing_that_could_not_be_published_is_not_tried_again() -> None:
     """It may have been published all the same, and would start a second run."""
     [job] = planned("schedule").of_type(":Job")
     assert job.inputs["retryConfig"] == {"retryCount": 0}
+
+
+@pytest.mark.parametrize("wanted", ["us-central1", "US-CENTRAL1"])
+def test_a_bucket_that_is_where_it_is_wanted_stays_there(answering: Answering, wanted: str) -> None:
+    answering(Bucket={"location": "US-CENTRAL1"})
+    assert plan(source__location=wanted).exports["echo-bucket"]
+
+
+def test_a_bucket_that_would_have_to_move_is_refused_with_both_ways_out(answering: Answering) -> None:
+    answering(Bucket={"location": "EUROPE-WEST4"})
+    with pytest.raises(ConfigurationError) as refused:
+        plan()
+    said = str(refused.value)
+    assert said.startswith("trigger echo: source.location: the bucket ")
+    assert "`location: europe-west4`" in said
+    assert "another name" in said
+
+
+def test_the_ledger_says_nothing_of_another_region(answering: Answering) -> None:
+    answering(Bucket={"location": "EUROPE-WEST4"})
+    assert plan(source=SOURCES["pubsub"], parameters={"filename": "event.id"}).exports["ledger"]

@@ -94,7 +94,7 @@ def test_the_service_that_a_target_takes_is_enabled_and_waited_for(target: dict[
 @pytest.mark.parametrize("preview", [True, False])
 def test_every_resource_is_what_the_provider_s_schema_allows(target: dict[str, Any], *, preview: bool) -> None:
     changed = evaluate("dev", dev_config(target=target, function__network="acme"), preview=preview)
-    assert [problem for resource in changed.resources if resource.custom for problem in problems(resource)] == []
+    assert [problem for resource in changed.resources if resource.in_cloud for problem in problems(resource)] == []
 
 
 def test_a_launcher_stays_outside_every_vpc_unless_it_is_told_to_go_through_one(dev: Plan) -> None:
@@ -105,8 +105,12 @@ def test_a_launcher_stays_outside_every_vpc_unless_it_is_told_to_go_through_one(
 @pytest.mark.parametrize(
     ("function", "interface", "egress"),
     [
-        ({"network": "acme"}, {"network": "acme"}, "PRIVATE_RANGES_ONLY"),
-        ({"subnetwork": "acme-us", "egress": "all-traffic"}, {"subnetwork": "acme-us"}, "ALL_TRAFFIC"),
+        ({"network": "acme"}, {"network": "acme", "subnetwork": "acme"}, "PRIVATE_RANGES_ONLY"),
+        (
+            {"network": "acme", "subnetwork": "acme-us", "egress": "all-traffic"},
+            {"network": "acme", "subnetwork": "acme-us"},
+            "ALL_TRAFFIC",
+        ),
     ],
 )
 def test_a_launcher_reaches_a_private_endpoint_through_a_vpc_and_without_a_connector(

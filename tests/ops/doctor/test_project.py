@@ -32,7 +32,7 @@ def test_all_is_well_in_a_healthy_project(clinic: Clinic) -> None:
     assert {finding.status for finding in findings.values()} == {"ok"}, findings
     assert not any(finding.fix for finding in findings.values())
     assert findings["project"].what == f"{PROJECT} is there and active; its number is {NUMBER}"
-    assert findings["permissions"].what == "you hold all 50 that `pulumi up` needs on the project"
+    assert findings["permissions"].what == "you hold all 49 that `pulumi up` needs on the project"
     assert {"Pulumi CLI", "credentials", "billing", "APIs", f"account {COMPUTE}", "policy gcp.resourceLocations"} <= {
         *findings
     }
@@ -79,7 +79,7 @@ PROBLEMS = {
         set_to(denied={"pubsub.topics.create", "pubsub.topics.get", "run.services.setIamPolicy"}),
         (
             "permissions",
-            "on the project you lack 3 of 50: pubsub.topics.create, pubsub.topics.get, run.services.setIamPolicy",
+            "on the project you lack 3 of 49: pubsub.topics.create, pubsub.topics.get, run.services.setIamPolicy",
             f"{GRANT}pubsub.admin\n{GRANT}run.admin\n(or the custom role that `make iam` writes to iam/mine",
         ),
     ),

@@ -150,7 +150,7 @@ def test_an_iam_resource_that_is_no_grant_is_listed_all_the_same(dev: Plan) -> N
         inputs={"bucket": "b", "role": "roles/storage.objectViewer", "members": ["allUsers"]},
         parent="",
         dependencies=(),
-        hooks=(),
+        hooks={},
         custom=True,
         id="x",
         outputs={},

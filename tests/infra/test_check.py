@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from infra.check import check_stack
 from infra.errors import ConfigurationError
-from infra.resources.check import check_stack
 from tests.plans import TRIGGERS, dev_config
 
 NO_PARAMETER = ".parameters.nope: the pipeline has no such parameter"

@@ -24,7 +24,6 @@ from infra.package.documents import DOCUMENTS, Document, document_of
 from infra.package.fence import raise_fence
 from infra.package.limits import check_storable
 from infra.package.packaging import Archive, compile_pipeline, launcher_archive
-from infra.resources.targets import loop
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,13 @@ def check_stack(stack: str, config: Mapping[str, str]) -> tuple[StackSettings, l
     if problems:
         raise ConfigurationError(in_stack_file(settings.stack, problems))
     return settings, checked
+
+
+def loop(bucket: str | None, root: str | None) -> str | None:
+    """What is wrong with output that goes to ``root``, if that is in the trigger bucket."""
+    if not bucket or not f"{root}/".startswith(f"gs://{bucket}/"):
+        return None
+    return f"{root} is in the trigger bucket {bucket}, where each output would be an event; use another bucket"
 
 
 def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
