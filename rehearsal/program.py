@@ -27,7 +27,17 @@ from pulumi.runtime import stack as pulumi_stack
 from infra.configuration.stack_file import ROOT, read_stack
 from infra.errors import ConfigurationError
 
-__all__ = ["PROJECT_NUMBER", "ROOT", "UNKNOWN", "Plan", "Resource", "evaluate", "read_stack"]
+__all__ = [
+    "PROJECT_NUMBER",
+    "ROOT",
+    "UNKNOWN",
+    "Plan",
+    "Resource",
+    "as_the_cli_runs_it",
+    "evaluate",
+    "read_stack",
+    "run_program",
+]
 
 PROJECT_NUMBER = "123456789012"
 GENERATION = 1_790_000_000_000_000
@@ -90,7 +100,7 @@ def evaluate(stack: str, config: Mapping[str, str], *, preview: bool = False) ->
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
     monitor = _Recorder(_Cloud(config.get("gcp:project", ""), preview=preview))
     try:
-        with _event_loop() as loop, _as_the_cli_runs_it(config):
+        with _event_loop() as loop, as_the_cli_runs_it(config):
             settings.SETTINGS.outputs.clear()
             settings.set_root_resource(None)  # type: ignore[arg-type]  # forgets the last evaluation's; typed for setting one
             settings.configure(
@@ -104,13 +114,14 @@ def evaluate(stack: str, config: Mapping[str, str], *, preview: bool = False) ->
                     callbacks=None,
                 )
             )
-            loop.run_until_complete(pulumi_stack.run_in_stack(_run_program))
+            loop.run_until_complete(pulumi_stack.run_in_stack(run_program))
     except pulumi.RunError as error:
         raise ConfigurationError(str(error)) from error
     return Plan(project, stack, tuple(monitor.registered), monitor.exports)
 
 
-def _run_program() -> None:
+def run_program() -> None:
+    """Runs `infra/`, within :func:`as_the_cli_runs_it`."""
     runpy.run_path(".", run_name="__main__")
 
 
@@ -139,7 +150,8 @@ def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @contextlib.contextmanager
-def _as_the_cli_runs_it(config: Mapping[str, str]) -> Iterator[None]:
+def as_the_cli_runs_it(config: Mapping[str, str]) -> Iterator[None]:
+    """The working directory, the path and the environment of a program of a stack with this configuration."""
     before, path, environment = Path.cwd(), list(sys.path), os.environ.get("PULUMI_CONFIG")
     os.chdir(ROOT / "infra")
     os.environ["PULUMI_CONFIG"] = json.dumps(dict(config))
