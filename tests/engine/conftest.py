@@ -24,10 +24,13 @@ def cli() -> Path:
         pytest.skip(str(error))
 
 
-@pytest.fixture(autouse=True)
-def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _no_patience() -> Iterator[None]:
     """What is waited for here takes no minutes."""
-    monkeypatch.setattr(propagation, "SECONDS_BETWEEN_TRIES", 0.1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(propagation, "SECONDS_BETWEEN_TRIES", 0.1)
+        patch.setattr(propagation, "SECONDS_UNTIL_EFFECTIVE", 0.0)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -55,8 +55,10 @@ class World:
         path.write_text(yaml.safe_dump({**kept, "config": {**self.config, TRIGGERS: self.triggers}}))
 
     def operate(self, verb: str, *arguments: str) -> Done:
+        """Runs `up`, `preview`, `refresh` or `destroy`."""
         self.write()
-        return self.workspace.operate(verb, self.stack, *arguments)
+        program = ["--run-program"] if verb == "destroy" else []
+        return self.workspace.run(verb, "--stack", self.stack, *program, *arguments)
 
     def up(self, *arguments: str) -> Done:
         """An `up` that succeeds."""
