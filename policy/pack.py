@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pulumi
 from pulumi_policy import ReportViolation, ResourceValidationArgs, ResourceValidationPolicy
 from pulumi_policy.proxy import UnknownValueError
 
 from .declarations import declared_access, is_production
 from .resources import UNKNOWN
 from .rules import RULES, Rule, complaint
+from .stack import configuration
 
 
 def policy(rule: Rule) -> ResourceValidationPolicy:
     """A rule as the engine asks it: for each resource, before it is made or changed."""
 
     def validate(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-        config = pulumi.runtime.get_config_env()  # the stack's: the engine gives it to a pack as to a program
+        config = configuration()
         production, declared = is_production(config), declared_access(config)
         if message := complaint(rule, args.resource_type, plain(args.props), production, declared):
             report_violation(message)

@@ -40,7 +40,15 @@ Ask = Callable[[str, Mapping[str, Any]], dict[str, str]]
 
 @contextmanager
 def engine(config: Mapping[str, str], pack: Path = PACK) -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
-    """Starts the pack as the CLI's pulumi-analyzer-policy-python does, and connects to the port that it prints."""
+    """Starts the pack as the engine has it started, connects to the port that it prints, and tells of the stack."""
+    with started(os.environ, sys.executable, "-u", str(pack), "127.0.0.1:0") as stub:
+        stub.ConfigureStack(analyzer_pb2.AnalyzerStackConfigureRequest(stack="dev", config=config, dry_run=True))
+        yield stub
+
+
+@contextmanager
+def older_engine(config: Mapping[str, str]) -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
+    """The same, as pulumi-analyzer-policy-python did it: what there is to tell is in the environment."""
     environment = {
         **os.environ,
         "PULUMI_CONFIG": json.dumps(config),
@@ -48,9 +56,15 @@ def engine(config: Mapping[str, str], pack: Path = PACK) -> Iterator[analyzer_pb
         "PULUMI_STACK": "dev",
         "PULUMI_DRY_RUN": "true",
     }
-    command, on_leash = leashed(sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:0", ".")
+    with started(environment, sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:0", ".") as stub:
+        yield stub
+
+
+@contextmanager
+def started(environment: Mapping[str, str], *arguments: str) -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
+    command, on_leash = leashed(*arguments)
     with subprocess.Popen(
-        command, **on_leash, cwd=pack, env=environment, stdout=subprocess.PIPE, text=True
+        command, **on_leash, cwd=PACK, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stdout is not None
@@ -136,6 +150,11 @@ def test_what_a_stack_declares_reaches_the_pack(stub: analyzer_pb2_grpc.Analyzer
     assert production(ON_PROJECT, VIEWER) == {}
     assert undeclared(FUNCTION, PRIVATE_FUNCTION) == {}
     assert set(production(FUNCTION, PRIVATE_FUNCTION)) == {"own-account-in-production"}
+
+
+def test_an_older_engine_tells_the_pack_what_a_stack_declares_in_its_environment() -> None:
+    with older_engine({"event-triggered-pipelines:production": "true"}) as running:
+        assert set(asking(running)(FUNCTION, PRIVATE_FUNCTION)) == {"own-account-in-production"}
 
 
 def test_an_unknown_value_keeps_no_rule_from_being_asked(production: Ask) -> None:

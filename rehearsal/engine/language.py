@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from google.protobuf import empty_pb2
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.config import CONFIG
 from pulumi.runtime.proto import language_pb2
@@ -31,6 +32,9 @@ class PythonHost(LanguageServer):
 
     def Handshake(self, request: Any, context: Any) -> Any:
         return language_pb2.LanguageHandshakeResponse()
+
+    def Cancel(self, request: Any, context: Any) -> Any:
+        return empty_pb2.Empty()
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
         """Runs a policy pack as `pulumi-language-python` does: its folder, with its own environment's Python."""
