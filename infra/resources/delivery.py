@@ -86,7 +86,7 @@ class Delivery(pulumi.ComponentResource):
             ),
             Grant(
                 "roles/run.invoker",
-                on=grants.on_function(f"{name}-launcher", launcher.function),
+                on=grants.on_function(f"{name}-launcher", launcher.function, launcher.endpoint),
                 to=grants.account(f"{name}-push", push.email),
                 reason="Only Pub/Sub, as the push identity, may call the launcher",
                 parent=self,

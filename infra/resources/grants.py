@@ -16,7 +16,7 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
-from infra.resources.told import told
+from infra.resources.told import once_told, told
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,13 @@ def on_repository(name: str, repository: gcp.artifactregistry.Repository) -> Sco
     return Scope(name, gcp.artifactregistry.RepositoryIamMember, args)
 
 
-def on_function(name: str, function: gcp.cloudfunctionsv2.Function) -> Scope:
-    """The Cloud Run service under a gen2 function: it is the service that checks who may call (pulumi#4946)."""
-    args = {"project": function.project, "name": function.name, "location": function.location}
+def on_function(name: str, function: gcp.cloudfunctionsv2.Function, endpoint: pulumi.Output[str]) -> Scope:
+    """The Cloud Run service under a gen2 function: it is the service that checks who may call (pulumi#4946).
+
+    A function that does not run has none.
+    """
+    service = once_told(endpoint, function.name)
+    args = {"project": function.project, "name": service, "location": function.location}
     return Scope(name, gcp.cloudrunv2.ServiceIamMember, args)
 
 

@@ -21,6 +21,11 @@ def told(what: str, value: pulumi.Input[str | None], way_out: str = DOCTOR) -> p
     return pulumi.Output.from_input(value).apply(lambda known: str(known) if known else untold(what, way_out))
 
 
+def once_told(known: pulumi.Output[str], value: pulumi.Output[str]) -> pulumi.Output[str]:
+    """The value, or what stands in the place of ``known`` where that was not told."""
+    return pulumi.Output.all(known, value).apply(lambda both: str(both[0] if both[0].startswith(UNTOLD) else both[1]))
+
+
 def untold(what: str, way_out: str) -> str:
     """What stands in the place of a value that Google Cloud does not tell."""
     return f"{UNTOLD}{what}, so what needs it is not made or changed: {way_out}"

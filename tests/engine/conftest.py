@@ -24,19 +24,23 @@ def cli() -> Path:
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _no_patience() -> Iterator[None]:
+def hurry(patch: pytest.MonkeyPatch) -> None:
     """What is waited for here takes no minutes."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(propagation, "SECONDS_BETWEEN_TRIES", 0.1)
-        patch.setattr(propagation, "SECONDS_UNTIL_EFFECTIVE", 0.0)
-        yield
+    patch.setattr(propagation, "SECONDS_BETWEEN_TRIES", 0.1)
+    patch.setattr(propagation, "SECONDS_UNTIL_EFFECTIVE", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    hurry(monkeypatch)
 
 
 @pytest.fixture(scope="session")
 def _standing(tmp_path_factory: pytest.TempPathFactory, cli: Path) -> Iterator[World]:
     world = World(tmp_path_factory.mktemp("standing"), Cloud("acme-ml-dev"), cli, DEV).start()
-    world.up()
+    with pytest.MonkeyPatch.context() as patch:
+        hurry(patch)
+        world.up()
     yield world
     world.close()
 

@@ -40,9 +40,10 @@ class Bucket(Kind):
             )
 
     def compute(self, cloud: Cloud, inputs: Values) -> dict[str, Any]:
-        """Where it is."""
+        """Where it is: Cloud Storage writes locations in capitals."""
         cloud.objects.setdefault(inputs["name"], {})
-        return {"url": f"gs://{inputs['name']}", "projectNumber": int(PROJECT_NUMBER)}
+        place = inputs["location"].upper()
+        return {"location": place, "url": f"gs://{inputs['name']}", "projectNumber": int(PROJECT_NUMBER)}
 
     def delete(self, cloud: Cloud, thing_id: str, inputs: Values) -> None:
         """Deletes one that is empty."""

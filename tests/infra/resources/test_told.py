@@ -41,6 +41,7 @@ def test_a_function_that_does_not_run_is_given_no_subscription_and_its_way_out_i
     said = refusal(changed.named("echo-events", ":Subscription"))
     assert said.startswith("Google Cloud does not say where function echo-launcher is called")
     assert state in said
+    assert said == refusal(changed.named("echo-launcher/run.invoker/echo-push"))
     urn = changed.named("echo-launcher", ":Function").urn
     assert f"`pulumi up --replace '{urn}'`" in said
 
