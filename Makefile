@@ -57,7 +57,7 @@ rush: $(READY) ## Let nothing go wrong, but all events come at once, and count [
 	@$(COMMAND) chaos --rush --stack="$$STACK" --events="$$EVENTS" --seed="$$SEED"
 
 test: check $(PACK_READY) ## Check style and types, and run every test
-	exec $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	exec $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 	exec $(PACK)/bin/python -m pytest policy/tests
 
 check: $(READY)
