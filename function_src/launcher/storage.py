@@ -14,8 +14,9 @@ import requests
 from .content import read_content
 from .credentials import AccessTokens
 from .http import Api
-from .origin import read_origin
+from .origin import BadOriginError, is_loopback, read_origin
 
+EMULATOR = "STORAGE_EMULATOR_HOST"
 ORIGIN = "https://storage.googleapis.com"
 CHUNK = 64 * 1024
 
@@ -29,8 +30,17 @@ class StorageUnavailableError(Exception):
 
 
 def storage_api(tokens: AccessTokens, timeout: float) -> Api:
-    """Cloud Storage's JSON API. Honours STORAGE_EMULATOR_HOST, as Google's own clients do."""
-    return Api(read_origin(os.environ.get("STORAGE_EMULATOR_HOST", ORIGIN)), tokens, timeout)
+    """Cloud Storage's JSON API. Honours STORAGE_EMULATOR_HOST, as Google's own clients do, if it is on this machine.
+
+    Raises:
+        BadOriginError: it is elsewhere, where every token and every record would go.
+    """
+    if EMULATOR not in os.environ:
+        return Api(ORIGIN, tokens, timeout)
+    origin = read_origin(os.environ[EMULATOR])
+    if not is_loopback(origin):
+        raise BadOriginError(f"{EMULATOR} is {origin}, which is not on this machine; unset it")
+    return Api(origin, tokens, timeout)
 
 
 class Objects:

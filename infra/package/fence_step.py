@@ -16,6 +16,7 @@ import urllib.request
 
 # Argo calls a pod WORKFLOW-TEMPLATE-NUMBER, and KFP has templates of these names; an older Argo leaves it out.
 TEMPLATE_AND_NUMBER = re.compile(r"(-(metadata-[0-9]+-[0-9]+-)?(retry-)?system-container-impl)?-[0-9]+$")
+STORAGE = "https://storage.googleapis.com"
 WAITS = (1, 2, 4, 8, 16)  # seconds, before a request is made again
 TIMEOUT = 30
 CREATED, TAKEN = 200, 412
@@ -63,7 +64,9 @@ def attempt(bucket: str, name: str, workflow: str) -> str:
 
 def storage(path: str, body: bytes | None = None) -> bytes:
     """One request to Cloud Storage: POST with a body, GET without."""
-    host = os.environ.get("STORAGE_EMULATOR_HOST", "https://storage.googleapis.com")
+    host = os.environ.get("STORAGE_EMULATOR_HOST", STORAGE)
+    if host != STORAGE and urllib.parse.urlsplit(host).hostname not in ("localhost", "127.0.0.1", "::1"):
+        sys.exit(f"STORAGE_EMULATOR_HOST is {host}, which is not on this machine; unset it")
     headers = {"Authorization": f"Bearer {token()}", "Content-Type": "text/plain"}
     request = urllib.request.Request(host + path, body, headers)  # noqa: S310 neither is a user's
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310

@@ -81,14 +81,11 @@ class Foundation(pulumi.ComponentResource):
         self.register_outputs({})
 
     def account(self, name: str, description: str, parent: pulumi.Resource) -> gcp.serviceaccount.Account:
-        """Makes a service account called ``stack-name``, shortened with a hash where that is too long."""
-        account_id = f"{self.settings.stack}-{name}"
-        if len(account_id) > LONGEST_ACCOUNT_ID:
-            account_id = f"{account_id[:23].rstrip('-')}-{hashlib.sha256(account_id.encode()).hexdigest()[:6]}"
+        """Makes a service account called ``stack-name``, with a hash where that is too long or could be another's."""
         return gcp.serviceaccount.Account(
             name,
             project=self.settings.project,
-            account_id=account_id,
+            account_id=_account_id(self.settings.stack, name),
             display_name=f"{self.settings.stack} {name}",
             description=description,
             # Of a renamed stack: the new one is there, and is let in, before the old one goes.
@@ -132,37 +129,9 @@ class Foundation(pulumi.ComponentResource):
             )
         return role
 
-    def let_record(self, launcher: Principal) -> Grant:
-        """Lets a launcher keep the ledger: create, read and replace claims, and give them back."""
-        return self.grant(
-            "roles/storage.objectUser",
-            on=grants.on_bucket("launch-ledger", self.ledger.name),
-            to=launcher,
-            reason="The launcher claims each event in the ledger, and records what became of it",
-        )
-
-    def let_fence(self, runner: Principal) -> list[Grant]:
-        """Lets the fences of runs note in the ledger whose an event is, and read it where another was there first."""
-        objects = pulumi.Output.concat("projects/_/buckets/", self.ledger.name, "/objects/started/")
-        condition: dict[str, pulumi.Input[str]] = {
-            "title": "Notes of fences",
-            "expression": pulumi.Output.format('resource.name.startsWith("{0}")', objects),
-        }
-        reasons = {
-            "roles/storage.objectCreator": "The fence of a run notes which workflow works for its event",
-            "roles/storage.objectViewer": "A fence that comes second reads whose note is there, and can change none",
-        }
-        ledger = grants.on_bucket("launch-ledger", self.ledger.name)
-        return [
-            self.grant(role, on=ledger, to=runner, reason=reason, condition=condition)
-            for role, reason in reasons.items()
-        ]
-
     def compute_account(self) -> pulumi.Output[str]:
         """The Compute Engine default account's address."""
-        project = gcp.organizations.get_project_output(project_id=self._project_with_services)
-        number = told(f"the number of project {self.settings.project}", project.number)
-        return pulumi.Output.concat(number, "-compute@developer.gserviceaccount.com")
+        return pulumi.Output.concat(self._project_number, "-compute@developer.gserviceaccount.com")
 
     @cached_property
     def scheduler_agent(self) -> Principal:
@@ -178,6 +147,11 @@ class Foundation(pulumi.ComponentResource):
         return pulumi.Output.all(self.settings.project, *(service.id for service in self.services)).apply(
             lambda values: str(values[0])
         )
+
+    @cached_property
+    def _project_number(self) -> pulumi.Output[str]:
+        project = gcp.organizations.get_project_output(project_id=self._project_with_services)
+        return told(f"the number of project {self.settings.project}", project.number)
 
     def _storage_agent(self) -> Principal:
         """Cloud Storage's agent. Asking for it is what makes it exist, so its address is not computed."""
@@ -242,6 +216,7 @@ class Foundation(pulumi.ComponentResource):
             ),
         )
         principal = grants.account("build", build.email)
+        copies = pulumi.Output.concat("gcf-v2-sources-", self._project_number, "-", self.settings.region)
         project = grants.on_project(self.settings.project)
         given = [
             Grant(
@@ -267,10 +242,24 @@ class Foundation(pulumi.ComponentResource):
                 reason="Cloud Build reads the copy of the source that Cloud Functions makes in its own bucket",
                 condition={
                     "title": "Sources of Cloud Functions",
-                    "expression": 'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-")',
+                    "expression": pulumi.Output.concat(
+                        'resource.name.startsWith("projects/_/buckets/', copies, '/")'
+                    ),
                 },
                 parent=self,
                 hooks=self.new_build_grants.noting,
             ),
         ]
         return build, repository, given
+
+
+def _account_id(stack: str, name: str) -> str:
+    """``stack-name``. Where that could be another stack's as well (echo-x in dev, x in dev-echo), that of the stack
+    with a dash has a hash of both parts in it, as has what would be too long.
+    """
+    account_id = f"{stack}-{name}"
+    ambiguous = "-" in stack and "-" in name
+    if len(account_id) <= LONGEST_ACCOUNT_ID and not ambiguous:
+        return account_id
+    hashed = f"{stack}/{name}" if ambiguous else account_id
+    return f"{account_id[:23].rstrip('-')}-{hashlib.sha256(hashed.encode()).hexdigest()[:6]}"

@@ -14,6 +14,7 @@ from infra.configuration.target_settings import EndpointAccess, KfpTarget, Targe
 from infra.resources import grants
 from infra.resources.foundation import Foundation
 from infra.resources.grants import Grant, Principal, Scope
+from infra.resources.records import let_fence
 
 INSTALLATION = "kubeflow"  # the namespace of an installation for one user, and of its workflows
 REASONS: dict[EndpointAccess, str] = {
@@ -25,7 +26,7 @@ REASONS: dict[EndpointAccess, str] = {
 # The DNS-based endpoint asks IAM for this one. What may be listed behind it, the cluster's own RBAC says: the IAM
 # permission for that, container.thirdPartyObjects.list, is for every custom object of every cluster of a project.
 CONNECT = ("container.clusters.connect",)
-JOB_PERMISSIONS = tuple(f"aiplatform.pipelineJobs.{verb}" for verb in ("create", "get", "list"))
+JOB_PERMISSIONS = tuple(f"aiplatform.pipelineJobs.{verb}" for verb in ("create", "get"))
 
 
 def target_settings(
@@ -59,11 +60,11 @@ def grant_access(target: Target, launcher: Principal, foundation: Foundation) ->
     return [become, *_grant_endpoint(target, other, foundation), *look]
 
 
-def grant_fence(target: Target, foundation: Foundation) -> list[Grant]:
+def grant_fence(trigger: str, target: Target, foundation: Foundation, parent: pulumi.Resource) -> list[Grant]:
     """Lets the fence of the target's runs use the ledger; an empty list where they have none."""
     if not isinstance(target, KfpTarget) or target.runner is None:
         return []
-    return foundation.let_fence(grants.account(target.runner, target.runner))
+    return let_fence(trigger, grants.account(target.runner, target.runner), foundation, parent)
 
 
 def _kfp_settings(target: KfpTarget) -> dict[str, Any]:

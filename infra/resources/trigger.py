@@ -12,7 +12,8 @@ from infra.configuration.target_settings import KfpTarget
 from infra.resources.delivery import BACKOFF_SECONDS, Delivery
 from infra.resources.foundation import Foundation
 from infra.resources.launcher import Launcher
-from infra.resources.sources import make_source
+from infra.resources.records import let_record
+from infra.resources.sources.source import make_source
 from infra.resources.targets import grant_access, grant_fence, target_settings
 
 
@@ -42,7 +43,8 @@ class PipelineTrigger(pulumi.ComponentResource):
             configuration["when"] = settings.when
         launcher = Launcher(settings, trigger.archive, configuration, foundation, labels, self)
         access = grant_access(settings.target, launcher.principal, foundation)
-        access += [foundation.let_record(launcher.principal), *grant_fence(settings.target, foundation)]
+        access += let_record(name, launcher.principal, foundation, self)
+        access += grant_fence(name, settings.target, foundation, self)
         if trigger.reads_content:
             access += source.let_read(launcher.principal)
         delivery = Delivery(name, settings.delivery, settings.source, launcher, access, foundation, labels, self)

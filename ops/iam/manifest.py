@@ -6,12 +6,15 @@ to read. A pull request that changes a permission changes both, or `make verify`
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from ops.iam.permissions import Permission, gives_access, permissions_of
+from ops.iam.permissions import DESTINATION, Permission, gives_access, permissions_of
+from ops.iam.risks import ACCESS_TOKEN
 from rehearsal.program import PROJECT_NUMBER, Plan, Resource, evaluate, read_stack
 
 MANIFESTS = "iam"
@@ -38,13 +41,14 @@ class Entry(BaseModel):
 
     @property
     def permission(self) -> Permission:
-        """What is compared of it."""
+        """What is compared of it. A destination is never the same one moved: each is a host to look at."""
         return Permission(
             self.role,
             self.member,
             self.kind,
             self.resource,
             self.condition,
+            apart=DESTINATION if self.kind == DESTINATION else "",
             authoritative=self.authoritative,
             violations=self.violations,
         )
@@ -74,6 +78,7 @@ def from_plan(plan: Plan, project: str) -> Manifest:
     """Lists the permissions of an evaluated program."""
     tidy = _Tidy(plan.resources)
     entries = {entry for resource in plan.resources for entry in _entries(plan, resource, project, tidy)}
+    entries |= set(_destinations(plan, entries))
     order = sorted(entries, key=lambda e: (e.principal, e.member, e.kind, e.resource, e.model_dump_json()))
     return Manifest(stack=plan.stack, project=project, grants=tuple(order))
 
@@ -98,6 +103,40 @@ def _entries(plan: Plan, resource: Resource, project: str, tidy: _Tidy) -> Itera
             authoritative=found.authoritative,
             violations=found.violations,
         )
+
+
+def _destinations(plan: Plan, entries: Iterable[Entry]) -> Iterable[Entry]:
+    """Where the launchers' tokens are sent, but for Google's own APIs: of triggers that send them alike, once."""
+    names = {entry.member: entry.principal for entry in entries}
+    sent: dict[tuple[str, str, str], set[str]] = {}
+    for function in plan.of_type(":Function"):
+        service = function.inputs["serviceConfig"]
+        settings = json.loads(service["environmentVariables"]["TRIGGER"])
+        target, trigger = settings["target"], settings["id"].rsplit("/", 1)[-1]
+        member = f"serviceAccount:{target.get('impersonate', service['serviceAccountEmail'])}"
+        for host, role in _shown(target):
+            sent.setdefault((member, role, host), set()).add(trigger)
+    for (member, role, host), triggers in sent.items():
+        yield Entry(
+            principal=names.get(member, member),
+            member=member,
+            role=role,
+            kind=DESTINATION,
+            resource=host,
+            reason="The launcher sends it there to start runs, and to look for them",
+            triggers=tuple(sorted(triggers)),
+        )
+
+
+def _shown(target: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """The hosts that a target's launcher sends tokens to, and what it sends."""
+    match target:
+        case {"kind": "kfp", "credentials": "access-token", "host": host}:
+            yield host, ACCESS_TOKEN
+        case {"kind": "kfp", "credentials": "id-token", "host": host, "audience": audience}:
+            yield host, f"id-token:{audience}"
+    if workflows := target.get("workflows"):
+        yield workflows["endpoint"], ACCESS_TOKEN
 
 
 def _triggers(plan: Plan, resource: Resource) -> set[str]:

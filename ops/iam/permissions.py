@@ -33,6 +33,7 @@ WIDE = {
     "billing/account": "billing account",
 }
 CUSTOM_ROLE = "custom role"
+DESTINATION = "endpoint"  # the kind of what is no grant, and gives as much: where an account's tokens are sent
 UNREAD = "access that is not read here"
 # Give or withhold access in ways of their own, which are not read: any change of one counts as broadened.
 OTHER_ACCESS = re.compile(

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ops.iam.permissions import UNREAD, WIDE, Permission
+from ops.iam.permissions import DESTINATION, UNREAD, WIDE, Permission
 from policy.rules import IMPERSONATION, RULES
 
+ACCESS_TOKEN = "access-token"  # noqa: S105 what kind is shown, and none itself
 DESCRIPTIONS = {rule.name: rule.description for rule in RULES}
 
 
@@ -37,6 +38,8 @@ def _notes(permission: Permission) -> Iterator[str]:
         yield "impersonation: may act as this account"
     if permission.kind in WIDE:
         yield f"{WIDE[permission.kind]}-wide" + (", narrowed by the condition" if permission.condition else "")
+    if permission.kind == DESTINATION and permission.role == ACCESS_TOKEN:
+        yield "whoever answers there may do what the account may, for an hour: an access token cannot be narrowed"
     if permission.hidden:
         names = sorted(urn.rsplit("::", 1)[-1] for urn in permission.given_by)
         yield f"not known, taken for the widest: see {', '.join(names)}"

@@ -35,7 +35,7 @@ def test_no_event_is_announced_before_everything_that_handles_it_stands(dev: Pla
         "Function echo-launcher",
         "ServiceIamMember echo-launcher/run.invoker/echo-push",
         "IAMMember compute-default/viewer/app-engine",
-        "BucketIAMMember launch-ledger/storage.objectUser/app-engine",
+        "BucketIAMMember echo-records/storage.objectUser/app-engine",
     }
     assert handling <= before
 

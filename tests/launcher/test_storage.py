@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from function_src.launcher.credentials import AccessTokens
+from function_src.launcher.origin import BadOriginError
 from function_src.launcher.storage import (
     ORIGIN,
     Objects,
@@ -171,6 +172,17 @@ def test_a_storage_that_hangs_up_is_unavailable(
 def test_without_an_emulator_it_is_cloud_storage_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
     assert Objects(storage_api(AccessTokens(), TIMEOUT))._api._origin == ORIGIN == "https://storage.googleapis.com"
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://storage.evil.example", "https://10.0.0.1:9000", "http://evil.example"]
+)
+def test_no_token_and_no_record_goes_to_an_emulator_that_is_not_on_this_machine(
+    elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", elsewhere)
+    with pytest.raises(BadOriginError):
+        storage_api(AccessTokens(), TIMEOUT)
 
 
 names = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1).filter(

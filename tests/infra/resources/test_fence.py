@@ -13,7 +13,7 @@ def test_the_runner_may_create_and_read_the_notes_of_fences_and_nothing_else() -
     given = {
         (grant.inputs["role"], grant.inputs["bucket"], grant.inputs["condition"]["expression"]) for grant in members
     }
-    notes = f'resource.name.startsWith("projects/_/buckets/{ledger}/objects/started/")'
+    notes = f'resource.name.startsWith("projects/_/buckets/{ledger}/objects/started/echo/")'
     assert given == {
         ("roles/storage.objectCreator", ledger, notes),
         ("roles/storage.objectViewer", ledger, notes),

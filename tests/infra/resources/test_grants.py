@@ -1,13 +1,15 @@
 """Permissions: who may do what, no wider than it must be, and each with its reason."""
 
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rehearsal.program import Plan, Resource, evaluate
-from tests.plans import TRIGGERS, dev_config, plan
+from rehearsal.program import PROJECT_NUMBER, ROOT, Plan, Resource, evaluate, read_stack
+from tests.plans import STACK_FILES, TRIGGERS, dev_config, plan
 
 HOST = "https://kfp.example.com"
 AUDIENCE = "123-abc.apps.googleusercontent.com"
@@ -74,7 +76,9 @@ def test_a_grant_is_named_from_resource_role_and_principal(dev: Plan) -> None:
 def test_nothing_is_granted_on_the_project_but_what_has_no_narrower_place(dev: Plan) -> None:
     wide = {r.inputs["role"]: r for r in dev.of_type("projects/iAMMember:IAMMember")}
     assert set(wide) == PROJECT_WIDE
-    assert "gcf-v2-sources-" in wide["roles/storage.objectViewer"].inputs["condition"]["expression"]
+    copies = f"gcf-v2-sources-{PROJECT_NUMBER}-us-central1"
+    expression = wide["roles/storage.objectViewer"].inputs["condition"]["expression"]
+    assert expression == f'resource.name.startsWith("projects/_/buckets/{copies}/")'
 
 
 def test_the_push_identity_may_call_its_own_function_and_do_nothing_else(dev: Plan) -> None:
@@ -123,7 +127,7 @@ def test_on_vertex_the_launcher_may_create_and_find_jobs_and_act_as_their_accoun
     (role,) = changed.of_type(":IAMCustomRole")
     assert create.inputs["role"] == f"projects/acme-ml-dev/roles/{role.inputs['roleId']}"
     assert create.inputs["project"] == role.inputs["project"] == "acme-ml-dev"
-    verbs = ("create", "get", "list")
+    verbs = ("create", "get")
     assert role.inputs["permissions"] == [f"aiplatform.pipelineJobs.{verb}" for verb in verbs]
     assert role.urn in create.dependencies
     assert act.inputs["role"] == "roles/iam.serviceAccountUser"
@@ -214,3 +218,33 @@ def test_what_two_triggers_need_alike_is_granted_once_and_belongs_to_neither() -
     assert len(granted) == len(set(granted))
     (shared,) = [grant for grant in both.of_type("iam:Grant") if grant.name == "compute-default/viewer/app-engine"]
     assert shared.parent.endswith("::foundation")
+
+
+def account_ids(stack: str, trigger: str) -> set[str]:
+    config = dev_config(identity="dedicated")
+    [only] = json.loads(config[TRIGGERS])
+    planned = evaluate(stack, {**config, TRIGGERS: json.dumps([{**only, "name": trigger}])})
+    return {account.inputs["accountId"] for account in planned.of_type(":Account")}
+
+
+@pytest.mark.parametrize("rest", ["x", "with-a-rather-long-name-of-30"])
+def test_no_two_stacks_of_a_project_have_an_account_of_one_name(rest: str) -> None:
+    assert not account_ids("dev", f"echo-{rest}"[:30].rstrip("-")) & account_ids("dev-echo", rest)
+
+
+def test_the_accounts_of_a_stack_whose_name_can_be_no_other_s_keep_their_names() -> None:
+    assert account_ids("dev", "new-orders") == {"dev-build", "dev-new-orders-push", "dev-new-orders-launcher"}
+
+
+def test_an_account_s_name_is_never_too_long_and_says_whose_it_is() -> None:
+    for found in account_ids("a-stack-with-a-name-of-30-char", "and-a-trigger-with-one-of-30-c"):
+        assert len(found) <= 30
+        assert found.startswith("a-stack-with-a-name-of")
+
+
+@pytest.mark.parametrize("file", STACK_FILES, ids=lambda path: path.name)
+def test_of_each_role_the_page_says_what_it_holds_that_nothing_uses(file: Path) -> None:
+    page = (ROOT / "docs" / "iam.md").read_text()
+    explained = set(re.findall(r"^\| `(roles/[^`]+)` \|", page, re.MULTILINE))
+    granted = {grant.inputs["role"] for grant in iam(evaluate(*read_stack(str(file))))}
+    assert {role for role in granted if role.startswith("roles/")} <= explained

@@ -89,7 +89,7 @@ def test_a_source_sends_nothing_before_everything_that_handles_it_stands(name: s
     assert {
         "Subscription echo-events",
         "Function echo-launcher",
-        "BucketIAMMember launch-ledger/storage.objectUser/app-engine",
+        "BucketIAMMember echo-records/storage.objectUser/app-engine",
     } <= waits_for(found, resource)
 
 
@@ -190,6 +190,19 @@ def test_what_the_stack_itself_causes_to_be_logged_is_no_event() -> None:
         "protoPayload": {"resourceName": "projects/_/buckets/b/"},
     }
     assert not any(filter_.matches(other) for filter_ in excluded)
+
+
+def test_what_another_stack_with_a_wide_filter_causes_is_no_event_either() -> None:
+    """Else each of two such stacks would be told for ever of what the other does."""
+    one, other = (evaluate(name, stack({"kind": "log", "filter": "severity>=INFO"})) for name in ("dev", "staging"))
+    [sink] = one.of_type(":ProjectSink")
+    excluded = [read_log_filter(exclusion["filter"]) for exclusion in sink.inputs["exclusions"]]
+    [launcher] = other.of_type(":Function")
+    caused: list[dict[str, Any]] = [
+        {"resource": {"labels": {"service_name": launcher.outputs["name"].replace("t0", "another")}}},
+        {"protoPayload": {"resourceName": "projects/_/buckets/launch-ledger-0f0f0f0/objects/claims/t0/1"}},
+    ]
+    assert [any(filter_.matches(entry) for filter_ in excluded) for entry in caused] == [True] * 2
 
 
 def test_the_sink_exports_what_the_filter_selects_to_the_trigger_s_topic() -> None:

@@ -14,7 +14,9 @@ from infra.configuration.stack_file import stack_names
 from infra.resources import grants
 from ops.errors import OperationError
 from ops.iam import document
+from ops.iam.inputs import of_manifests
 from ops.iam.manifest import Manifest, from_plan
+from ops.iam.permissions import DESTINATION
 from ops.iam.report import place
 from rehearsal.program import PROJECT_NUMBER, Plan, Resource, evaluate, read_stack
 from tests.ops.iam.previews import change, state, step
@@ -53,7 +55,7 @@ def test_every_stack_file_has_manifests_and_every_manifest_a_stack_file() -> Non
 
 def test_every_iam_resource_of_the_program_is_in_the_manifest_once(dev: Plan) -> None:
     given = [r for r in dev.resources if r.custom and r.type.lower().endswith("iammember")]
-    listed = from_plan(dev, "acme-ml-dev").grants
+    listed = [entry for entry in from_plan(dev, "acme-ml-dev").grants if entry.kind != DESTINATION]
     assert len(listed) == len(given) > 5
     assert sorted(e.role for e in listed) == sorted(r.inputs["role"] for r in given)
     assert all(e.reason and e.triggers for e in listed)
@@ -91,7 +93,7 @@ def test_each_permission_names_the_triggers_that_need_it(two_triggers: Plan) -> 
     compute = "projects/-/serviceAccounts/PROJECT_NUMBER-compute@developer.gserviceaccount.com"
     assert found["echo-push", "roles/run.invoker", "us-central1/echo-launcher-*"] == ("echo",)
     assert found["storage-agent", "roles/pubsub.publisher", "another-events-*"] == ("another",)
-    assert found["app-engine", "roles/storage.objectUser", "launch-ledger-*"] == both
+    assert found["app-engine", "roles/storage.legacyBucketReader", "launch-ledger-*"] == both
     assert found["app-engine", "roles/viewer", compute] == ("echo",)
     assert found["app-engine", "roles/iam.serviceAccountUser", compute] == ("another",)
     assert found["build", "roles/logging.logWriter", "acme-ml-dev"] == both
@@ -99,7 +101,7 @@ def test_each_permission_names_the_triggers_that_need_it(two_triggers: Plan) -> 
 
 def test_a_custom_role_is_for_the_triggers_that_its_grant_is_for(dev: Plan) -> None:
     """One that the foundation makes, and grants to a launcher whose trigger waits for the grant."""
-    grant = dev.named("launch-ledger/storage.objectUser/app-engine", ":BucketIAMMember")
+    grant = dev.named("launch-ledger/storage.legacyBucketReader/app-engine", ":BucketIAMMember")
     inputs = {"project": "p", "roleId": "starts", "permissions": ["run.jobs.run"], "title": "Starts runs"}
     kind = "gcp:projects/iAMCustomRole:IAMCustomRole"
     role = replace(grant, urn=f"urn:pulumi:dev::p::{kind}::r", type=kind, name="r", inputs=inputs, parent="")
@@ -217,13 +219,55 @@ def test_a_grant_that_is_added_makes_the_manifest_stale(project: Path, monkeypat
 
 
 def test_a_first_preview_of_the_program_says_what_the_manifest_says(dev: Plan) -> None:
-    """The same permissions by both ways, and the same rules broken."""
+    """The same permissions by both ways, and the same rules broken. Where tokens go, a preview does not say."""
     steps = [step("create", None, state(r.type, r.name, r.inputs)) for r in dev.resources if r.custom]
     comparison = change(*steps)
-    listed = from_plan(dev, "acme-ml-dev").grants
+    listed = [entry for entry in from_plan(dev, "acme-ml-dev").grants if entry.kind != DESTINATION]
     assert {c.effect for c in comparison.changes} == {"broadened"}
     assert sorted(c.permission.role for c in comparison.changes) == sorted(entry.role for entry in listed)
     high = sorted(c.permission.role for c in comparison.changes if c.high)
     assert high == sorted(entry.role for entry in listed if entry.violations)
     assert not comparison.violations
     assert comparison.other_steps == len(steps) - len(listed)
+
+
+def destinations(plan: Plan) -> dict[str, tuple[str, str, tuple[str, ...]]]:
+    found = [entry for entry in from_plan(plan, "acme-ml-dev").grants if entry.kind == DESTINATION]
+    return {entry.resource: (entry.member, entry.role, entry.triggers) for entry in found}
+
+
+def test_where_a_launcher_s_token_is_sent_stands_among_what_it_may(dev: Plan) -> None:
+    host = "https://1234abcd-dot-us-central1.pipelines.googleusercontent.com"
+    launcher = "serviceAccount:acme-ml-dev@appspot.gserviceaccount.com"
+    assert destinations(dev) == {host: (launcher, "access-token", ("echo",))}
+    [line] = [line for line in document.to_markdown(from_plan(dev, "acme-ml-dev")).splitlines() if host in line]
+    assert "whoever answers there may do what the account may" in line
+
+
+def test_an_endpoint_that_is_shown_nothing_is_no_destination() -> None:
+    inside = plan(target={"kind": "kfp", "host": "http://localhost:8888", "access": "none"})
+    assert destinations(inside) == {}
+
+
+def test_of_an_account_that_stands_in_for_the_launcher_it_is_that_one_s_token() -> None:
+    found = destinations(
+        plan(
+            target__host="https://kfp.example.com",
+            target__access="iap",
+            target__iap_backend_service="kfp-backend",
+            target__audience="123-abc.apps.googleusercontent.com",
+            target__impersonate="kfp@acme-gke.iam.gserviceaccount.com",
+        )
+    )
+    assert found["https://kfp.example.com"][:2] == (
+        "serviceAccount:kfp@acme-gke.iam.gserviceaccount.com",
+        "id-token:123-abc.apps.googleusercontent.com",
+    )
+
+
+def test_another_host_for_a_token_is_broadened_and_not_moved(dev: Plan) -> None:
+    typo = plan(target__host="https://1234abce-dot-us-central1.pipelines.googleusercontent.com")
+    before, after = (from_plan(found, "acme-ml-dev") for found in (dev, typo))
+    changes = of_manifests("x", before, after).changes
+    effects = {change.permission.resource[8:16]: change.effect for change in changes if change.effect != "unchanged"}
+    assert effects == {"1234abcd": "narrowed", "1234abce": "broadened"}

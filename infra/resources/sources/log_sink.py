@@ -13,12 +13,19 @@ from infra.resources.foundation import Foundation
 from infra.resources.grants import Grant, Principal
 from infra.resources.told import told
 
+# What launchers and ledgers are called in any stack: a resource's own name, and what the engine adds to it.
+CAUSED = {
+    "launchers": 'resource.labels.service_name=~"-launcher-[0-9a-f]{7}$"',
+    "ledger": 'protoPayload.resourceName=~"^projects/_/buckets/launch-ledger-[0-9a-f]{7}/"',
+}
+
 
 class LogSink(pulumi.ComponentResource):
-    """Entries of the stack's project that the filter selects, except those that the stack itself causes.
+    """Entries of the stack's project that the filter selects, except those that such stacks cause themselves.
 
     The launchers write a line for each delivery, Cloud Run one for each request, and audit logs can have one for each
-    record in the ledger: a wide filter would select these, and each would be the next event, for ever.
+    record in the ledger: a wide filter would select these, and each would be the next event, for ever. Those of other
+    stacks too: of two with wide filters, each would be told of what the other does.
     """
 
     def __init__(self, name: str, source: LogSource, foundation: Foundation, parent: pulumi.Resource) -> None:
@@ -39,19 +46,13 @@ class LogSink(pulumi.ComponentResource):
     def open(self, topic: gcp.pubsub.Topic, after: Sequence[pulumi.Resource]) -> None:
         """Makes the sink last of all. Who writes for it is known only then, so what is logged until the grant is
         effective, a few minutes, is exported to nowhere."""
-        launchers = "|".join(trigger.name for trigger in self._foundation.settings.triggers)
-        ledger = self._foundation.ledger.name
-        own: dict[str, pulumi.Input[str]] = {
-            "launchers": f'resource.labels.service_name=~"^({launchers})-launcher-[0-9a-f]+$"',
-            "ledger": pulumi.Output.concat('protoPayload.resourceName:"projects/_/buckets/', ledger, '/"'),
-        }
         sink = gcp.logging.ProjectSink(
             f"{self._name}-entries",
             project=self._foundation.settings.project,
             destination=pulumi.Output.concat("pubsub.googleapis.com/", topic.id),
             filter=self._source.filter,
             exclusions=[
-                gcp.logging.ProjectSinkExclusionArgs(name=name, filter=of_own) for name, of_own in own.items()
+                gcp.logging.ProjectSinkExclusionArgs(name=name, filter=caused) for name, caused in CAUSED.items()
             ],
             unique_writer_identity=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=after),

@@ -12,9 +12,9 @@ from infra.configuration import source_settings
 from infra.configuration.source_settings import PubSubSource
 from infra.resources.foundation import Foundation
 from infra.resources.grants import Grant, Principal
-from infra.resources.log_sink import LogSink
-from infra.resources.schedule import Schedule
-from infra.resources.trigger_bucket import TriggerBucket
+from infra.resources.sources.log_sink import LogSink
+from infra.resources.sources.schedule import Schedule
+from infra.resources.sources.trigger_bucket import TriggerBucket
 
 
 class Source(Protocol):
