@@ -138,27 +138,25 @@ class Foundation(pulumi.ComponentResource):
         """Cloud Scheduler's agent, for stacks that have a schedule."""
         return self._agent("cloudscheduler")
 
-    @cached_property
-    def _project_with_services(self) -> pulumi.Output[str]:
-        """The project's id once its services are enabled: for functions of the provider, whose results then depend on
-        the services in a preview and in an `up` alike. With ``depends_on`` they would in an `up` only, and a saved
-        plan of a first deployment be refused half-way.
+    def _with_services(self, value: pulumi.Input[str]) -> pulumi.Output[str]:
+        """A value, once the services are enabled: what a function of the provider is given, and what it answers.
+
+        What it is given, so that it waits. What it answers too: in a first preview, where it cannot be asked, the
+        SDK forgets what it was given depends on, and a saved plan would be refused half-way for what an `up` adds.
         """
-        return pulumi.Output.all(self.settings.project, *(service.id for service in self.services)).apply(
-            lambda values: str(values[0])
-        )
+        return pulumi.Output.all(value, *(service.id for service in self.services)).apply(lambda values: values[0])
 
     @cached_property
     def _project_number(self) -> pulumi.Output[str]:
-        project = gcp.organizations.get_project_output(project_id=self._project_with_services)
-        return told(f"the number of project {self.settings.project}", project.number)
+        project = gcp.organizations.get_project_output(project_id=self._with_services(self.settings.project))
+        return told(f"the number of project {self.settings.project}", self._with_services(project.number))
 
     def _storage_agent(self) -> Principal:
         """Cloud Storage's agent. Asking for it is what makes it exist, so its address is not computed."""
         agent = gcp.storage.get_project_service_account_output(
-            project=self._project_with_services, opts=pulumi.InvokeOutputOptions(parent=self)
+            project=self._with_services(self.settings.project), opts=pulumi.InvokeOutputOptions(parent=self)
         )
-        return grants.account("storage-agent", agent.email_address)
+        return grants.account("storage-agent", self._with_services(agent.email_address))
 
     def _agent(self, service: str) -> Principal:
         """A service's agent, made to exist: enabling the API does not, and waiting never helps (pulumi-gcp#1290)."""

@@ -29,9 +29,16 @@ class PythonHost(LanguageServer):
 
     def __init__(self) -> None:
         super().__init__(_run)
+        self._engine = ""
 
     def Handshake(self, request: Any, context: Any) -> Any:
+        self._engine = request.engine_address
         return language_pb2.LanguageHandshakeResponse()
+
+    def Run(self, request: Any, context: Any) -> Any:
+        """Runs the program. What it logs goes to the engine, whose address the Automation API has as an argument."""
+        request.args[:] = [self._engine]
+        return super().Run(request, context)  # type: ignore[no-untyped-call]
 
     def Cancel(self, request: Any, context: Any) -> Any:
         return empty_pb2.Empty()

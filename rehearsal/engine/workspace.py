@@ -98,7 +98,7 @@ class Workspace:
     @contextlib.contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """The same, while it runs; at the end of the context it is killed if it still does."""
-        unasked = ["--yes", "--skip-preview"] if arguments[0] in ("up", "destroy", "refresh") else []
+        unasked = ["--yes"] if arguments[0] in ("up", "destroy", "refresh") else []
         with subprocess.Popen(
             [str(self.cli), *arguments, *unasked, "--non-interactive", "--color", "never"],
             cwd=self.project,

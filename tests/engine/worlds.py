@@ -54,11 +54,11 @@ class World:
         kept = yaml.safe_load(path.read_text()) if path.exists() else {}
         path.write_text(yaml.safe_dump({**kept, "config": {**self.config, TRIGGERS: self.triggers}}))
 
-    def operate(self, verb: str, *arguments: str) -> Done:
-        """Runs `up`, `preview`, `refresh` or `destroy`."""
+    def operate(self, verb: str, *arguments: str, previewed: bool = False) -> Done:
+        """Runs `up`, `preview`, `refresh` or `destroy`; first a preview of it only where that is what is tried."""
         self.write()
-        program = ["--run-program"] if verb == "destroy" else []
-        return self.workspace.run(verb, "--stack", self.stack, *program, *arguments)
+        usual = {"destroy": ["--run-program", "--skip-preview"], "preview": []}.get(verb, ["--skip-preview"])
+        return self.workspace.run(verb, "--stack", self.stack, *([] if previewed else usual), *arguments)
 
     def up(self, *arguments: str) -> Done:
         """An `up` that succeeds."""
@@ -66,9 +66,9 @@ class World:
         assert not done.status, done.said
         return done
 
-    def fail(self, verb: str = "up", *arguments: str) -> str:
+    def fail(self, verb: str = "up", *arguments: str, previewed: bool = False) -> str:
         """An operation that fails; returns all that is said."""
-        done = self.operate(verb, *arguments)
+        done = self.operate(verb, *arguments, previewed=previewed)
         assert done.status, done.said
         return done.said
 
@@ -79,7 +79,7 @@ class World:
         found: dict[str, list[str]] = {}
         for step in json.loads(done.stdout)["steps"]:
             state = step.get("newState") or step["oldState"]
-            if step["op"] != "same" and state.get("custom"):
+            if step["op"] not in ("same", "refresh") and state.get("custom"):
                 found.setdefault(step["op"], []).append(_name(step["urn"]))
         return {operation: sorted(names) for operation, names in found.items()}
 

@@ -82,6 +82,11 @@ class BucketObject(Kind):
         if not cloud.there_is(inputs["bucket"]):
             raise CloudError("googleapi: Error 404: The specified bucket does not exist., notFound")
 
+    def create(self, cloud: Cloud, inputs: Values) -> Thing:
+        """Uploads it, in the place of whatever had the name."""
+        cloud.things.pop(self.identify(inputs), None)
+        return super().create(cloud, inputs)
+
     def compute(self, cloud: Cloud, inputs: Values) -> dict[str, Any]:
         """Its generation."""
         generation = next(cloud.generations)
