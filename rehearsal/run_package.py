@@ -26,6 +26,8 @@ from kfp.local import importer_handler, pipeline_orchestrator, status, subproces
 from kfp.local.orchestrator import task_executor
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 
+from rehearsal.steps import run_step
+
 COLOUR = re.compile(r"\x1b\[\d+m")
 STORAGE_TIMEOUT_SECONDS = 60
 
@@ -46,6 +48,7 @@ def main() -> None:
         report_tasks(report, log)
         leave_commands_alone()
         run_python_of_containers()
+        subprocess_task_handler.run_local_subprocess = run_step
         if storage := os.environ.get("STORAGE_EMULATOR_HOST"):
             import_from(storage)
         local.init(local.SubprocessRunner(use_venv=False), pipeline_root=request["directory"], raise_on_error=True)
@@ -81,8 +84,7 @@ def report_tasks(report: Report, log: io.StringIO) -> None:
 def leave_commands_alone() -> None:
     """Keeps kfp.local from writing its interpreter's path for each ``python3`` of a component's command.
 
-    It does so unquoted, in a script of the shell and in the values of parameters alike. The ``python3`` that the PATH
-    leads to is this one.
+    It does so unquoted, in a script of the shell and in the values of parameters alike. The PATH leads to the step's.
     """
     subprocess_task_handler.replace_python_executable = lambda command, _: command
 

@@ -55,19 +55,16 @@ class Executor(Protocol):
 class RunExecutor:
     """Runs pipeline packages with kfp.local and reports every task's outputs when it has finished.
 
-    Components run in the Python environment of the rehearsal itself, so what one of them pip-installs stays there.
-    Of the person's own surroundings they get only what pip needs: with their credentials a component would write to
-    production.
+    Components run in Python environments of their own (steps.py). Of the person's own surroundings they get only what
+    pip needs: with their credentials a component would write to production.
     ``storage`` is the URL of a Cloud Storage to import ``gs://`` artifacts from, and ``metadata`` the host of the
     metadata server that says whom the steps run as. ``in_pods``: the steps run in pods of Kubernetes, by KFP.
     """
 
     def __init__(self, storage: str | None = None, metadata: str | None = None, *, in_pods: bool = False) -> None:
         self._in_pods = in_pods
-        # A lightweight component looks for pip on the PATH, and an environment that is not activated has none there.
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
         inherited = {name: value for name, value in os.environ.items() if INHERITED.fullmatch(name)}
-        self._environment = inherited | {"PATH": path, "NO_GCE_CHECK": "true"}
+        self._environment = inherited | {"PATH": os.environ.get("PATH", os.defpath), "NO_GCE_CHECK": "true"}
         if storage:
             self._environment["STORAGE_EMULATOR_HOST"] = storage
         if metadata:
