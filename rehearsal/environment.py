@@ -31,7 +31,7 @@ from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.leash import scratch
 from rehearsal.loopback import Loopback
 from rehearsal.program import ROOT, Plan, Resource
-from rehearsal.runs import RunExecutor
+from rehearsal.runs.executor import RunExecutor
 from rehearsal.vertex import VertexEndpoint
 
 TIME_SCALE = 1 / 50  # a backoff of 10 s becomes 0.2 s, the ack deadline of 600 s becomes 12 s

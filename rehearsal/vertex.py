@@ -21,7 +21,7 @@ from rehearsal.google.errors import bearer, google_error
 from rehearsal.kfp.requests import INTERNAL, ApiError, Fields, check_parameters
 from rehearsal.kfp.runs import NEVER, Run, RunBook, Workflow
 from rehearsal.program import PROJECT_NUMBER
-from rehearsal.runs import RunExecutor
+from rehearsal.runs.executor import RunExecutor
 
 JOBS = "/v1/projects/{project}/locations/{location}/pipelineJobs"
 JOB_ID = re.compile(r"[a-z][-a-z0-9]{0,127}")

@@ -17,7 +17,7 @@ from ops.rehearse.telling import Step, Teller
 from rehearsal.environment import Environment, Happening, LogLine, RunningTrigger
 from rehearsal.google.pubsub import ACKNOWLEDGED, Attempt
 from rehearsal.kfp.runs import RunChange
-from rehearsal.runs import Outputs
+from rehearsal.runs.executor import Outputs
 
 SECONDS_OF_SILENCE = 300  # a component may install packages first
 PATIENCE = 12  # deliveries of one event that end in `retry`

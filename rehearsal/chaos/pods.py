@@ -18,8 +18,8 @@ from typing import Any
 
 from infra.package.fence import TASK
 from rehearsal.chaos.faults import chances
-from rehearsal.pods import variables
-from rehearsal.runs import Outcome, Outputs
+from rehearsal.runs.executor import Outcome, Outputs
+from rehearsal.runs.pods import variables
 
 AT_ONCE = 8
 LATE_RATE = 0.3  # of pods that wait for a node

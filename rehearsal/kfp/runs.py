@@ -15,7 +15,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from rehearsal.kfp.requests import Fields
-from rehearsal.runs import Executor, Outcome, Outputs
+from rehearsal.runs.executor import Executor, Outcome, Outputs
 
 DEFAULT_SERVICE_ACCOUNT = "pipeline-runner"
 NEVER = "1970-01-01T00:00:00Z"

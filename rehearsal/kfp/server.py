@@ -51,7 +51,7 @@ from rehearsal.kfp.requests import (
     read_package,
 )
 from rehearsal.kfp.runs import Run, RunBook, Workflow
-from rehearsal.runs import Executor, Outcome
+from rehearsal.runs.executor import Executor, Outcome
 
 API = "/apis/v2beta1"
 VERSION = "2.17.0"

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse
 from kfp_connect import Client, ConnectError, Problem, connect
 from kfp_connect.waiting import ENDED, wait_for_run
 from rehearsal.loopback import Loopback
-from rehearsal.runs import Outcome
+from rehearsal.runs.executor import Outcome
 from tests.connect.conftest import Cloud
 from tests.launcher.wire import RUNS, api_error, page
 

@@ -19,7 +19,7 @@ from rehearsal.google.oauth import OAuth
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import Loopback
 from rehearsal.program import ROOT
-from rehearsal.runs import RunExecutor
+from rehearsal.runs.executor import RunExecutor
 from tests.examples.conftest import PERSON, Play, read_notebook
 from tests.keys import KEY_ID, make_key
 from tests.plans import DEV, plan

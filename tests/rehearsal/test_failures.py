@@ -2,7 +2,7 @@
 
 import pytest
 
-from rehearsal.failures import TAIL_LINES, summarise
+from rehearsal.runs.failures import TAIL_LINES, summarise
 
 HEAD = """\
 02:52:44.986 - INFO - Executing task 'load'

@@ -11,8 +11,8 @@ from infra.package.fence_step import TEMPLATE_AND_NUMBER
 from rehearsal.google.metadata import MetadataServer
 from rehearsal.google.storage import Storage
 from rehearsal.loopback import Loopback
-from rehearsal.pods import expand, variables
-from rehearsal.runs import Outcome, RunExecutor
+from rehearsal.runs.executor import Outcome, RunExecutor
+from rehearsal.runs.pods import expand, variables
 from tests.infra.package.shapes import compiled, exit_handler, tell
 
 LEDGER = "ledger"

@@ -22,7 +22,7 @@ from rehearsal.kfp.runs import RunChange
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.leash import scratch
 from rehearsal.loopback import HOST, Loopback
-from rehearsal.runs import Outcome, RunExecutor
+from rehearsal.runs.executor import Outcome, RunExecutor
 
 TOKEN = "ya29.tester"
 AS_TESTER = {"Authorization": f"Bearer {TOKEN}"}

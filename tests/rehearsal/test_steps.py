@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import steps
-from rehearsal.steps import READY, run_step
+from rehearsal.runs import steps
+from rehearsal.runs.steps import READY, run_step
 
 VERSION = "python3 -c 'import tabulated; print(tabulated.VERSION)'"
 

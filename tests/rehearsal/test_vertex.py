@@ -15,7 +15,7 @@ import requests
 from infra.package.packaging import compile_pipeline
 from rehearsal.google.metadata import Tokens
 from rehearsal.loopback import Loopback
-from rehearsal.runs import RunExecutor
+from rehearsal.runs.executor import RunExecutor
 from rehearsal.vertex import VertexEndpoint
 
 LAUNCHER, RUNNER = "launcher@acme.iam.gserviceaccount.com", "runner@acme.iam.gserviceaccount.com"

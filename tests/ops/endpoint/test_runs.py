@@ -9,7 +9,7 @@ import pytest
 
 from kfp_connect import Client, connect
 from rehearsal.loopback import Loopback
-from rehearsal.runs import Outcome
+from rehearsal.runs.executor import Outcome
 from tests.connect.conftest import Cloud
 from tests.connect.test_waiting import PACKAGE
 from tests.launcher.wire import RUNS, page

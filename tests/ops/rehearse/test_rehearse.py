@@ -12,7 +12,7 @@ import pytest
 from rich.text import Text
 
 from rehearsal.program import ROOT
-from rehearsal.runs import RunExecutor
+from rehearsal.runs.executor import RunExecutor
 from tests.ops.rehearse.picture import PICTURE, WIDTH, lines, shown, text_of
 from tests.ops.rehearse.rehearsals import COMMAND, REPLAYED, STORY, outcomes, rehearse
 from tests.plans import DEV

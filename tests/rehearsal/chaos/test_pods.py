@@ -12,7 +12,7 @@ from rehearsal.chaos.pods import Pods
 from rehearsal.google.metadata import MetadataServer
 from rehearsal.google.storage import Storage
 from rehearsal.loopback import Loopback
-from rehearsal.runs import Outcome
+from rehearsal.runs.executor import Outcome
 from tests.infra.package.shapes import compiled, tell
 
 LEDGER = "ledger"

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
-ENVIRONMENTS = Path(__file__).resolve().parent.parent / ".cache" / "steps"
+ENVIRONMENTS = Path(__file__).resolve().parent.parent.parent / ".cache" / "steps"
 READY = "ready"
 # A lightweight component's command is ``sh -c 'pip install ... && "$0" "$@"' sh -ec ...`` (kfp's component_factory).
 GO_ON = '"$0" "$@"'

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
-from rehearsal.failures import summarise
 from rehearsal.leash import leashed, scratch
-from rehearsal.pods import pass_on, variables
+from rehearsal.runs.failures import summarise
+from rehearsal.runs.pods import pass_on, variables
 
-PROGRAM = "rehearsal.run_package"
-ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = "rehearsal.runs.run_package"
+ROOT = Path(__file__).resolve().parent.parent.parent
 MAX_REPORT_BYTES = 32 * 1024 * 1024
 INHERITED = re.compile(r"PIP_\w+|LANG|LC_\w+|TZ|SSL_CERT_\w+|REQUESTS_CA_BUNDLE")
 

@@ -26,7 +26,7 @@ from kfp.local import importer_handler, pipeline_orchestrator, status, subproces
 from kfp.local.orchestrator import task_executor
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 
-from rehearsal.steps import run_step
+from rehearsal.runs.steps import run_step
 
 COLOUR = re.compile(r"\x1b\[\d+m")
 STORAGE_TIMEOUT_SECONDS = 60
