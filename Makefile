@@ -6,6 +6,7 @@ HOST ?=
 WORKFLOWS ?=
 EVENTS ?= 2000
 SEED ?= 1
+ENGINE ?=
 
 # For `verify`, which looks at every stack unless one is given.
 ONE_STACK := $(if $(filter file,$(origin STACK)),,--stack="$$STACK")
@@ -19,7 +20,8 @@ override HOST := $(value HOST)
 override WORKFLOWS := $(value WORKFLOWS)
 override EVENTS := $(value EVENTS)
 override SEED := $(value SEED)
-export PYTHON STACK FILE HOST WORKFLOWS EVENTS SEED
+override ENGINE := $(value ENGINE)
+export PYTHON STACK FILE HOST WORKFLOWS EVENTS SEED ENGINE
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +33,7 @@ LOCK := .cache/lock
 PACK := policy/.venv
 PACK_READY := $(PACK)/ready
 # The Pulumi CLI, which is Pulumi's engine, as tools/engine/go.mod pins it. PATH's is as good; see rehearsal/engine/cli.py.
-ENGINE := .cache/engine/pulumi
+PULUMI := .cache/engine/pulumi
 GO_MODULE := github.com/pulumi/pulumi
 # What the product has in pipelines/. The rest is yours, and nobody judges its style.
 SAMPLES := $(addprefix pipelines/,__init__.py echo.py images.py validate_csv.py)
@@ -45,10 +47,10 @@ help: ## List the verbs
 
 install: $(READY) ## Install everything into .venv
 
-engine: $(ENGINE) ## Build the Pulumi CLI from source, for the tests that run the program on it [takes Go]
+engine: $(PULUMI) ## Build the Pulumi CLI from source, for the tests that run the program on it [takes Go]
 
-rehearse: $(READY) ## Stand the environment up on this machine and watch an event start a run [STACK=dev FILE=...]
-	@$(COMMAND) rehearse --stack="$$STACK" $${FILE:+"--file=$$FILE"}
+rehearse: $(READY) ## Stand the environment up on this machine and watch an event start a run [STACK=dev FILE=... ENGINE=1]
+	@$(COMMAND) rehearse --stack="$$STACK" $${FILE:+"--file=$$FILE"} $${ENGINE:+--engine}
 
 chaos: $(READY) ## Send events through the launcher while all goes wrong, and count [STACK=dev EVENTS=2000 SEED=1]
 	@$(COMMAND) chaos --stack="$$STACK" --events="$$EVENTS" --seed="$$SEED"
@@ -120,7 +122,7 @@ $(READY): requirements-dev.txt pyproject.toml
 	@touch $@
 
 # Go puts no version into a program that it builds by itself. The tags are those of the release.
-$(ENGINE): tools/engine/go.mod tools/engine/go.sum
+$(PULUMI): tools/engine/go.mod tools/engine/go.sum
 	@command -v go >/dev/null || { echo >&2 "error: there is no Go here to build the Pulumi CLI with: install Go 1.26 or" \
 	  "newer (https://go.dev/doc/install), or the CLI itself (https://www.pulumi.com/docs/install/)"; exit 1; }
 	@echo "Building the Pulumi CLI into .cache/engine (about five minutes, the first time only)"

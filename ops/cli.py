@@ -59,6 +59,9 @@ def rehearse(
             help="A sample event: the file, message or log entry, or a directory with one per trigger (TRIGGER.*)."
         ),
     ] = None,
+    engine: Annotated[
+        bool, typer.Option("--engine", help="Have Pulumi's own engine make the environment: a real `pulumi up`.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Stand the environment up on this machine and watch an event start a run. Needs no cloud account."""
@@ -66,7 +69,7 @@ def rehearse(
     from ops.rehearse.telling import InJson, OnTerminal
 
     console = open_console(stderr=as_json)
-    sys.exit(rehearse_stack(stack, file, InJson(console) if as_json else OnTerminal(console)))
+    sys.exit(rehearse_stack(stack, file, InJson(console) if as_json else OnTerminal(console), engine=engine))
 
 
 @app.command()

@@ -45,7 +45,8 @@ def put_program(path: Path, text: str) -> str:
     return str(path)
 
 
-OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHON", "STACK", "FILE", "HOST", "WORKFLOWS", "EVENTS", "SEED")
+GIVEN = ("FILE", "STACK", "HOST", "WORKFLOWS", "EVENTS", "SEED", "ENGINE", "PYTHON")
+OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", *GIVEN)
 
 
 def surroundings() -> dict[str, str]:
@@ -81,7 +82,7 @@ def rehearsal(stack: str, file: str) -> list[str]:
     return ["-m", "ops", "rehearse", f"--stack={stack}", *([f"--file={file}"] if file else [])]
 
 
-@pytest.mark.parametrize("name", ["FILE", "STACK", "HOST", "WORKFLOWS", "EVENTS", "SEED", "PYTHON"])
+@pytest.mark.parametrize("name", GIVEN)
 @pytest.mark.parametrize(
     "value", ["$(shell touch ran)", "`touch ran`", "$(touch ran)", '";touch ran;"', "';touch ran;'"]
 )
@@ -104,6 +105,11 @@ def test_nothing_that_is_given_is_run(checkout: Path, name: str, value: str) -> 
 )
 def test_without_values_the_defaults_are_given(checkout: Path, verb: str, expected: list[str]) -> None:
     assert arguments_of(checkout, verb, {}) == ["-m", "ops", *expected]
+
+
+def test_a_rehearsal_on_the_engine_is_asked_for_by_name(checkout: Path) -> None:
+    assert arguments_of(checkout, "rehearse", {"ENGINE": "1"}) == ["-m", "ops", "rehearse", "--stack=dev", "--engine"]
+    assert arguments_of(checkout, "rehearse", {"ENGINE": ""}) == ["-m", "ops", "rehearse", "--stack=dev"]
 
 
 def test_verify_takes_one_stack_where_one_is_given(checkout: Path) -> None:
