@@ -39,8 +39,8 @@ GO_MODULE := github.com/pulumi/pulumi
 SAMPLES := $(addprefix pipelines/,__init__.py echo.py images.py validate_csv.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help install engine rehearse chaos rush test check verify policy up preview destroy lock golden picture iam \
-	compare-kfp clean
+.PHONY: help install engine rehearse chaos rush test check verify policy up preview destroy recover lock golden \
+	picture iam compare-kfp clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ iam: $(READY) ## Write iam/ anew: the permissions that stacks give, and those th
 
 compare-kfp: $(READY) ## Show where a real KFP server answers otherwise than the rehearsal's [HOST=... WORKFLOWS=...]
 	@exec $(BIN)/python -m tests.kfp_requests "$$HOST" "$$WORKFLOWS"
+
+recover: $(READY) ## Put a stack right whose update was killed, after showing what that takes [STACK=dev]
+	@$(COMMAND) recover --stack="$$STACK"
 
 lock: ## Compile the requirements.in files into pinned requirements with hashes
 	@test -x $(LOCK)/bin/uv || ("$$PYTHON" -m venv $(LOCK) && $(LOCK)/bin/python -m pip install --quiet uv)

@@ -134,6 +134,18 @@ def destroy(stack: Stack = "dev") -> None:
     _deploy("destroy", stack)
 
 
+@app.command()
+def recover(
+    stack: Stack = "dev",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; --json needs it to do anything.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a stack right whose update was killed: lift its lock, adopt what it made, delete what no state knows."""
+    from ops.deploy.show import show_recovery  # as above
+
+    sys.exit(show_recovery(stack, open_console(stderr=as_json), yes=yes, as_json=as_json))
+
+
 def _deploy(verb: str, stack: str) -> None:
     from ops.deploy.deploy import run_pulumi
 

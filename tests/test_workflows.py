@@ -142,11 +142,19 @@ def test_what_is_deployed_is_the_plan_that_was_approved() -> None:
     jobs = WORKFLOWS["deploy"]["jobs"]
     assert (jobs["plan"]["needs"], jobs["deploy"]["needs"]) == ("verify", "plan")
     assert (jobs["plan"]["environment"], jobs["deploy"]["environment"]) == ("plan", "production")
-    commands = [script for script in SCRIPTS if script.startswith("pulumi")]
-    assert [command for command in commands if "up " in command] == [
-        'pulumi up --stack "$STACK" --policy-pack policy --plan plan.json --skip-preview --yes'
+    commands = [line for script in SCRIPTS for line in script.splitlines() if line.startswith("pulumi")]
+    up, preview = (f'pulumi {verb} --stack "$STACK" ${{refresh:-}}' for verb in ("up", "preview"))
+    assert [command for command in commands if "pulumi up " in command] == [
+        f"{up} --policy-pack policy --plan plan.json --skip-preview --yes"
     ]
-    assert 'pulumi preview --stack "$STACK" --diff --policy-pack policy --save-plan plan.json' in commands
+    assert f"{preview} --diff --policy-pack policy --save-plan plan.json" in commands
+
+
+def test_no_workflow_refreshes_away_that_a_build_has_failed() -> None:
+    asks = 'pulumi stack export --stack "$STACK" | grep initErrors > /dev/null || refresh=--refresh'
+    refreshing = [script for script in SCRIPTS if "refresh" in script]
+    assert len(refreshing) == 3
+    assert all(asks in script.splitlines() for script in refreshing)
 
 
 @pytest.mark.parametrize("workflow", ["deploy", "preview"])
@@ -164,7 +172,7 @@ def test_a_stack_waits_for_what_guards_it_and_for_no_test_of_the_product(workflo
 def test_every_verb_that_a_workflow_runs_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake (\S+)", "\n".join(SCRIPTS))) <= targets
-    assert {script.split()[0] for script in SCRIPTS} <= {
+    assert {re.sub(r"^#.*\n", "", script).split()[0] for script in SCRIPTS} <= {
         "make",
         "pulumi",
         "gh",

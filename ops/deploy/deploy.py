@@ -1,4 +1,4 @@
-"""Runs the Pulumi CLI for a stack, after checking that it can do its work here.
+"""Runs the Pulumi CLI for a stack, after checking that it can do its work here, and says what came of it.
 
 Everything that is missing is said at once, each with the command that mends it: a first deployment otherwise fails
 once for the CLI, once for the login, once for the credentials and once for the sample project.
@@ -7,10 +7,18 @@ once for the CLI, once for the login, once for the credentials and once for the 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 
 from infra.configuration.stack_file import find_stack
+from ops.deploy.aftermath import aftermath
+from ops.deploy.child import run_child
+from ops.deploy.events import read_events
+from ops.deploy.leftovers import has_init_errors, leftovers_of
+from ops.deploy.pulumi_cli import select
+from ops.doctor.accounts import missing_accounts
 from ops.doctor.configuration import check_configuration
 from ops.doctor.machine import check_cli, find_credentials, preferred_credentials
 from ops.errors import OperationError
@@ -21,27 +29,46 @@ ARGUMENTS = {"up": (), "preview": (), "destroy": ("--run-program",)}
 
 
 def run_pulumi(verb: str, stack: str) -> int:
-    """Becomes `pulumi up`, `preview` or `destroy`; returns an exit status if there is no stack to do it to.
+    """Runs `pulumi up`, `preview` or `destroy`; returns its exit status, or that of selecting the stack.
 
     Raises:
-        OperationError: something is missing; the message lists all of it.
+        OperationError: something is missing, or an update that was killed left something; the message lists it all.
         ConfigurationError: there is no such stack file.
     """
     name, config = read_stack(stack)
+    _check(verb, name, config)
+    file = find_stack(stack).resolve()
+    if verb != "destroy" and (status := select(name, file)):
+        return status
+    if verb != "preview" and (left := leftovers_of(name)):
+        raise OperationError(
+            f"an update of stack {name} was killed, and left {left}; "
+            f"look at it first with: pipeline-trigger recover --stack {name}"
+        )
+    with tempfile.TemporaryDirectory() as directory:
+        log = Path(directory) / "events"
+        command = ["pulumi", verb, "--stack", name, "--config-file", str(file), "--event-log", str(log)]
+        refresh = ["--refresh"] if verb == "preview" and not has_init_errors(name) else []
+        # The flag that keeps the events is one of those that the CLI has for who automates it.
+        environment = {**os.environ, "PULUMI_DEBUG_COMMANDS": "true"}
+        status = run_child([*command, *ARGUMENTS[verb], *refresh], ROOT, environment)
+        if said := aftermath(verb, name, status, read_events(log)):
+            sys.stdout.flush()
+            print(f"\n{said}", file=sys.stderr)
+    return status
+
+
+def _check(verb: str, name: str, config: Mapping[str, str]) -> None:
     found = [check_cli()]
+    credentials = None
     if not preferred_credentials(config):
-        found.append(find_credentials()[1])
+        credentials, finding = find_credentials()
+        found.append(finding)
     if verb != "destroy":
-        found += check_configuration(name, config)[1]
+        plan, findings = check_configuration(name, config)
+        found += findings
+        if plan and credentials and verb == "up":
+            found += missing_accounts(plan, credentials)
     if missing := [finding for finding in found if finding.status == "problem"]:
         listed = "".join(f"\n- {finding.in_words}" for finding in missing)
         raise OperationError(f"`pulumi {verb}` of stack {name} needs this first:{listed}")
-    file = ["--config-file", str(find_stack(stack).resolve())] if stack != name else []
-    create = ["--create"] if verb != "destroy" else []
-    selected = subprocess.run(["pulumi", "stack", "select", name, *create], cwd=ROOT, check=False)
-    if selected.returncode:
-        return selected.returncode
-    # In place of this process: the CLI has its own way to end, and a Ctrl-C waits for what is being made.
-    os.chdir(ROOT)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and what it starts would too
-    return os.execvp("pulumi", ["pulumi", verb, "--stack", name, *file, *ARGUMENTS[verb]])

@@ -60,13 +60,17 @@ class GoogleApis:
         """Asks an API with a body. Raises RefusedError."""
         return self._call("POST", service, path, json=body)
 
+    def delete(self, service: str, path: str) -> Mapping[str, Any]:
+        """Deletes what is there. Raises RefusedError."""
+        return self._call("DELETE", service, path)
+
     def _call(self, method: str, service: str, path: str, **options: Any) -> Mapping[str, Any]:
         try:
             answer = self.web.send(method, f"https://{service}.googleapis.com", path, **options)
         except UnreachableError as error:
             raise RefusedError(str(error), "look to the network or the proxy, and try again") from None
-        if answer.status == 200 and answer.data is not None:
-            return answer.data
+        if answer.status in (200, 204) and (answer.data is not None or method == "DELETE"):
+            return answer.data or {}
         raise self._refused(service, answer)
 
     def _refused(self, service: str, answer: Answer) -> RefusedError:
@@ -85,5 +89,6 @@ class GoogleApis:
         if answer.status == 401:
             return RefusedError(f"{host} does not accept your token", LOGIN)
         if answer.status == 403:
-            return RefusedError(f"{host} forbids it: {message}", self.grant(VIEWERS[service]), status=403)
+            fix = self.grant(VIEWERS.get(service, "roles/viewer"))
+            return RefusedError(f"{host} forbids it: {message}", fix, status=403)
         return RefusedError(f"{host} says {answer.status}: {message}", "try again", status=answer.status)

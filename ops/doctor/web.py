@@ -1,4 +1,4 @@
-"""A token goes to those of Google's APIs that the doctor asks, and to GKE's, over https, and nowhere else."""
+"""A token goes to those of Google's APIs that are asked here, and to GKE's, over https, and nowhere else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,19 @@ from google.auth.credentials import Credentials
 
 GOOGLE = frozenset(
     f"https://{service}.googleapis.com"
-    for service in ("cloudbilling", "cloudresourcemanager", "iam", "orgpolicy", "serviceusage")
+    for service in (
+        "artifactregistry",
+        "cloudbilling",
+        "cloudfunctions",
+        "cloudresourcemanager",
+        "cloudscheduler",
+        "iam",
+        "logging",
+        "orgpolicy",
+        "pubsub",
+        "serviceusage",
+        "storage",
+    )
 )
 CONTROL_PLANES = re.compile(r"https://([a-z0-9-]+\.)+gke\.goog")
 QUOTA_HEADER = "X-Goog-User-Project"

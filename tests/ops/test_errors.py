@@ -11,7 +11,7 @@ from ops.rehearse import rehearse
 
 
 def said(error: OSError, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(rehearse, "rehearse_stack", fail)

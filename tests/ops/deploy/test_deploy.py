@@ -1,6 +1,6 @@
 """`make up` says what is missing and the command that mends it, and else runs the Pulumi CLI."""
 
-import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,24 +8,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 
+from infra.configuration.stack_file import find_stack
 from infra.errors import ConfigurationError
-from ops.deploy import deploy
+from ops.deploy import deploy, pulumi_cli
 from ops.errors import OperationError
 from rehearsal.program import ROOT, read_stack
 from tests.ops.machines import install_cli
 from tests.plans import DEV, STACKS
-
-
-@pytest.fixture
-def executes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What would take this process's place is run beside it."""
-
-    def run(_program: str, command: list[str]) -> int:
-        return subprocess.run(command, check=False).returncode
-
-    monkeypatch.chdir(ROOT)  # and back again
-    monkeypatch.setattr(os, "execvp", run)
 
 
 def missing(stack: str) -> str:
@@ -76,31 +67,70 @@ def test_a_credentials_file_that_is_not_there_is_named(
     assert "/nowhere.json was not found" in missing(mine)
 
 
-@pytest.mark.usefixtures("executes")
 def test_a_destroy_asks_only_for_what_it_needs(machine: Path, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sample project, or a pipeline that no longer compiles, must not keep anybody from taking a stack down."""
     install_cli(machine, log)
     monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
     monkeypatch.setattr(deploy, "read_stack", partial(read_stack, root=STACKS))
+    monkeypatch.setattr(deploy, "find_stack", partial(find_stack, root=STACKS))
     assert deploy.run_pulumi("destroy", "dev") == 0
-    assert log.read_text().splitlines() == [
-        f"{ROOT}: pulumi stack select dev",
-        f"{ROOT}: pulumi destroy --stack dev --run-program",
-    ]
+    *_, destroy = log.read_text().splitlines()
+    file = STACKS / "Pulumi.dev.yaml"
+    command = re.escape(f"{ROOT}: pulumi destroy --stack dev --config-file {file}")
+    assert re.fullmatch(rf"{command} --event-log \S+ --run-program", destroy)
 
 
-@pytest.mark.usefixtures("executes")
-@pytest.mark.parametrize("verb", ["up", "preview"])
+@pytest.mark.parametrize(("verb", "more"), [("up", ""), ("preview", " --refresh")])
 def test_with_everything_there_the_cli_runs_in_the_project(
-    machine: Path, mine: str, log: Path, verb: str, monkeypatch: pytest.MonkeyPatch
+    machine: Path, mine: str, log: Path, verb: str, more: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install_cli(machine, log)
     monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
     assert deploy.run_pulumi(verb, mine) == 0
-    assert log.read_text().splitlines() == [
-        f"{ROOT}: pulumi stack select mine --create",
-        f"{ROOT}: pulumi {verb} --stack mine --config-file {mine}",
-    ]
+    select, *_, last = log.read_text().splitlines()
+    assert select == f"{ROOT}: pulumi stack select mine"
+    command = re.escape(f"{ROOT}: pulumi {verb} --stack mine --config-file {mine}")
+    assert re.fullmatch(rf"{command} --event-log \S+{more}", last)
+
+
+def test_a_preview_does_not_refresh_away_that_a_build_has_failed(
+    machine: Path, mine: str, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state then says of a function that it is half-made, and a refresh takes it for whole."""
+    state = '{"deployment": {"resources": [{"urn": "u", "initErrors": ["the build failed"]}]}}'
+    install_cli(machine, log, state=state)
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
+    deploy.run_pulumi("preview", mine)
+    assert not log.read_text().splitlines()[-1].endswith("--refresh")
+
+
+def test_what_a_killed_update_left_is_said_before_anything_starts(
+    machine: Path, mine: str, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending = '{"deployment": {"pending_operations": [{"type": "creating", "resource": {"urn": "a::b::c::build"}}]}}'
+    install_cli(machine, log, state=pending)
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
+    assert missing(mine) == (
+        "an update of stack mine was killed, and left half-made, perhaps: build; "
+        "look at it first with: pipeline-trigger recover --stack mine"
+    )
+    assert "pulumi up" not in log.read_text()
+
+
+def test_a_stack_file_that_is_elsewhere_leaves_no_other_in_the_root(
+    machine: Path, mine: str, log: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The CLI writes a new stack's salt to where it expects the file."""
+    root = tmp_path / "root"
+    root.mkdir()
+    monkeypatch.setattr(pulumi_cli, "ROOT", root)
+    salt = 'echo "encryptionsalt: v1:x=" > Pulumi.mine.yaml'
+    install_cli(machine, log, then=f'case "$*" in "stack select mine") exit 1 ;; *--create) {salt} ;; esac')
+    before = read_stack(mine)
+    assert pulumi_cli.select("mine", Path(mine)) == 0
+    assert list(root.iterdir()) == []
+    assert yaml.safe_load(Path(mine).read_text())["encryptionsalt"] == "v1:x="
+    assert read_stack(mine) == before
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
@@ -112,9 +142,13 @@ def test_the_cli_ends_an_update_in_its_own_way(
     install_cli(machine, log, then=f'[ "$1" = up ] || exit 0; {cancels}')
     monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
     command = [sys.executable, "-m", "ops", "up", "--stack", mine]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         assert process.stdout
+        assert process.stderr
         assert process.stdout.readline() == "updating\n"
         process.send_signal(end)
         assert process.stdout.read() == "cancelled\n"
+        assert process.stderr.read() == ""
     assert process.returncode == 255

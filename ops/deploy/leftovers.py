@@ -1,0 +1,101 @@
+"""What an update that was killed leaves behind: its lock, and what it was making."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+from google.auth.exceptions import GoogleAuthError
+from google.cloud import storage
+from google.cloud.exceptions import GoogleCloudError
+
+from ops.deploy.pulumi_cli import export, pending_of, pulumi_json, resources_of
+from ops.errors import OperationError
+from rehearsal.program import ROOT
+
+LOCKS = ".pulumi/locks/organization"  # pulumi/pulumi pkg/backend/diy/lock.go
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Who is at work on a stack, or was. ``alive`` is None where it cannot be told: it is another machine's."""
+
+    who: str
+    since: str
+    alive: bool | None
+
+    @property
+    def in_words(self) -> str:
+        """Whose it is."""
+        state = {True: "at work", False: "gone", None: "on another machine"}[self.alive]
+        return f"the lock of {self.who}, {state}, since {self.since}"
+
+
+def leftovers_of(stack: str) -> str:
+    """What is left, in words; nothing where nothing is, or where an update is at work."""
+    locks = list(locks_of(stack))
+    if any(lock.alive for lock in locks):
+        return ""  # the CLI says so itself, and waits for nobody
+    pending = pending_of(_state_of(stack))
+    names = ", ".join(resource["urn"].rsplit("::", 1)[-1] for resource in pending)
+    made = [f"half-made, perhaps: {names}"] if pending else []
+    return "; ".join([*(lock.in_words for lock in locks), *made])
+
+
+def has_init_errors(stack: str) -> bool:
+    """Whether the state has something half-made, which a refresh would take for whole."""
+    return any(resource.get("initErrors") for resource in resources_of(_state_of(stack)))
+
+
+def locks_of(stack: str) -> Iterator[Lock]:
+    """The locks of a stack whose state is in files or in Cloud Storage; Pulumi Cloud's go by themselves."""
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
+    url = urlsplit(str(pulumi_json("whoami", "--verbose", "--json").get("url", "")))
+    where = f"{LOCKS}/{project}/{stack}/"
+    if url.scheme == "file":
+        folder = Path(url.netloc + url.path).expanduser() / where
+        texts = [path.read_text() for path in sorted(folder.glob("*.json"))]
+    elif url.scheme == "gs":
+        texts = _in_cloud_storage(url.netloc, "/".join(filter(None, [url.path.strip("/"), where])))
+    else:
+        texts = []
+    for text in texts:
+        yield _lock(json.loads(text))
+
+
+def _in_cloud_storage(bucket: str, prefix: str) -> list[str]:
+    try:
+        blobs = storage.Client(project="-").list_blobs(bucket, prefix=prefix)
+        return [blob.download_as_text() for blob in blobs if blob.name.endswith(".json")]
+    except (GoogleAuthError, GoogleCloudError):
+        return []  # the CLI has credentials of its own, and says what is wrong
+
+
+def _lock(found: dict[str, Any]) -> Lock:
+    host, number = str(found.get("hostname", "")), int(found.get("pid") or 0)
+    alive = _is_alive(number) if host == socket.gethostname() else None
+    return Lock(f"{found.get('username')}@{host} (pid {number})", str(found.get("timestamp", ""))[:19], alive)
+
+
+def _is_alive(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _state_of(stack: str) -> dict[str, Any]:
+    try:
+        return export(stack)
+    except OperationError:
+        return {}  # there is no such stack yet, or the CLI will say why it cannot be read
