@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -17,28 +16,30 @@ def run_child(command: Sequence[str], cwd: Path, environment: Mapping[str, str])
     """Runs a command to its end; returns its exit status, 128 and more if a signal ended it.
 
     What would end this process is the command's to end: an update finishes what it is making, and writes down the
-    state. Killed, it would leave what nobody knows of.
+    state. Killed, it would leave what nobody knows of. A Ctrl-C on the terminal reaches the command by itself; a
+    second one would make it stop at once.
     """
-    with subprocess.Popen(command, cwd=cwd, env=dict(environment)) as process, _forwarding(process):
-        process.wait()
-    return process.returncode if process.returncode >= 0 else 128 - process.returncode
-
-
-@contextlib.contextmanager
-def _forwarding(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Sends signals on to a process, once each. A Ctrl-C on the terminal reaches it by itself, and a second one would
-    make the CLI stop at once."""
+    received: list[int] = []  # before there is whom to send them to
 
     def forward(number: int, _: FrameType | None) -> None:
         if number != signal.SIGINT or not _in_front_of_a_terminal():
-            process.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
+            received.append(signal.SIGTERM if number == signal.SIGHUP else number)
+            send()
 
+    def send() -> None:
+        while process and received:
+            process.send_signal(received.pop(0))
+
+    process: subprocess.Popen[bytes] | None = None
     before = {number: signal.signal(number, forward) for number in FORWARDED}
     try:
-        yield
+        with subprocess.Popen(command, cwd=cwd, env=dict(environment)) as process:
+            send()
+            status = process.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
 
 
 def _in_front_of_a_terminal() -> bool:

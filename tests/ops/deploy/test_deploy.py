@@ -18,6 +18,34 @@ from rehearsal.program import ROOT, read_stack
 from tests.ops.machines import install_cli
 from tests.plans import DEV, STACKS
 
+# Runs a child that counts its interrupts, presses Ctrl-C once, and prints the count.
+AT_A_TERMINAL = r'''
+import os, pty, sys
+from pathlib import Path
+from ops.deploy.child import run_child
+count = """
+import signal, time
+signal.signal(signal.SIGINT, lambda *_: print("got", flush=True))
+print("ready", flush=True)
+end = time.monotonic() + 1
+while time.monotonic() < end: time.sleep(0.01)
+"""
+child, terminal = pty.fork()
+if child == 0:
+    run_child([sys.executable, "-c", count], Path.cwd(), dict(os.environ))
+    os._exit(0)
+said = b""
+while b"ready" not in said:
+    said += os.read(terminal, 100)
+os.write(terminal, b"\x03")
+try:
+    while some := os.read(terminal, 100):
+        said += some
+except OSError:
+    pass
+print(said.count(b"got"))
+'''
+
 
 def missing(stack: str) -> str:
     with pytest.raises(OperationError) as refused:
@@ -152,3 +180,9 @@ def test_the_cli_ends_an_update_in_its_own_way(
         assert process.stdout.read() == "cancelled\n"
         assert process.stderr.read() == ""
     assert process.returncode == 255
+
+
+def test_a_ctrl_c_on_the_terminal_reaches_the_cli_once(tmp_path: Path) -> None:
+    """A second one makes it stop at once, in the middle of what it is making."""
+    done = subprocess.run([sys.executable, "-c", AT_A_TERMINAL], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n", done.stderr
