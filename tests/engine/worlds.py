@@ -83,16 +83,29 @@ class World:
                 found.setdefault(step["op"], []).append(_name(step["urn"]))
         return {operation: sorted(names) for operation, names in found.items()}
 
+    def changed(self) -> dict[str, list[str]]:
+        """What an `up` has changed in the state: the names of resources by what was done to them."""
+        before = {resource["urn"]: resource for resource in self.resources() if resource["custom"]}
+        self.up()
+        after = {resource["urn"]: resource for resource in self.resources() if resource["custom"]}
+        found: dict[str, list[str]] = {}
+        for urn in sorted(before.keys() | after.keys(), key=_name):
+            old, new = before.get(urn), after.get(urn)
+            if old and new and (old.get("inputs"), old.get("id")) != (new.get("inputs"), new.get("id")):
+                found.setdefault("update" if old["id"] == new["id"] else "replace", []).append(_name(urn))
+            elif not (old and new):
+                found.setdefault("create" if new else "delete", []).append(_name(urn))
+        return found
+
     def resources(self) -> list[dict[str, Any]]:
-        """What the state holds."""
-        done = self.workspace.run("stack", "export", "--stack", self.stack)
-        assert not done.status, done.said
-        resources: list[dict[str, Any]] = json.loads(done.stdout)["deployment"].get("resources", [])
+        """What the state holds, read from where the CLI keeps it."""
+        (kept,) = self.workspace.state.glob(f".pulumi/stacks/*/{self.stack}.json")
+        resources: list[dict[str, Any]] = json.loads(kept.read_text())["checkpoint"]["latest"].get("resources") or []
         return resources
 
     def outputs(self) -> dict[str, Any]:
-        done = self.workspace.run("stack", "output", "--json", "--stack", self.stack)
-        outputs: dict[str, Any] = json.loads(done.stdout)
+        (stack,) = [resource for resource in self.resources() if resource["type"] == "pulumi:pulumi:Stack"]
+        outputs: dict[str, Any] = stack["outputs"]
         return outputs
 
 
