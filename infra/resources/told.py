@@ -13,6 +13,7 @@ from typing import Any
 import pulumi
 
 UNTOLD = "Google Cloud does not say "
+UNMOVED = "Buckets do not move: "
 DOCTOR = "`pipeline-trigger doctor` looks for the cause, and the next `pipeline-trigger up` goes on from here"
 
 
@@ -34,12 +35,17 @@ def untold(what: str, way_out: str) -> str:
 def refuse_untold(args: pulumi.ResourceHookArgs) -> None:
     """A hook before each resource is made or changed, in a preview too.
 
+    The program goes on meanwhile: one that ends itself takes its hooks with it, and the engine then says nothing but
+    that nobody answers them.
+
     Raises:
-        RuntimeError: it would be made with what was not told. The engine says so of that resource, and stops.
+        RuntimeError: it would be made with what was not told, or elsewhere. The engine says so of that resource, and
+            stops.
     """
     for text in _texts(args.new_inputs):
-        if UNTOLD in text:
-            raise RuntimeError(text[text.index(UNTOLD) :])
+        for start in (UNTOLD, UNMOVED):
+            if start in text:
+                raise RuntimeError(text[text.index(start) :].split('"')[0])  # it may stand within JSON
 
 
 def _texts(value: Any) -> Iterator[str]:

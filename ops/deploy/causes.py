@@ -86,7 +86,7 @@ CAUSES = (
         "pipeline-trigger recover --stack {stack} says whose it is",
     ),
     Cause(
-        r"nothing moves to|buckets do not move|stack .* was made in ",
+        r"nothing moves to|Buckets do not move|stack .* was made in ",
         "the stack file asks for what would leave data behind; nothing was touched",
         "as the message says",
     ),

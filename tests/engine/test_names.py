@@ -52,7 +52,8 @@ def test_another_region_is_refused_for_a_trigger_bucket_before_anything_is_touch
     standing.config["gcp:region"] = "europe-west4"
     for verb in ("preview", "up"):
         said = standing.fail(verb, previewed=True)
-        assert "trigger echo: source.location: the bucket echo-bucket-" in said
+        assert "Buckets do not move: trigger echo, source.location: echo-bucket-" in said
+        assert "connection" not in said
         assert "Keep it with `location: us-central1`" in said
     assert {name: thing.made_at for name, thing in standing.cloud.things.items()} == before
 

@@ -11,6 +11,7 @@ from infra.configuration.source_settings import GcsSource
 from infra.resources import grants
 from infra.resources.foundation import Foundation
 from infra.resources.grants import Grant
+from infra.resources.told import UNMOVED
 
 SECONDS_A_DAY = 86_400
 
@@ -99,12 +100,12 @@ class TriggerBucket(pulumi.ComponentResource):
 
 
 def _unmoved(trigger: str, bucket: str, made_in: str, wanted: str) -> str:
-    """The bucket's name, once it is sure that the bucket is where it is wanted."""
-    if made_in.lower() != wanted.lower():
-        place = made_in.lower()
-        raise pulumi.RunError(
-            f"trigger {trigger}: source.location: the bucket {bucket} is in {place}, and buckets do not move to "
-            f"{wanted}. Keep it with `location: {place}` in the block source, or give the trigger another name: that "
-            "makes a new bucket, and deletes this one once it is empty"
-        )
-    return bucket
+    """The bucket's name; or, if it is not where it is wanted, a text that nothing is made with."""
+    place = made_in.lower()
+    if place == wanted.lower():
+        return bucket
+    return (
+        f"{UNMOVED}trigger {trigger}, source.location: {bucket} is in {place}, and would not go to {wanted}. Keep it "
+        f"with `location: {place}` in the block source, or give the trigger another name: that makes a new bucket, "
+        "and deletes this one once it is empty"
+    )

@@ -7,10 +7,11 @@ import json
 from functools import cache
 from typing import Any
 
+import pulumi
 import pytest
 
-from infra.errors import ConfigurationError
 from infra.resources.foundation import SERVICES
+from infra.resources.told import refuse_untold
 from rehearsal.google.log_filter import read_log_filter
 from rehearsal.program import Plan, evaluate
 from tests.infra.conftest import Answering
@@ -240,12 +241,17 @@ def test_a_bucket_that_is_where_it_is_wanted_stays_there(answering: Answering, w
 
 def test_a_bucket_that_would_have_to_move_is_refused_with_both_ways_out(answering: Answering) -> None:
     answering(Bucket={"location": "EUROPE-WEST4"})
-    with pytest.raises(ConfigurationError) as refused:
-        plan()
-    said = str(refused.value)
-    assert said.startswith("trigger echo: source.location: the bucket ")
-    assert "`location: europe-west4`" in said
-    assert "another name" in said
+    moving = plan()
+    for name in ("echo-launcher", "echo-new-objects"):
+        resource = [r for r in moving.resources if r.name == name and r.in_cloud][-1]
+        args = pulumi.ResourceHookArgs(resource.urn, "", name, resource.type, new_inputs=resource.inputs)
+        with pytest.raises(RuntimeError) as refused:
+            refuse_untold(args)
+        said = str(refused.value)
+        assert said.startswith("Buckets do not move: trigger echo, source.location: ")
+        assert "`location: europe-west4`" in said
+        assert said.endswith("deletes this one once it is empty")
+        assert "another name" in said
 
 
 def test_the_ledger_says_nothing_of_another_region(answering: Answering) -> None:
