@@ -15,6 +15,8 @@ def aftermath(verb: str, stack: str, status: int, events: Events) -> str:
     """A paragraph, and nothing where there is nothing to say."""
     if status == 0:
         return _of_retries(events)
+    if not events.failures and events.canceled:
+        return f"`pulumi {verb}` of stack {stack} was ended before it was done; make {verb} STACK={stack} goes on."
     if not events.failures:
         return ""  # the CLI itself refused, and has said why in a line
     causes = dict.fromkeys(cause_of(failure.message) for failure in events.failures)
@@ -27,6 +29,7 @@ def aftermath(verb: str, stack: str, status: int, events: Events) -> str:
 def _told(events: Events) -> Iterator[str]:
     for failure in events.failures[:MOST]:
         said = " ".join(failure.message.removeprefix("1 error occurred:").strip().removeprefix("*").split())
+        said = said.removesuffix(" without `force_destroy` set to true")  # which is no way that anybody should take
         said = said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
         yield f"✗ {failure.resource or 'the program'}: {said}"
     if (more := len(events.failures) - MOST) > 0:

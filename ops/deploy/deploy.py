@@ -42,7 +42,7 @@ def run_pulumi(verb: str, stack: str) -> int:
         return status
     if verb != "preview" and (left := leftovers_of(name)):
         raise OperationError(
-            f"an update of stack {name} was killed, and left {left}; "
+            f"an update of stack {name} was killed, or is at work elsewhere: {left}; "
             f"look at it first with: pipeline-trigger recover --stack {name}"
         )
     with tempfile.TemporaryDirectory() as directory:

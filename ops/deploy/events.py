@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 RETRIED = "due to on-error hook request"
+CANCELED = {"update canceled", "preview canceled"}
 SUMMARIES = {"update failed", "preview failed", "destroy failed", "refresh failed", "resource operation failed"}
 
 
@@ -26,22 +27,27 @@ class Failure:
 
 @dataclass(frozen=True)
 class Events:
-    """All that failed in the end, in order, and how many resources were tried more than once on the way."""
+    """All that failed in the end, in order, how many resources were tried more than once on the way, and whether a
+    signal ended it.
+    """
 
     failures: tuple[Failure, ...] = ()
     retried: int = 0
+    canceled: bool = False
 
 
 def read_events(path: Path) -> Events:
     """Reads an event log; one that is not there, or ends in the middle, says as much as it holds."""
-    failures, retried = [], set()
+    failures, retried, canceled = [], set(), False
     for event in _diagnostics(path):
         urn, message = str(event.get("urn", "")), str(event.get("message", "")).strip()
         if RETRIED in message:
             retried.add(urn)
+        elif message in CANCELED:
+            canceled = True
         elif event.get("severity") == "error" and message not in SUMMARIES:
             failures.append(Failure(_resource(urn), message))
-    return Events(tuple(dict.fromkeys(failures)), len(retried))
+    return Events(tuple(dict.fromkeys(failures)), len(retried), canceled)
 
 
 def _diagnostics(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -16,7 +16,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import storage
 from google.cloud.exceptions import GoogleCloudError
 
-from ops.deploy.pulumi_cli import export, pending_of, pulumi_json, resources_of
+from ops.deploy.pulumi_cli import export, pending_of, pulumi, pulumi_json, resources_of
 from ops.errors import OperationError
 from rehearsal.program import ROOT
 
@@ -34,8 +34,8 @@ class Lock:
     @property
     def in_words(self) -> str:
         """Whose it is."""
-        state = {True: "at work", False: "gone", None: "on another machine"}[self.alive]
-        return f"the lock of {self.who}, {state}, since {self.since}"
+        state = {True: "at work", False: "gone", None: "on another machine, where it may be at work"}[self.alive]
+        return ", ".join(filter(None, [f"the lock of {self.who}", state, self.since and f"since {self.since}"]))
 
 
 def leftovers_of(stack: str) -> str:
@@ -55,7 +55,7 @@ def has_init_errors(stack: str) -> bool:
 
 
 def locks_of(stack: str) -> Iterator[Lock]:
-    """The locks of a stack whose state is in files or in Cloud Storage; Pulumi Cloud's go by themselves."""
+    """The locks of a stack whose state is in files or in Cloud Storage; or what Pulumi Cloud says in place of one."""
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
     url = urlsplit(str(pulumi_json("whoami", "--verbose", "--json").get("url", "")))
     where = f"{LOCKS}/{project}/{stack}/"
@@ -66,8 +66,16 @@ def locks_of(stack: str) -> Iterator[Lock]:
         texts = _in_cloud_storage(url.netloc, "/".join(filter(None, [url.path.strip("/"), where])))
     else:
         texts = []
+        if url.scheme == "https" and _is_in_progress(stack):
+            yield Lock("an update that Pulumi Cloud knows of", "", None)
     for text in texts:
         yield _lock(json.loads(text))
+
+
+def _is_in_progress(stack: str) -> bool:
+    """What only Pulumi Cloud says: pulumi/pulumi pkg/cmd/pulumi/stack/stack_list.go, stackSummaryJSON."""
+    stacks = json.loads(pulumi("stack", "ls", "--json"))
+    return any(each["name"].rsplit("/", 1)[-1] == stack and each.get("updateInProgress") for each in stacks)
 
 
 def _in_cloud_storage(bucket: str, prefix: str) -> list[str]:

@@ -1,7 +1,8 @@
 """Puts a stack right after an update that was killed: its lock, what was being made, and what no state knows.
 
 Nothing is done before it is shown. Only what is provably the stack's own is touched (kinds.py), never a ledger, and
-no bucket that holds a file.
+no bucket that holds a file. What a stack of the same name in another state has made (another login, another machine's
+files) looks the same: where there is a ledger that this state does not know, everything is left.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from infra.configuration.stack_file import find_stack
+from ops.deploy.found import Found, find, holds_something, listed
 from ops.deploy.kinds import KINDS
-from ops.deploy.leftovers import locks_of
+from ops.deploy.leftovers import Lock, locks_of
 from ops.deploy.pulumi_cli import export, pending_of, pulumi, resources_of
 from ops.doctor.google_apis import GoogleApis, RefusedError
 from ops.errors import OperationError
@@ -25,101 +27,104 @@ from ops.errors import OperationError
 # What the program calls things, and what the engine adds to it: `echo-events-0f0e0d0`.
 OWN_NAME = re.compile(r"(?P<trigger>[a-z][a-z0-9-]*)-(?:events|dead-letters|launcher|bucket)-[0-9a-f]{7}")
 SOURCES = re.compile(r"launcher-sources-[0-9a-f]{7}")
+LEDGER = re.compile(r"launch-ledger-[0-9a-f]{7}")
 HALF_BUILT = "made by an update that was killed, so nobody knows what it runs"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do, or to leave: ``done`` in a word, to what, and why. ``do`` does it."""
+    """One thing to do, or to leave: ``done`` in a word, to what, and why. ``do`` does it.
+
+    A person has to ``ask`` themselves about it first: no `--yes` answers that.
+    """
 
     done: str
     what: str
     why: str
     do: Callable[[], object] = field(default=lambda: None, compare=False)
+    ask: bool = False
 
 
 def steps_for(stack: str, config: Mapping[str, str], apis: GoogleApis) -> list[Step]:
     """All there is to do for a stack, in order.
 
     Raises:
-        OperationError: an update is at work on it; or its state, or its project, cannot be read.
+        OperationError: an update is at work on it; or its state cannot be read.
     """
     locks = list(locks_of(stack))
     if alive := [lock for lock in locks if lock.alive]:
         raise OperationError(f"stack {stack}: {alive[0].in_words}; wait for it, or end it with Ctrl-C")
-    exported = export(stack)
+    exported, project = export(stack), config.get("gcp:project", "")
+    found = [*_of_pending(stack, exported, apis), *_of_orphans(stack, project, exported, apis)]
+    if any(step.done in ("adopt", "delete") for step in found) and (doubt := _doubt(stack, project, exported, apis)):
+        found = [_leave(step.what, doubt) if step.done in ("adopt", "delete") else step for step in found]
+    return [*_of_locks(stack, locks), *found]
+
+
+def _leave(what: str, why: str) -> Step:
+    return Step("leave", what, why)
+
+
+def _doubt(stack: str, project: str, exported: Mapping[str, Any], apis: GoogleApis) -> str:
+    """Why what bears the stack's names may be another's; empty where it is not.
+
+    A stack has one ledger, from its first minute to its last.
+    """
+    known = _known(exported)
     try:
-        return [
-            *_of_locks(stack, [lock.in_words for lock in locks]),
-            *_of_pending(stack, exported, apis),
-            *_of_orphans(stack, config.get("gcp:project", ""), exported, apis),
-        ]
+        buckets = list(listed(apis, "storage", f"/storage/v1/b?project={project}", "items"))
     except RefusedError as refused:
-        raise OperationError(f"{refused}: {refused.fix}") from None
+        return f"whether another state has a stack {stack} cannot be told: {refused}: {refused.fix}"
+    for bucket in buckets:
+        name, labels = str(bucket["name"]), bucket.get("labels") or {}
+        if LEDGER.fullmatch(name) and labels.get("stack") == stack and name not in known:
+            return (
+                f"{name} is a ledger of a stack {stack} that this state does not know, so this may be another "
+                "state's, at work: look who else deploys it (pulumi whoami --verbose). If nobody does: "
+                f"gcloud storage buckets update gs://{name} --clear-labels, and recover again"
+            )
+    return ""
 
 
-def _of_locks(stack: str, locks: list[str]) -> Iterator[Step]:
+def _of_locks(stack: str, locks: list[Lock]) -> Iterator[Step]:
     if locks:
         lift = partial(pulumi, "cancel", "--yes", "--stack", stack)
-        yield Step("cancel", f"the update of stack {stack}", "; ".join(locks), lift)
+        why = "; ".join(lock.in_words for lock in locks)
+        elsewhere = any(lock.alive is None for lock in locks)
+        why = f"{why}: make sure there that it is gone" if elsewhere else why
+        yield Step("cancel", f"the update of stack {stack}", why, lift, ask=elsewhere)
 
 
 def _of_pending(stack: str, exported: dict[str, Any], apis: GoogleApis) -> Iterator[Step]:
-    """Of each thing that was being made: whether it is there, whose it is, and whether another was made since."""
-    stands = {resource["urn"]: resource.get("id") for resource in resources_of(exported)}
     for resource in pending_of(exported):
-        urn = resource["urn"]
-        what = f"{resource['type'].rsplit(':', 1)[-1]} {urn.rsplit('::', 1)[-1]}"
-        found = _find(resource, stands.get(urn), apis)
-        if found is None:
-            yield Step("forget", what, "it was not made, or can be made again", partial(_settle, stack, urn, ""))
-        elif not found.own:
-            why = f"{found.identifier} is there, and nothing shows that it is this stack's"
-            yield Step("leave", what, f"{why}: ask whose it is, or give the stack another name")
-        elif urn not in stands:
-            why = f"{found.identifier} is there, and is this stack's"
-            yield Step("adopt", what, why, partial(_settle, stack, urn, found.identifier))
-        elif resource["type"].endswith(":Bucket") and _holds_something(apis, found.identifier):
-            yield Step("leave", what, f"{found.identifier} is not this stack's bucket any more, and holds files")
-        else:
-            why = f"{found.identifier} is there, and this stack has another by now"
-            yield Step("delete", what, why, partial(_delete_and_forget, stack, urn, found, apis))
+        what = f"{resource['type'].rsplit(':', 1)[-1]} {resource['urn'].rsplit('::', 1)[-1]}"
+        try:
+            yield _of_one_pending(stack, resource, what, exported, apis)
+        except RefusedError as refused:
+            yield _leave(what, f"whether it was made cannot be told: {refused}: {refused.fix}")
 
 
-@dataclass(frozen=True)
-class _Found:
-    identifier: str
-    own: bool
-    service: str
-    path: str
+def _of_one_pending(
+    stack: str, resource: Mapping[str, Any], what: str, exported: Mapping[str, Any], apis: GoogleApis
+) -> Step:
+    """Of a thing that was being made: whether it is there, whose it is, and whether another was made since."""
+    stands, urn = {known["urn"]: known.get("id") for known in resources_of(exported)}, resource["urn"]
+    found = find(resource, stands.get(urn), apis)
+    if found is None:
+        return Step("forget", what, "it was not made, or can be made again", partial(_settle, stack, urn, ""))
+    if not found.own:
+        why = f"{found.identifier} is there, and nothing shows that it is this stack's"
+        return _leave(what, f"{why}: ask whose it is, or give the stack another name")
+    if urn not in stands:
+        why = f"{found.identifier} is there, and is this stack's"
+        return Step("adopt", what, why, partial(_settle, stack, urn, found.identifier))
+    if resource["type"].endswith(":Bucket") and holds_something(apis, found.identifier):
+        return _leave(what, f"{found.identifier} is not this stack's bucket any more, and holds files")
+    why = f"{found.identifier} is there, and this stack has another by now"
+    return Step("delete", what, why, partial(_delete_and_forget, stack, urn, found, apis))
 
 
-def _find(resource: Mapping[str, Any], stands: str | None, apis: GoogleApis) -> _Found | None:
-    """What an operation that was not finished has made, if it is not what stands in the state by now."""
-    inputs = resource["inputs"]
-    if resource["type"].endswith(":Notification"):
-        return _find_notification(inputs, stands, apis)
-    kind = KINDS.get(resource["type"])
-    if not kind or (identifier := kind.id_of(inputs)) == stands:
-        return None
-    path = kind.path(identifier)
-    thing = _get(apis, kind.service, path)
-    if thing is None or thing.get("deleted"):  # a role's name stays for a while, and is taken back
-        return None
-    return _Found(identifier, kind.proves(inputs, thing), kind.service, path)
-
-
-def _find_notification(inputs: Mapping[str, Any], stands: str | None, apis: GoogleApis) -> _Found | None:
-    """A notification to the trigger's own topic, which nobody else would make."""
-    parent = f"/storage/v1/b/{inputs['bucket']}/notificationConfigs"
-    for item in (_get(apis, "storage", parent) or {}).get("items", []):
-        identifier = f"{inputs['bucket']}/notificationConfigs/{item['id']}"
-        if str(item.get("topic", "")).endswith(f"/{inputs['topic']}") and identifier != stands:
-            return _Found(identifier, own=True, service="storage", path=f"{parent}/{item['id']}")
-    return None
-
-
-def _delete_and_forget(stack: str, urn: str, found: _Found, apis: GoogleApis) -> None:
+def _delete_and_forget(stack: str, urn: str, found: Found, apis: GoogleApis) -> None:
     apis.delete(found.service, found.path)
     _settle(stack, urn, "")
 
@@ -145,28 +150,41 @@ def _settle(stack: str, urn: str, identifier: str) -> None:
         pulumi("refresh", "--yes", "--skip-preview", "--stack", stack, "--config-file", config, "--target", urn)
 
 
+def _known(exported: Mapping[str, Any]) -> set[str | None]:
+    """What stands in the state, and what was being made."""
+    pending = [resource for resource in pending_of(exported) if resource["type"] in KINDS]
+    return {
+        *(resource.get("id") for resource in resources_of(exported)),
+        *(KINDS[resource["type"]].id_of(resource["inputs"]) for resource in pending),
+    }
+
+
 def _of_orphans(stack: str, project: str, exported: dict[str, Any], apis: GoogleApis) -> Iterator[Step]:
     """What bears the stack's labels and names, and stands neither in its state nor among what was being made."""
-    known = {resource.get("id") for resource in resources_of(exported)}
-    known |= {KINDS[r["type"]].id_of(r["inputs"]) for r in pending_of(exported) if r["type"] in KINDS}
-    parent = f"projects/{project}"
+    known, parent = _known(exported), f"projects/{project}"
     for service, path, items in (
         ("pubsub", f"/v1/{parent}/subscriptions", "subscriptions"),
         ("cloudfunctions", f"/v2/{parent}/locations/-/functions", "functions"),
         ("pubsub", f"/v1/{parent}/topics", "topics"),
         ("storage", f"/storage/v1/b?project={project}", "items"),
     ):
-        for thing in _listed(apis, service, path, items):
-            name = str(thing["name"])
-            if name in known or not _is_own(stack, name.rsplit("/", 1)[-1], thing.get("labels") or {}):
-                continue
-            bucket = service == "storage"
-            if bucket and _holds_something(apis, name):
-                yield Step("leave", name, "the stack's state does not know it, and it holds files: they are yours")
-                continue
-            at = f"/storage/v1/b/{name}" if bucket else f"/{path.split('/')[1]}/{name}"
-            why = f"it bears the names of stack {stack}, whose state does not know it"
-            yield Step("delete", name, why, partial(apis.delete, service, at))
+        try:
+            for thing in listed(apis, service, path, items):
+                name = str(thing["name"])
+                if name not in known and _is_own(stack, name.rsplit("/", 1)[-1], thing.get("labels") or {}):
+                    yield _of_orphan(stack, service, path, name, apis)
+        except RefusedError as refused:
+            what = "buckets" if service == "storage" else items
+            yield _leave(f"{what} of {project}", f"they cannot be looked through: {refused}: {refused.fix}")
+
+
+def _of_orphan(stack: str, service: str, path: str, name: str, apis: GoogleApis) -> Step:
+    bucket = service == "storage"
+    if bucket and holds_something(apis, name):
+        return _leave(name, "the stack's state does not know it, and it holds files: they are yours")
+    at = f"/storage/v1/b/{name}" if bucket else f"/{path.split('/')[1]}/{name}"
+    why = f"it bears the names of stack {stack}, whose state does not know it"
+    return Step("delete", name, why, partial(apis.delete, service, at))
 
 
 def _is_own(stack: str, name: str, labels: Mapping[str, str]) -> bool:
@@ -174,28 +192,3 @@ def _is_own(stack: str, name: str, labels: Mapping[str, str]) -> bool:
         return False
     named = OWN_NAME.fullmatch(name)
     return bool(named and named["trigger"] == labels.get("trigger")) or bool(SOURCES.fullmatch(name))
-
-
-def _holds_something(apis: GoogleApis, bucket: str) -> bool:
-    listed = _get(apis, "storage", f"/storage/v1/b/{bucket}/o?maxResults=1&versions=true") or {}
-    return bool(listed.get("items"))
-
-
-def _listed(apis: GoogleApis, service: str, path: str, items: str) -> Iterator[Mapping[str, Any]]:
-    page = ""
-    while True:
-        found = _get(apis, service, path, **({"pageToken": page} if page else {})) or {}
-        yield from found.get(items, [])
-        page = found.get("nextPageToken", "")
-        if not page:
-            return
-
-
-def _get(apis: GoogleApis, service: str, path: str, **params: Any) -> Mapping[str, Any] | None:
-    """What is at a path; None where nothing is, or where its API is not even enabled."""
-    try:
-        return apis.get(service, path, **params)
-    except RefusedError as refused:
-        if refused.status == 404 or refused.disabled:
-            return None
-        raise

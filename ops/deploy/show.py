@@ -27,7 +27,7 @@ def show_recovery(stack: str, console: Console, *, yes: bool, as_json: bool) -> 
     """Shows the steps, asks, and takes them; returns the exit status, 1 if something is left for a person to decide.
 
     Raises:
-        OperationError: it cannot be told what there is to do, or a step failed.
+        OperationError: it cannot be told what there is to do, or whether it may be done unasked; or a step failed.
         ConfigurationError: there is no such stack file.
     """
     name, config = read_stack(stack)
@@ -41,6 +41,10 @@ def show_recovery(stack: str, console: Console, *, yes: bool, as_json: bool) -> 
         console.print(f"There is nothing to do for stack {name}: no lock, and nothing that its state does not know.")
     else:
         print_table(HEADINGS, [(step.done, step.what, step.why) for step in steps], console)
+    if yes and (unsure := [step for step in steps if step.ask]):
+        raise OperationError(
+            f"stack {name}: {unsure[0].why}; then run it again without --yes, which is no answer to that"
+        )
     if (todo := [step for step in steps if step.done != "leave"]) and (yes or not as_json):
         if not yes:
             typer.confirm(f"Do {'this' if len(todo) == 1 else f'these {len(todo)}'}?", abort=True)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from ops.deploy import leftovers, pulumi_cli, recover
+from ops.deploy import leftovers, pulumi_cli, recover, show
+from ops.deploy.aftermath import aftermath
+from ops.deploy.events import read_events
 from ops.deploy.leftovers import leftovers_of
 from ops.deploy.recover import Step, steps_for
 from ops.doctor.google_apis import GoogleApis, RefusedError
 from ops.doctor.web import Web
 from ops.errors import OperationError
+from ops.findings import ok
 from rehearsal.engine.cloud import Cloud, Thing
 from tests.engine.test_killed import cancel, killed_at
 from tests.engine.worlds import World
@@ -156,6 +161,83 @@ def test_a_bucket_that_holds_files_is_left(killed: World) -> None:
     assert [*done(killed).values()] == ["leave"]
     put_right(killed)
     assert orphan.id in killed.cloud.things
+
+
+def in_another_state(world: World) -> None:
+    """The same stack file, on a machine that keeps its own state: what is made there, nothing knows here."""
+    world.workspace.state.rename(world.folder / "elsewhere")
+    world.workspace.state.mkdir()
+    assert not world.workspace.run("stack", "init", world.stack).status
+
+
+def test_what_a_stack_of_that_name_in_another_state_made_is_left(killed: World) -> None:
+    """An `up` there finds the accounts taken, and says to recover: nothing may be taken from the one that works."""
+    killed.up()
+    theirs = dict(killed.cloud.things)
+    in_another_state(killed)
+    assert "Error 409" in killed.fail()
+    assert {step.done for step in steps(killed)} == {"leave"}
+    assert any("launch-ledger-" in step.why and "another state's, at work" in step.why for step in steps(killed))
+    put_right(killed)
+    assert theirs.items() <= killed.cloud.things.items()
+
+
+def test_what_was_being_made_and_is_there_may_be_another_state_s_too(killed: World) -> None:
+    killed.up()
+    [ledger] = [thing for thing in killed.cloud.of_type(":Bucket") if thing.id.startswith("launch-ledger-")]
+    theirs = next(thing for thing in killed.cloud.of_type(":Account") if "dev-build@" in thing.id)
+    in_another_state(killed)
+    del killed.cloud.things[theirs.id]
+    killed_at(killed, ":Account")
+    assert set(done(killed).values()) == {"cancel", "leave"}
+    ledger.outputs.pop("labels"), ledger.inputs.pop("labels")  # as the command says that gives it up
+    assert done(killed)["Account build"] == "adopt"
+
+
+def test_what_may_not_be_looked_at_keeps_no_lock_from_being_lifted(
+    killed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_at(killed, ":Topic")
+    call = ApisOfCloud._call
+
+    def forbid(apis: ApisOfCloud, method: str, service: str, path: str, **options: Any) -> Mapping[str, Any]:
+        if service == "pubsub":
+            raise RefusedError("pubsub.googleapis.com forbids it", "ask for roles/pubsub.viewer", status=403)
+        return call(apis, method, service, path, **options)
+
+    monkeypatch.setattr(ApisOfCloud, "_call", forbid)
+    assert [step.done for step in steps(killed)] == ["cancel", "leave", "leave", "leave"]
+    assert all("ask for roles/pubsub.viewer" in step.why for step in steps(killed)[1:])
+    put_right(killed)
+    assert not list(leftovers.locks_of(killed.stack))
+
+
+def test_a_lock_of_another_machine_is_lifted_by_nobody_unasked(
+    killed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_at(killed, ":Topic")
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
+    assert "on another machine, where it may be at work" in leftovers_of(killed.stack)
+    monkeypatch.setattr(show, "check_cli", lambda: ok("Pulumi CLI", "it is there"))
+    monkeypatch.setattr(show, "_apis", lambda _: ApisOfCloud(killed.cloud))
+    monkeypatch.setattr(show, "read_stack", lambda _: (killed.stack, {"gcp:project": killed.cloud.project}))
+    with pytest.raises(OperationError, match="make sure there that it is gone; then run it again without --yes"):
+        show.show_recovery(killed.stack, Console(), yes=True, as_json=False)
+    assert list(leftovers.locks_of(killed.stack))
+
+
+def test_a_ctrl_c_leaves_nothing_to_put_right_and_the_next_up_goes_on(killed: World, tmp_path: Path) -> None:
+    log = tmp_path / "events"
+    killed.workspace.environment["PULUMI_DEBUG_COMMANDS"] = "true"
+    command = ("up", "--stack", killed.stack, "--skip-preview", "--parallel", "1", "--event-log", str(log))
+    with killed.workspace.running(*command) as engine:
+        killed.cloud.interrupts[":Topic"] = lambda: engine.send_signal(signal.SIGINT)
+        engine.communicate()
+    said = aftermath("up", killed.stack, engine.returncode, read_events(log))
+    assert said == "`pulumi up` of stack dev was ended before it was done; make up STACK=dev goes on."
+    assert leftovers_of(killed.stack) == ""
+    assert steps(killed) == []
+    killed.up()
 
 
 def test_what_merely_bears_a_label_of_that_name_is_nobody_s_business(killed: World) -> None:

@@ -9,6 +9,7 @@ case "$1 $2" in
   "whoami --verbose") echo '{{"user": "me", "url": "https://api.pulumi.com/me"}}' ;;
   whoami*) {whoami} ;;
   "stack export") echo '{state}' ;;
+  "stack ls") echo '[{stacks}]' ;;
   *) echo "$PWD: pulumi $*" >> "{log}"; {then} ;;
 esac
 """
@@ -21,7 +22,10 @@ def install_cli(
     whoami: str = "echo me",
     then: str = ":",
     state: str = "{}",
+    stacks: str = "",
 ) -> None:
     program = machine / "pulumi"
-    program.write_text(FAKE_CLI.format(version=version, whoami=whoami, log=log, then=then, state=state))
+    program.write_text(
+        FAKE_CLI.format(version=version, whoami=whoami, log=log, then=then, state=state, stacks=stacks)
+    )
     program.chmod(program.stat().st_mode | stat.S_IXUSR)

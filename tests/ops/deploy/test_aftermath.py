@@ -85,7 +85,15 @@ def test_a_destroy_is_never_told_to_force_anything(tmp_path: Path) -> None:
     [message] = [message for message, number in MESSAGES.items() if number == 0]
     said = aftermath("destroy", "mine", 1, log_of(tmp_path, diagnostic(message, FUNCTION)))
     assert "still holds files" in said
-    assert not re.search(r"set force|force_destroy: true|forceDestroy", said)
+    assert not re.search(r"force_?[dD]estroy", said)
+    assert (
+        "✗ Function echo-launcher: Error trying to delete bucket launch-ledger-0f0e0d0 containing objects\n" in said
+    )
+
+
+def test_what_a_ctrl_c_has_ended_is_no_error_that_nobody_knows(tmp_path: Path) -> None:
+    said = aftermath("up", "mine", 1, log_of(tmp_path, diagnostic("update canceled", STACK)))
+    assert said == "`pulumi up` of stack mine was ended before it was done; make up STACK=mine goes on."
 
 
 def test_what_was_tried_again_until_it_worked_is_no_error(tmp_path: Path) -> None:

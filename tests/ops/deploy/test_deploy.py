@@ -139,10 +139,23 @@ def test_what_a_killed_update_left_is_said_before_anything_starts(
     install_cli(machine, log, state=pending)
     monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
     assert missing(mine) == (
-        "an update of stack mine was killed, and left half-made, perhaps: build; "
+        "an update of stack mine was killed, or is at work elsewhere: half-made, perhaps: build; "
         "look at it first with: pipeline-trigger recover --stack mine"
     )
     assert "pulumi up" not in log.read_text()
+
+
+@pytest.mark.parametrize("name", ["mine", "acme/mine"])
+def test_what_is_at_work_by_pulumi_cloud_s_word_is_not_started_beside(
+    machine: Path, mine: str, log: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Where the state is there, no lock can be read: only that an update has begun and not ended."""
+    install_cli(machine, log, stacks=f'{{"name": "{name}", "updateInProgress": true}}')
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
+    said = missing(mine)
+    assert "the lock of an update that Pulumi Cloud knows of, on another machine, where it may be at work" in said
+    install_cli(machine, log, stacks='{"name": "other", "updateInProgress": true}, {"name": "mine"}')
+    assert deploy.run_pulumi("up", mine) == 0
 
 
 def test_a_stack_file_that_is_elsewhere_leaves_no_other_in_the_root(
