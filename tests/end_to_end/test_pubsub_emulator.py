@@ -90,8 +90,8 @@ class Emulator:
                 self._process.wait(SECONDS_TO_STOP)
 
     def create(self, name: str, settings: Mapping[str, Any]) -> None:
-        """Makes a topic or a subscription."""
-        self._call("PUT", name, settings)
+        """Makes a topic or a subscription. Its project is the provider's to know, and is in its name here."""
+        self._call("PUT", name, {key: value for key, value in settings.items() if key != "project"})
 
     def publish(self, topic: str, data: bytes, attributes: Mapping[str, str]) -> str:
         """Publishes a message and returns its id."""
