@@ -18,6 +18,8 @@ from google.auth.transport.requests import Request
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 EMAIL = "https://www.googleapis.com/auth/userinfo.email"  # without it GKE knows an account by its number alone
+# What reading an answer fails with that is not as its API documents it: cut off, of another shape, of other types.
+MISREAD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class TokenUnavailableError(Exception):
@@ -41,8 +43,11 @@ class Tokens:
             if self._credentials.token_state is not TokenState.FRESH or self._credentials.token == refused:
                 try:
                     self._credentials.refresh(_request())
-                except (GoogleAuthError, ValueError) as error:
+                except GoogleAuthError as error:
                     raise TokenUnavailableError(f"the metadata server gave no token: {error}") from None
+                except MISREAD as error:
+                    why = f"it answered what is none ({type(error).__name__})"
+                    raise TokenUnavailableError(f"the metadata server gave no token: {why}") from None
             return str(self._credentials.token)
 
 

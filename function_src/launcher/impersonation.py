@@ -15,7 +15,7 @@ import requests
 from google.auth import jwt
 from google.auth.credentials import Credentials
 
-from .credentials import SCOPE, AccessTokens, Tokens, TokenUnavailableError
+from .credentials import MISREAD, SCOPE, AccessTokens, Tokens, TokenUnavailableError
 from .http import Api
 from .origin import BadOriginError, is_loopback, read_origin
 
@@ -55,7 +55,7 @@ class _Account(Credentials):
             else:
                 made = self._make("generateAccessToken", {"scope": [SCOPE], "lifetime": LIFETIME})
                 token, expiry = made["accessToken"], datetime.fromisoformat(made["expireTime"])
-        except (KeyError, TypeError, ValueError) as error:
+        except MISREAD as error:
             raise self._unavailable(f"it answered what is none ({type(error).__name__})") from None
         self.token, self.expiry = token, expiry.replace(tzinfo=None)  # in UTC, and without saying so
 

@@ -19,7 +19,7 @@ from typing import Any
 import requests
 from requests import codes
 
-from .credentials import TokenUnavailableError
+from .credentials import MISREAD, TokenUnavailableError
 from .http import Api, never_sent
 from .run import RefusedError, Run, StrandedError, TwiceError, UnavailableError, UnknownError
 from .settings import KfpTarget
@@ -145,8 +145,11 @@ class Endpoint:
             raise UnavailableError("the endpoint speaks the KFP API v1beta1 only: upgrade it to KFP 2 or newer")
         if status != codes.ok or body is None:
             raise UnavailableError(_explain(status, body))
-        experiments: list[dict[str, str]] = body.get("experiments") or [{}]
-        return experiments[0].get("experiment_id")
+        try:
+            found = (body.get("experiments") or [{}])[0].get("experiment_id")
+        except MISREAD:
+            raise UnavailableError("the endpoint answered 200 with what is no list of experiments") from None
+        return str(found) if found else None
 
     def _create_experiment(self) -> str:
         request = {"display_name": self._target.experiment, **self._namespace}
@@ -157,7 +160,7 @@ class Endpoint:
             found = body.get("experiment_id") if body and status == codes.ok else None
         if not found:
             raise UnavailableError(_explain(status, body))
-        return found
+        return str(found)
 
     @property
     def _namespace(self) -> dict[str, str]:

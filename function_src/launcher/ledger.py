@@ -20,7 +20,7 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -30,7 +30,7 @@ from urllib.parse import quote
 import requests
 from requests import codes
 
-from .credentials import TokenUnavailableError
+from .credentials import MISREAD, TokenUnavailableError
 from .http import Api
 from .pace import SHARE_TO_SEND_IN
 
@@ -110,17 +110,9 @@ class Ledger:
             return taken
         if record := self.outcome(key):
             raise DecidedError(record)
-        found, moment = self._read_claim(key)
-        if found["metadata"].get("posts") == "0":
-            if taken := self._write_claim(Claim(key, event, found["generation"], 1, 1, now, self._lease)):
-                return taken
-            raise ClaimedError("another delivery has just taken this event over")
-        age = max(0.0, (moment - datetime.fromisoformat(found["updated"])).total_seconds())
-        if age < self._lease + CLOCK_RESOLUTION:
-            raise ClaimedError(
-                f"an attempt of {age:.0f} s ago may still be starting the run; its claim lasts {self._lease:.0f} s"
-            )
-        taken = self._write_claim(self._taking_over(found, moment, key, event))
+        with _understood():
+            wanted = self._next_claim(*self._read_claim(key), Claim(key, event, "0", 1, 1, now, self._lease))
+        taken = self._write_claim(wanted)
         if not taken:
             raise ClaimedError("another delivery has just taken this event over")
         return taken
@@ -180,8 +172,8 @@ class Ledger:
         response = self._send("GET", self._path("outcomes", key), params={"alt": "media"})
         if response.status_code == codes.not_found:
             return None
-        found: Mapping[str, Any] = _expect_ok(response).json()
-        return found
+        with _understood():
+            return _object(_expect_ok(response))
 
     def fence(self, key: str) -> str:
         """Where the fence of an event's run leaves the name of its workflow."""
@@ -198,18 +190,27 @@ class Ledger:
         if response.status_code != codes.precondition_failed:
             _expect_ok(response)
 
-    def _taking_over(self, found: Mapping[str, Any], moment: datetime, key: str, event: str) -> Claim:
-        """The claim to write over one that was found at a moment."""
-        about = found["metadata"]
+    def _next_claim(self, found: Mapping[str, Any], moment: datetime, first_claim: Claim) -> Claim:
+        """The claim to write over one that was found at a moment: a first one where a replay has opened it.
+
+        Raises:
+            ClaimedError: its lease has not expired.
+        """
+        about, generation = found["metadata"], found["generation"]
+        if about.get("posts") == "0":
+            return replace(first_claim, generation=generation)
+        age = max(0.0, (moment - datetime.fromisoformat(found["updated"])).total_seconds())
+        if age < self._lease + CLOCK_RESOLUTION:
+            raise ClaimedError(
+                f"an attempt of {age:.0f} s ago may still be starting the run; its claim lasts {self._lease:.0f} s"
+            )
         first = about.get("first", found["timeCreated"])
-        return Claim(
-            key,
-            event,
-            generation=found["generation"],
+        return replace(
+            first_claim,
+            generation=generation,
             attempt=int(about["attempt"]) + 1,
             posts=int(about.get("posts", 1)),
             since=time.monotonic(),
-            seconds=self._lease,
             first=first,
             age=moment - datetime.fromisoformat(first),
         )
@@ -228,20 +229,21 @@ class Ledger:
             )
             if response.status_code == codes.precondition_failed:
                 return None
-            found = _expect_ok(response).json()
+            with _understood():
+                return replace(claim, generation=str(_object(_expect_ok(response))["generation"]))
         except LedgerUnavailableError:
-            found, _ = self._read_claim(claim.key)
-            if found["metadata"]["holder"] != holder:
-                raise
-        return replace(claim, generation=str(found["generation"]))
+            with _understood():
+                found, _ = self._read_claim(claim.key)
+                if found["metadata"]["holder"] == holder:
+                    return replace(claim, generation=str(found["generation"]))
+            raise
 
     def _read_claim(self, key: str) -> tuple[Mapping[str, Any], datetime]:
         """A claim's object resource, and the moment of that by Cloud Storage's clock."""
         response = self._send("GET", self._path("claims", key))
         if response.status_code == codes.not_found:
             raise ClaimedError("another delivery of this event has just given it back")
-        found: Mapping[str, Any] = _expect_ok(response).json()
-        return found, parsedate_to_datetime(response.headers["Date"])
+        return _object(_expect_ok(response)), parsedate_to_datetime(response.headers["Date"])
 
     def _write(self, kind: str, key: str, metadata: Mapping[str, str], body: str, over: str) -> requests.Response:
         parts = (
@@ -267,6 +269,22 @@ class Ledger:
             return self._api.send(method, path, **options)
         except requests.RequestException as error:
             raise LedgerUnavailableError(f"{type(error).__name__} at the ledger") from None
+
+
+@contextlib.contextmanager
+def _understood() -> Iterator[None]:
+    """What cannot be read of an answer says nothing: of what stands, or of whether it was written."""
+    try:
+        yield
+    except MISREAD as error:
+        raise LedgerUnavailableError(f"the ledger answered what is none ({type(error).__name__})") from None
+
+
+def _object(response: requests.Response) -> Mapping[str, Any]:
+    found = response.json()
+    if not isinstance(found, dict):
+        raise TypeError("it is no object")
+    return found
 
 
 def _expect_ok(response: requests.Response) -> requests.Response:

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 from requests import codes
 
-from .credentials import TokenUnavailableError
+from .credentials import MISREAD, TokenUnavailableError
 from .http import Api
 from .run import UnavailableError
 
@@ -51,10 +51,9 @@ class Workflows:
         if response.status_code != codes.ok:
             raise UnavailableError(f"Kubernetes answered {response.status_code}{FIXES.get(response.status_code, '')}")
         try:
-            found = [item["metadata"] for item in response.json()["items"]]
-        except (KeyError, TypeError, ValueError, RecursionError):
-            raise UnavailableError("Kubernetes answered 200 with what is no list") from None
-        return judge(found)
+            return judge([item["metadata"] for item in response.json()["items"]])
+        except MISREAD:
+            raise UnavailableError("Kubernetes answered 200 with what is no list of workflows") from None
 
 
 def judge(found: Sequence[Mapping[str, Any]]) -> str | None:
