@@ -15,6 +15,10 @@ from .credentials import Tokens
 LONGEST_TO_CONNECT = 5  # seconds
 
 
+class TooLateError(Exception):
+    """The request was not sent: who wanted it did not want it any more when it could be."""
+
+
 class Api:
     """Sends requests to one origin, and the token to that origin only.
 
@@ -32,41 +36,34 @@ class Api:
         self._to_connect = min(timeout, LONGEST_TO_CONNECT)
         self._local = threading.local()
 
-    def authorize(self) -> None:
-        """Gets a token where the one at hand is stale, so that the next request need not wait for one.
-
-        Raises:
-            TokenUnavailableError: there is none.
-        """
-        if self._tokens:
-            self._tokens.get()
-
     def send(
         self,
         method: str,
         path: str,
         *,
-        may_repeat: Callable[[], bool] = lambda: True,
+        may_send: Callable[[], bool] = lambda: True,
         patiently: bool = False,
         **options: Any,
     ) -> requests.Response:
         """Sends one request; ``path`` starts with a slash.
 
-        ``may_repeat`` is asked before it is sent again after a 401, which may have taken long to come.
+        ``may_send`` is asked last of all, with the token in hand: one may be long in coming, and others wait for it.
+        It is asked again before the request is sent again after a 401.
 
         Raises:
             TokenUnavailableError: the request was not sent.
+            TooLateError: nor then, for it may not be any more.
             requests.RequestException: as requests does.
         """
         options["timeout"] = (self._to_connect, self._patience if patiently else self._timeout)
-        if not self._tokens:
-            return self._send(method, path, options)
-        token = self._tokens.get()
+        token = self._tokens.get() if self._tokens else ""
+        if not may_send():
+            raise TooLateError
         response = self._send(method, path, options, token)
-        if response.status_code == requests.codes.unauthorized:
+        if self._tokens and response.status_code == requests.codes.unauthorized:
             response.close()
             renewed = self._tokens.get(refused=token)
-            if may_repeat():
+            if may_send():
                 response = self._send(method, path, options, renewed)
         return response
 

@@ -20,7 +20,7 @@ import requests
 from requests import codes
 
 from .credentials import MISREAD, TokenUnavailableError
-from .http import Api, never_sent
+from .http import Api, TooLateError, never_sent
 from .run import RefusedError, Run, StrandedError, TwiceError, UnavailableError, UnknownError
 from .settings import KfpTarget
 from .storable import printable, unstorable
@@ -102,13 +102,7 @@ class Endpoint:
             raise RefusedError(problem)
         request = self._request(run)
         try:
-            self._api.authorize()
-        except TokenUnavailableError as error:
-            raise UnavailableError(str(error)) from None
-        if not may_send():
-            raise UnavailableError("the attempt took too long to start a run in its lease")
-        try:
-            status, body = self._call("POST", "/runs", json=request, may_repeat=may_send, patiently=True)
+            status, body = self._call("POST", "/runs", json=request, may_send=may_send, patiently=True)
         except _BrokenConnectionError as error:
             raise UnknownError(str(error)) from None
         if status == codes.ok and body and isinstance(body.get("run_id"), str):
@@ -187,6 +181,8 @@ class Endpoint:
             response = self._api.send(method, API + path, **options)
         except TokenUnavailableError as error:
             raise UnavailableError(str(error)) from None
+        except TooLateError:
+            raise UnavailableError("the attempt took too long to start a run in its lease") from None
         except requests.RequestException as error:
             kind = UnavailableError if never_sent(error) else _BrokenConnectionError
             raise kind(f"{type(error).__name__} at {self._target.host}") from None

@@ -15,7 +15,7 @@ import requests
 from requests import codes
 
 from .credentials import TokenUnavailableError
-from .http import Api, never_sent
+from .http import Api, TooLateError, never_sent
 from .run import ExistsError, RefusedError, Run, UnavailableError, UnknownError
 from .settings import VertexTarget
 
@@ -66,15 +66,9 @@ class Endpoint:
             UnavailableError: nothing was started.
             UnknownError: the job may have been started; ask :meth:`has_run`.
         """
-        try:
-            self._api.authorize()
-        except TokenUnavailableError as error:
-            raise UnavailableError(str(error)) from None
-        if not may_send():
-            raise UnavailableError("the attempt took too long to start a run")
         request = {"params": {"pipelineJobId": run.id}, "json": self._request(run), "patiently": True}
         try:
-            status, body = self._call("POST", self._jobs, **request, may_repeat=may_send)
+            status, body = self._call("POST", self._jobs, **request, may_send=may_send)
         except _BrokenConnectionError as error:
             raise UnknownError(str(error)) from None
         if status == codes.ok and _is_job(body, run.id):
@@ -110,6 +104,8 @@ class Endpoint:
             response = self._api.send(method, path, **options)
         except TokenUnavailableError as error:
             raise UnavailableError(str(error)) from None
+        except TooLateError:
+            raise UnavailableError("the attempt took too long to start a run") from None
         except requests.RequestException as error:
             kind = UnavailableError if never_sent(error) else _BrokenConnectionError
             raise kind(f"{type(error).__name__} at {self._target.api_endpoint}") from None

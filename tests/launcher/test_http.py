@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from function_src.launcher.credentials import AccessTokens, TokenUnavailableError
-from function_src.launcher.http import Api
+from function_src.launcher.http import Api, TooLateError
 from rehearsal.kfp.server import KfpEndpoint
 from tests.conftest import Serve
 from tests.launcher.conftest import TIMEOUT, HangUp, Identity
@@ -74,7 +75,8 @@ def test_a_request_is_not_sent_again_when_that_is_too_late(identity: Identity, s
     """A 401 may take long to come; what must leave within a lease is not to leave after it."""
     wire = Wire(silence)
     wire.fail("POST", "/x", page(401))
-    assert Api(serve(wire), AccessTokens(), TIMEOUT).send("POST", "/x", may_repeat=lambda: False).status_code == 401
+    may_send = iter([True, False]).__next__
+    assert Api(serve(wire), AccessTokens(), TIMEOUT).send("POST", "/x", may_send=may_send).status_code == 401
     assert wire.count("POST") == 1
 
 
@@ -175,3 +177,20 @@ def test_nothing_is_sent_to_any_other_host(identity: Identity, serve: Serve, mon
     for thread in set(threading.enumerate()) - before:
         thread.join(10)
     assert network.targets == {urlsplit(url).netloc for url in (endpoint, identity.url)}
+
+
+def test_whether_it_may_be_sent_is_asked_with_the_token_in_hand(
+    serve: Serve, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A renewal can take long, and others wait for it: what was allowed before it may not be allowed after it."""
+    wire, late, get = Wire(silence), False, AccessTokens.get
+
+    def get_slowly(tokens: AccessTokens, **options: Any) -> str:
+        nonlocal late
+        late = True
+        return get(tokens, **options)
+
+    monkeypatch.setattr(AccessTokens, "get", get_slowly)
+    with pytest.raises(TooLateError):
+        Api(serve(wire), AccessTokens(), TIMEOUT).send("POST", "/x", may_send=lambda: not late)
+    assert wire.count("POST") == 0
