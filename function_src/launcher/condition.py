@@ -10,7 +10,7 @@ from typing import Any
 
 from jmespath.parser import ParsedResult
 
-from .expression import UnmappableError, evaluate, for_want_of_data, paths, read_expression, reads_event
+from .expression import UnmappableError, evaluate, for_want_of_data, read_expression, reads_event
 from .fitting import describe, show
 
 
@@ -39,10 +39,3 @@ def holds(condition: ParsedResult, document: Mapping[str, Any]) -> bool:
         reason = for_want_of_data(condition, document) or "; compare it with something"
         raise UnmappableError(f"when gives {given}, which is neither true nor false{reason}")
     return found
-
-
-def refusal(condition: ParsedResult, document: Mapping[str, Any]) -> str:
-    """Why an event is skipped: ``when`` is false, be it only since the content, of which it asks for a field, is
-    broken JSON."""
-    asks = any(path[0] == "content" for path in paths(condition.parsed) if len(path) > 1)
-    return "when is false for this event" + (for_want_of_data(condition, document) if asks else "")

@@ -28,9 +28,7 @@ def broken_json(document: Mapping[str, Any]) -> str | None:
     Not what stands there: logs must not carry payloads.
     """
     text = document.get("content")
-    if not isinstance(text, str) or _lines(text) != document.get("lines"):  # a string of JSON is data too
-        return None
-    if not _meant_as_json(text, document.get("object")):
+    if not isinstance(text, str) or not is_text(document) or not _meant_as_json(text, document.get("object")):
         return None
     try:
         _parse(text)
@@ -41,6 +39,12 @@ def broken_json(document: Mapping[str, Any]) -> str | None:
     except ValueError:
         return "the content is not JSON: it has a number that is none there, such as NaN, or one that is too long"
     return None
+
+
+def is_text(document: Mapping[str, Any]) -> bool:
+    """Whether the content of an event document is text that did not parse. A string of JSON is data too."""
+    text = document.get("content")
+    return isinstance(text, str) and _lines(text) == document.get("lines")
 
 
 def _meant_as_json(text: str, found: Any) -> bool:

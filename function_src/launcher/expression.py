@@ -19,9 +19,10 @@ from jmespath.exceptions import (
 from jmespath.functions import Functions
 from jmespath.parser import ParsedResult
 
-from .content import broken_json
+from .content import broken_json, is_text
 from .fitting import show
 
+NO_JSON = "the content is text, and no JSON"
 CONTENT_ROOTS = frozenset({"content", "lines"})
 ROOTS = CONTENT_ROOTS | {"event", "log", "message", "object"}  # of the event documents of all sources together
 CHAINS = ("subexpression", "index_expression", "pipe", "flatten")
@@ -78,8 +79,11 @@ def evaluate(what: str, expression: ParsedResult, document: Mapping[str, Any]) -
     """Evaluates an expression on an event document.
 
     Raises:
-        UnmappableError: it fails, for example at a value of a type that a function does not take.
+        UnmappableError: it fails, for example at a value of a type that a function does not take; or it asks for a
+            field of what is no data. That would be null, and skip a half-written file for ever, or launch it.
     """
+    if problem := _no_data(expression, document):
+        raise UnmappableError(f"{what}: the expression asks for a field of the content, and {problem}")
     try:
         return expression.search(document)
     except EXPRESSION_ERRORS as error:
@@ -103,6 +107,28 @@ def for_want_of_data(expression: ParsedResult | None, document: Mapping[str, Any
     """What to add where an expression asks in vain for data: that its content is broken JSON, and not the mapping."""
     problem = broken_json(document) if expression and "content" in roots(expression.parsed) else None
     return f": {problem}" if problem else ""
+
+
+def _no_data(expression: ParsedResult, document: Mapping[str, Any]) -> str | None:
+    """Why there is nothing in the content, for an expression that asks for something in it. What asks for the content
+    as a whole too may have asked what it is."""
+    uses = list(_uses_of_content(expression.parsed))
+    if not any(uses):
+        return None
+    return broken_json(document) or (NO_JSON if all(uses) and is_text(document) else None)
+
+
+def _uses_of_content(node: Mapping[str, Any], *, inside: bool = False) -> Iterator[bool]:
+    """Each use of the content that an expression makes: whether of something in it, or of all of it."""
+    if node["type"] == "field":
+        yield from [inside] if node["value"] == "content" else []
+        return
+    children = [child for child in node["children"] if isinstance(child, dict)]
+    if node["type"] in CHAINS or "projection" in node["type"]:
+        yield from _uses_of_content(children[0], inside=True)
+        return
+    for child in children:
+        yield from _uses_of_content(child)
 
 
 def reads_content(expression: ParsedResult | None) -> bool:

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .condition import holds, refusal
+from .condition import holds
 from .credentials import AccessTokens, TokenUnavailableError
 from .delivery import Delivery, Outcome
 from .event import Event, launch_key, read_event
@@ -184,7 +184,7 @@ class Launcher:
         if self._condition_reads_content:
             document = self._with_content(event)
         if condition and not holds(condition, document):
-            delivery.reason = refusal(condition, document)
+            delivery.reason = "when is false for this event"
             return None
         if self._parameters_read_content and not self._condition_reads_content:
             document = self._with_content(event)

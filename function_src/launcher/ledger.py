@@ -283,7 +283,7 @@ def _understood() -> Iterator[None]:
 def _object(response: requests.Response) -> Mapping[str, Any]:
     found = response.json()
     if not isinstance(found, dict):
-        raise TypeError("it is no object")
+        raise TypeError
     return found
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 
 from function_src.launcher.condition import holds, read_condition
+from function_src.launcher.content import read_content
 from function_src.launcher.expression import BadMappingError, UnmappableError
 from tests.launcher.test_parameters import DOCUMENT, documents, expressions
 
@@ -83,3 +84,27 @@ def test_any_predicate_on_any_event_is_true_or_false_or_refused(condition: str, 
         return
     assert held in (True, False)
     assert isinstance(held, bool)
+
+
+@pytest.mark.parametrize("text", ["complete", "status: complete", ""])
+def test_a_condition_on_fields_refuses_text_that_has_none(text: str) -> None:
+    """It may be written by then, and would be skipped for ever."""
+    document = read_content(text.encode())
+    with pytest.raises(
+        UnmappableError, match="of the content, and the content is text, and no JSON"
+    ):
+        holds(read_condition("content.status == 'complete'"), document)
+
+
+@pytest.mark.parametrize(
+    ("when", "content"),
+    [
+        ("content.status == 'complete'", b'{"status": "draft"}'),
+        ("content.status == 'complete'", b'"a string of JSON"'),
+        ("content.status == 'complete'", b"[]"),
+        ("type(content) == 'object' && content.status == 'complete'", b"plain text"),
+        ("content == 'complete'", b"not yet"),
+    ],
+)
+def test_a_file_that_can_be_read_may_say_no(when: str, content: bytes) -> None:
+    assert holds(read_condition(when), read_content(content)) is False

@@ -303,14 +303,16 @@ def test_an_object_that_was_passed_over_launches_when_the_glob_is_mended(world: 
 
 
 TRUNCATED = b'{"file": "gs://a/b",\n "rows": '
+ASKS = "the expression asks for a field of the content, and "
 BROKEN = "the content is not JSON: line 2, column 10 ("
 
 
 @pytest.mark.parametrize(
     ("filename", "reason"),
     [
-        ("content.file", "the event gives no value for parameter 'filename', which the pipeline requires: "),
-        ("content[0]", "the event gives no value for parameter 'filename', which the pipeline requires: "),
+        ("content.file", f"parameter 'filename': {ASKS}"),
+        ("content.file || 'none'", f"parameter 'filename': {ASKS}"),
+        ("content[0]", f"parameter 'filename': {ASKS}"),
         (
             "keys(content)",
             "parameter 'filename': the expression fails on this event: keys() takes a map, not text: ",
@@ -330,12 +332,16 @@ def test_of_json_that_breaks_off_is_said_where_and_not_that_the_mapping_is_wrong
 @pytest.mark.parametrize(
     ("when", "outcome", "reason"),
     [
-        ("content.file == 'x'", "skipped", f"when is false for this event: {BROKEN}"),
-        ("content.rows > `1`", "rejected", f"when gives nothing (null), which is neither true nor false: {BROKEN}"),
+        ("content.file == 'x'", "rejected", f"when: {ASKS}{BROKEN}"),
+        ("content.file != 'x'", "rejected", f"when: {ASKS}{BROKEN}"),
+        ("content.rows > `1`", "rejected", f"when: {ASKS}{BROKEN}"),
+        ("type(content) == 'object' && content.file == 'x'", "rejected", f"when: {ASKS}{BROKEN}"),
+        ("content[0].file == 'x'", "rejected", f"when: {ASKS}{BROKEN}"),
+        ("length(content[*].file) == `0`", "rejected", f"when: {ASKS}{BROKEN}"),
         ("starts_with(content, '[')", "skipped", "when is false for this event"),
     ],
 )
-def test_a_condition_on_json_that_breaks_off_decides_as_ever_and_says_where(
+def test_a_half_written_file_is_never_skipped_or_launched_by_a_field_that_it_does_not_have(
     world: World, when: str, outcome: str, reason: str
 ) -> None:
     handled = world.handle(world.launcher(when=read_condition(when)), world.upload(TRUNCATED))
