@@ -57,7 +57,10 @@ def has_init_errors(stack: str) -> bool:
 def locks_of(stack: str) -> Iterator[Lock]:
     """The locks of a stack whose state is in files or in Cloud Storage; or what Pulumi Cloud says in place of one."""
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
-    url = urlsplit(str(pulumi_json("whoami", "--verbose", "--json").get("url", "")))
+    try:
+        url = urlsplit(str(pulumi_json("whoami", "--verbose", "--json").get("url", "")))
+    except OperationError:
+        return  # the CLI says why, when it is asked to do something
     where = f"{LOCKS}/{project}/{stack}/"
     if url.scheme == "file":
         folder = Path(url.netloc + url.path).expanduser() / where

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+
 import pytest
 
 from tests.engine.worlds import World
@@ -15,6 +18,7 @@ def killed_at(world: World, *kinds: str) -> tuple[str, ...]:
     with world.workspace.running("up", "--stack", world.stack, "--skip-preview", "--parallel", "1") as engine:
 
         def kill() -> None:
+            _await_state(world)
             engine.kill()
             engine.wait()  # else it may hear, and begin with the next thing
 
@@ -22,6 +26,15 @@ def killed_at(world: World, *kinds: str) -> tuple[str, ...]:
         said = "".join(engine.communicate())
     assert engine.returncode < 0, said
     return tuple(world.cloud.interrupts)
+
+
+def _await_state(world: World) -> None:
+    """The engine writes the state beside its work. Killed in the middle of that, it would be another story."""
+    [state] = world.workspace.state.glob(f".pulumi/stacks/*/{world.stack}.json")
+    whole = False
+    while not whole:
+        with contextlib.suppress(ValueError):
+            whole = bool(json.loads(state.read_text()))
 
 
 def cancel(world: World) -> None:

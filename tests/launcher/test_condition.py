@@ -90,9 +90,7 @@ def test_any_predicate_on_any_event_is_true_or_false_or_refused(condition: str, 
 def test_a_condition_on_fields_refuses_text_that_has_none(text: str) -> None:
     """It may be written by then, and would be skipped for ever."""
     document = read_content(text.encode())
-    with pytest.raises(
-        UnmappableError, match="of the content, and the content is text, and no JSON"
-    ):
+    with pytest.raises(UnmappableError, match="of the content, and the content is text, and no JSON"):
         holds(read_condition("content.status == 'complete'"), document)
 
 
