@@ -70,6 +70,8 @@ class Objects:
                 return read_content(_read(response, limit))
         except UnicodeDecodeError:
             raise ObjectUnusableError("the object is not UTF-8 text") from None
+        except requests.exceptions.ContentDecodingError:
+            raise ObjectUnusableError("the object is said to be compressed (Content-Encoding), and is not") from None
         except requests.RequestException as error:
             raise StorageUnavailableError(f"{type(error).__name__} when the object was read") from None
 

@@ -160,6 +160,15 @@ def test_an_answer_that_breaks_off_is_not_taken_for_the_content(bucket: Bucket) 
         bucket.objects.content(BUCKET, NAME, generation, LIMIT)
 
 
+def test_an_object_that_is_said_to_be_compressed_and_is_not_is_unusable(
+    serve: Serve, identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It will be so at each of a hundred attempts: a generation is immutable."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", serve(Response(b'{"a": 1}', headers={"Content-Encoding": "gzip"})))
+    with pytest.raises(ObjectUnusableError, match="Content-Encoding"):
+        Objects(storage_api(AccessTokens(), TIMEOUT)).content(BUCKET, "a", "1", LIMIT)
+
+
 def test_a_storage_that_hangs_up_is_unavailable(
     hang_up: HangUp, identity: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
