@@ -22,3 +22,9 @@ def test_a_grant_that_was_taken_away_is_given_again_after_a_refresh(standing: Wo
     standing.up("--refresh")
     assert standing.cloud.policies[service]
     assert standing.changes() == {}
+
+
+def test_what_google_cloud_fills_in_is_no_drift(standing: World) -> None:
+    standing.triggers[0]["function"] = {"network": "ml"}
+    standing.up()
+    assert standing.changes("--refresh") == {}

@@ -115,6 +115,13 @@ class Function(Kind):
         if not all([*may, cloud.holds(email, "roles/artifactregistry.writer", build["dockerRepository"])]):
             raise HalfMadeError(BUILD_FAILED.format(verb=verb))
 
+    def read(self, cloud: Cloud, thing_id: str, inputs: Values) -> Thing | None:
+        """As it is, with the subnetwork that Google Cloud fills in where a network is named alone."""
+        found = super().read(cloud, thing_id, inputs)
+        for interface in found.inputs["serviceConfig"].get("directVpcNetworkInterfaces", []) if found else []:
+            interface.setdefault("subnetwork", interface["network"])
+        return found
+
     def _serve(self, cloud: Cloud, thing: Thing) -> None:
         source = thing.inputs["buildConfig"]["source"]["storageSource"]
         cloud.running[thing.id.replace("/functions/", "/services/")] = source["object"]
