@@ -24,18 +24,9 @@ def edit(**expected: list[str]) -> Callable[[Edit], Edit]:
 
 
 @edit(update=[FUNCTION])
-def memory(world: World) -> None:
-    world.triggers[0]["function"] = {"memory": "1Gi", "cpu": "2"}
-
-
-@edit(update=[FUNCTION])
-def concurrency(world: World) -> None:
-    world.triggers[0]["function"] = {"concurrency": 8, "max_instances": 3, "timeout_seconds": 120}
-
-
-@edit(update=[FUNCTION])
-def runtime(world: World) -> None:
-    world.triggers[0]["function"] = {"runtime": "python312"}
+def function(world: World) -> None:
+    asked = {"memory": "1Gi", "cpu": "2", "runtime": "python312", "concurrency": 8, "max_instances": 3}
+    world.triggers[0]["function"] = {**asked, "timeout_seconds": 120}
 
 
 @edit(update=[FUNCTION])
