@@ -14,6 +14,7 @@ from typing import Any
 
 from function_src.launcher.fitting import KFP, VERTEX
 from function_src.launcher.package import FENCE, Package, read_package
+from infra.configuration.capacity import too_little_memory
 from infra.configuration.settings import TRIGGERS, StackSettings, TriggerSettings, in_stack_file, read_settings
 from infra.configuration.source_settings import GcsSource
 from infra.configuration.target_settings import KfpTarget
@@ -74,6 +75,8 @@ def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
         problems.insert(0, f"{where}.pipeline: pipeline {settings.pipeline!r}: {problem}")
     if isinstance(settings.target, KfpTarget):
         problems += check_storable(where, settings.parameters, package, settings.target.database)
+    if reads_content and (problem := too_little_memory(settings)):
+        problems.append(f"{where}.function.memory: {problem}")
     if package.fenced:
         name = f"pipeline {settings.pipeline!r} has an input {FENCE!r}"
         problems.insert(0, f"{where}.pipeline: {name}, which is what a fence takes; give it another name")

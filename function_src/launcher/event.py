@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .content import read_content
+from .content import TooManyValuesError, read_content
 from .fitting import show
 from .sources import BadDeliveryError, GcsSource, Message, Source, read_json
 
@@ -44,16 +44,21 @@ class Event:
         """The launch key: what the run's id is computed from."""
         return str(self.document["event"]["key"])
 
-    def content(self) -> dict[str, Any]:
+    def content(self, limit: int) -> dict[str, Any]:
         """Returns ``content`` and ``lines`` of the message.
 
         Raises:
-            BadDeliveryError: its data is not UTF-8 text.
+            BadDeliveryError: its data holds more than ``limit`` bytes or too many values, or is not UTF-8 text.
         """
+        data = self.data or b""
+        if len(data) > limit:
+            raise BadDeliveryError(f"the Pub/Sub message's data holds more than content_limit, {limit} bytes")
         try:
-            return read_content(self.data or b"")
+            return read_content(data)
         except UnicodeDecodeError:
             raise BadDeliveryError("the Pub/Sub message's data is not UTF-8 text") from None
+        except TooManyValuesError as error:
+            raise BadDeliveryError(str(error)) from None
 
     @property
     def again_because(self) -> str | None:

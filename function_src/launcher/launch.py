@@ -191,10 +191,10 @@ class Launcher:
         return document
 
     def _with_content(self, event: Event) -> Mapping[str, Any]:
-        if event.data is not None:
-            return {**event.document, **event.content()}
-        found = event.object
         limit = self._trigger.content_limit
+        if event.data is not None:
+            return {**event.document, **event.content(limit)}
+        found = event.object
         return {**event.document, **self._objects.content(found["bucket"], found["name"], found["generation"], limit)}
 
     def _start(self, delivery: Delivery, run: Run) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import requests
 
-from .content import read_content
+from .content import TooManyValuesError, read_content
 from .credentials import AccessTokens
 from .http import Api
 from .origin import BadOriginError, is_loopback, read_origin
@@ -53,7 +53,7 @@ class Objects:
         """Returns ``content`` (JSON if it parses, else text) and ``lines`` of one generation of an object.
 
         Raises:
-            ObjectUnusableError: that generation is gone, holds more than ``limit`` bytes, or is not UTF-8.
+            ObjectUnusableError: that generation is gone, holds too many bytes or values, or is not UTF-8.
             StorageUnavailableError: anything else went wrong.
         """
         path = f"/storage/v1/b/{quote(bucket, safe='')}/o/{quote(name, safe='')}"
@@ -70,6 +70,8 @@ class Objects:
                 return read_content(_read(response, limit))
         except UnicodeDecodeError:
             raise ObjectUnusableError("the object is not UTF-8 text") from None
+        except TooManyValuesError as error:
+            raise ObjectUnusableError(str(error)) from None
         except requests.exceptions.ContentDecodingError:
             raise ObjectUnusableError("the object is said to be compressed (Content-Encoding), and is not") from None
         except requests.RequestException as error:

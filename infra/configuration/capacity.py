@@ -29,6 +29,29 @@ INVERTING_PROXY = 60.0  # its agent: google/inverting-proxy, agent/agent.go; it 
 LOAD_BALANCER = 30.0  # a backend service's timeoutSec, by default
 
 
+# What an instance takes in mebibytes: without any file; for the values in each file that it reads at once, which are
+# MOST_VALUES; and for each byte of it, as bytes, text and lines. Measured by tests/launcher/memory.py.
+IDLE, OF_VALUES, OF_A_BYTE = 120, 12, 12
+MEBIBYTE = 1024 * 1024
+
+
+def too_little_memory(trigger: TriggerSettings) -> str | None:
+    """What is wrong with a function that reads files, if it may run out of memory.
+
+    It takes turns at an endpoint of KFP, and reads no more files at once than it has turns.
+    """
+    function = trigger.function
+    at_once = _of_an_instance(trigger) if isinstance(trigger.target, KfpTarget) else function.concurrency
+    each = OF_VALUES + math.ceil(OF_A_BYTE * trigger.content_limit / MEBIBYTE)
+    needed, has = IDLE + at_once * each, rules.mebibytes(function.memory)
+    if needed <= has:
+        return None
+    return (
+        f"{at_once} files of content_limit {trigger.content_limit} may be read at once, which takes {needed}Mi, and "
+        f"memory is {function.memory}; raise it, or lower content_limit or concurrency"
+    )
+
+
 def crowded_endpoints(triggers: Sequence[TriggerSettings]) -> Iterator[str]:
     """What is wrong, for each endpoint that is asked for more than it can serve."""
     kfp = [(trigger.target, trigger) for trigger in triggers if isinstance(trigger.target, KfpTarget)]

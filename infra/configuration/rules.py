@@ -128,12 +128,17 @@ def cpu_count(value: str) -> str:
     return accept(value, r"[12468]|0\.(0[89]|[1-9][0-9]?)", fix)
 
 
+def mebibytes(memory: str) -> int:
+    """A memory size such as 512Mi or 2Gi as a number."""
+    return int(memory[:-2]) * (1024 if memory.endswith("Gi") else 1)
+
+
 def cpu_fits_memory(cpu: str, memory: str) -> None:
     """Cloud Run's bounds for one by the other: run/docs/configuring/services/memory-limits and cpu."""
-    processors, mebibytes = float(cpu), int(memory[:-2]) * (1024 if memory.endswith("Gi") else 1)
+    processors, has = float(cpu), mebibytes(memory)
     lowest = max(least for at_least, least in LOWEST_MEMORY if processors >= at_least)
     highest = max(most for at_least, most in HIGHEST_MEMORY if processors >= at_least)
-    if not lowest <= mebibytes <= highest:
+    if not lowest <= has <= highest:
         raise ValueError(f"memory {memory} does not go with cpu {cpu!r}; use {lowest}Mi to {highest}Mi")
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from function_src.launcher.content import broken_json, read_content
+from function_src.launcher import content
+from function_src.launcher.content import MOST_VALUES, TooManyValuesError, broken_json, read_content
 from tests.launcher.test_parameters import values
 
 SECRET = "ann@example.org"
@@ -75,3 +76,18 @@ def test_json_that_breaks_off_anywhere_is_broken(data: Any, end: int) -> None:
     cut = text[: end % len(text)]
     assume(cut)
     assert str(problem(cut.encode())).startswith("the content is not JSON: ")
+
+
+@pytest.mark.parametrize("value", [b"[]", b'{"a":1}', b"0", b'"x"'])
+def test_json_of_many_small_values_is_refused_before_it_is_parsed(
+    value: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten megabytes of them took a quarter of a gigabyte."""
+    monkeypatch.setattr(content, "_parse", lambda _: pytest.fail("it was parsed"))
+    with pytest.raises(TooManyValuesError, match="more than 100000 values"):
+        read_content(b" [" + b",".join([value] * (MOST_VALUES + 1)) + b"]")
+
+
+def test_as_many_values_as_may_be_are_read_and_what_is_no_json_is_not_counted() -> None:
+    assert len(read_content(b"[" + b",".join([b"0"] * MOST_VALUES) + b"]")["content"]) == MOST_VALUES
+    assert len(read_content(b"a,b\n" * MOST_VALUES)["lines"]) == MOST_VALUES

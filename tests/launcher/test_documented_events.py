@@ -54,6 +54,6 @@ def test_the_document_of_an_example_is_what_the_launcher_makes_of_it(kind: str) 
 
     event = read_event(trigger_id, source, {}, as_json(push))
     assert source.check(event.document) is None
-    actual = {**event.document, **(event.content() if event.data is not None else {})}
+    actual = {**event.document, **(event.content(1 << 20) if event.data is not None else {})}
     assert filled(shown, actual) == actual
     assert json.loads(actual["message"]["data"]) == arrives["message"]["data"]

@@ -24,6 +24,8 @@ from function_src.launcher.sources import (
 from infra.package.documents import DOCUMENTS
 from tests.launcher.deliveries import OBJECT, TRIGGER_ID, as_json, message, push
 
+LIMIT = 1 << 20
+
 ENTRY: dict[str, Any] = {
     "logName": "projects/acme-ml-dev/logs/cloudaudit.googleapis.com%2Fdata_access",
     "timestamp": "2026-11-22T10:00:00.123456Z",
@@ -129,13 +131,13 @@ def test_an_object_s_own_event_is_for_a_bucket_s_trigger_alone(source: Source) -
     ],
 )
 def test_the_content_of_a_message_is_its_data(data: bytes, content: Any, lines: list[str]) -> None:
-    assert read(MESSAGES[0], data).content() == {"content": content, "lines": lines}
+    assert read(MESSAGES[0], data).content(LIMIT) == {"content": content, "lines": lines}
 
 
 def test_the_content_of_a_message_that_is_not_text_is_refused() -> None:
     event = read(MESSAGES[0], b"\xff\xfe")
     with pytest.raises(BadDeliveryError, match="not UTF-8 text"):
-        event.content()
+        event.content(LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,7 @@ def test_the_content_of_a_message_that_is_not_text_is_refused() -> None:
 )
 def test_the_document_is_the_one_that_a_preview_checks_against(source: Source, data: bytes) -> None:
     event = read(source, data)
-    document = {**event.document, **event.content()}
+    document = {**event.document, **event.content(LIMIT)}
     assert document.keys() == DOCUMENTS[source.kind].keys()
     assert document["event"].keys() == DOCUMENTS[source.kind]["event"].keys()
     assert document["message"].keys() == DOCUMENTS[source.kind]["message"].keys()
@@ -182,3 +184,9 @@ def test_any_message_at_all_is_an_event_or_refused(source: Source, data: bytes, 
         return
     assert len(event.key) == 32
     as_json(event.document)
+
+
+def test_a_message_that_holds_more_than_the_limit_is_rejected() -> None:
+    with pytest.raises(BadDeliveryError, match="holds more than content_limit, 3 bytes"):
+        read(MESSAGES[0], b"1234").content(3)
+    assert read(MESSAGES[0], b"123").content(3)["content"] == 123

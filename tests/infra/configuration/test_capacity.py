@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from function_src.launcher.pace import POSTS_AT_ONCE
+from infra.check import check_stack
 from infra.configuration.settings import read_settings
+from infra.errors import ConfigurationError
 from tests.infra.configuration.test_settings import HOST, IAP, IN_VPC, refusal
 from tests.plans import TRIGGERS, dev_config
 
@@ -77,3 +79,34 @@ def test_vertex_ai_has_no_such_line() -> None:
         "service_account": "r@a.iam.gserviceaccount.com",
     }
     assert read_settings("dev", stack(instances(1000, target=target)))
+
+
+READS = {"pipeline": "validate_csv", "parameters": {"csv_uri": "content.uri", "required_columns": {"value": []}}}
+VERTEX = {
+    "kind": "vertex",
+    "pipeline_root": "gs://acme-runs/out",
+    "service_account": "r@acme.iam.gserviceaccount.com",
+}
+
+
+@pytest.mark.parametrize(
+    ("function", "limit", "target"),
+    [({}, 1 << 20, {}), ({}, 1 << 20, VERTEX), ({"memory": "2Gi", "concurrency": 4}, 32 << 20, {})],
+)
+def test_files_that_fit_into_memory_may_be_read(function: dict[str, Any], limit: int, target: dict[str, Any]) -> None:
+    changes = {f"function__{key}": value for key, value in function.items()}
+    assert check_stack("dev", dev_config(**READS, content_limit=limit, **changes, **in_place_of(target)))
+
+
+@pytest.mark.parametrize("target", [{}, VERTEX])
+def test_files_that_may_not_fit_are_refused_with_what_they_take(target: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=r"memory: \d+ files of content_limit 33554432 may be read"):
+        check_stack("dev", dev_config(**READS, content_limit=32 << 20, **in_place_of(target)))
+
+
+def test_a_trigger_that_reads_no_file_needs_no_memory_for_one() -> None:
+    assert check_stack("dev", dev_config(content_limit=32 << 20))
+
+
+def in_place_of(target: dict[str, Any]) -> dict[str, Any]:
+    return {"target": target} if target else {}
