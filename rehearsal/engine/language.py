@@ -16,12 +16,16 @@ from typing import IO, Any
 
 from google.protobuf import empty_pb2
 from pulumi.automation._server import LanguageServer
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.config import CONFIG
 from pulumi.runtime.proto import language_pb2
 
 from rehearsal.program import as_the_cli_runs_it, run_program
 
 _one_program = threading.Lock()
+# One engine comes after the other here, and may have the port of one that is gone: gRPC would share what it knows of
+# that port with the new channel, and say for a while that nobody is there.
+_GRPC_CHANNEL_OPTIONS.append(("grpc.use_local_subchannel_pool", 1))
 
 
 class PythonHost(LanguageServer):
