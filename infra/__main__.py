@@ -1,6 +1,5 @@
 """The entry point of `pulumi up`: settings, one foundation, one component per trigger, exports."""
 
-import signal
 import sys
 from pathlib import Path
 
@@ -8,10 +7,11 @@ import pulumi
 
 # Pulumi runs this directory as a script: it is on the path, in the place of the project's root.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from infra.ending import end_with_the_engine
+
 if any(argument.endswith("pulumi-language-python-exec") for argument in sys.orig_argv):
-    # A Ctrl-C reaches the engine too, which ends in its own way, and this program with it. A traceback would bury
-    # what the engine says.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_the_engine()
 
 from infra.check import check_stack
 from infra.errors import ConfigurationError
