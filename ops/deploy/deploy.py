@@ -43,7 +43,7 @@ def run_pulumi(verb: str, stack: str) -> int:
     if verb != "preview" and (left := leftovers_of(name)):
         raise OperationError(
             f"an update of stack {name} was killed, or is at work elsewhere: {left}; "
-            f"look at it first with: pipeline-trigger recover --stack {name}"
+            f"look at it first with: pipeline-trigger recover --stack {stack}"
         )
     with tempfile.TemporaryDirectory() as directory:
         log = Path(directory) / "events"
@@ -52,7 +52,7 @@ def run_pulumi(verb: str, stack: str) -> int:
         # The flag that keeps the events is one of those that the CLI has for who automates it.
         environment = {**os.environ, "PULUMI_DEBUG_COMMANDS": "true"}
         status = run_child([*command, *ARGUMENTS[verb], *refresh], ROOT, environment)
-        if said := aftermath(verb, name, status, read_events(log)):
+        if said := aftermath(verb, stack, status, read_events(log)):
             sys.stdout.flush()
             print(f"\n{said}", file=sys.stderr)
     return status
@@ -66,9 +66,11 @@ def _check(verb: str, name: str, config: Mapping[str, str]) -> None:
         found.append(finding)
     if verb != "destroy":
         plan, findings = check_configuration(name, config)
-        found += findings
-        if plan and credentials and verb == "up":
-            found += missing_accounts(plan, credentials)
+        accounts = missing_accounts(plan, credentials) if plan and credentials else []
+        found += findings + (accounts if verb == "up" else [])
+        if verb == "preview":  # which can do without them
+            for finding in accounts:
+                print(f"{finding.check}: {finding.in_words}", file=sys.stderr)
     if missing := [finding for finding in found if finding.status == "problem"]:
         listed = "".join(f"\n- {finding.in_words}" for finding in missing)
         raise OperationError(f"`pulumi {verb}` of stack {name} needs this first:{listed}")

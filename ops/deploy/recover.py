@@ -33,7 +33,7 @@ HALF_BUILT = "made by an update that was killed, so nobody knows what it runs"
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do, or to leave: ``done`` in a word, to what, and why. ``do`` does it.
+    """One thing to do, or to leave: ``done`` in a word, to what, and why. ``do`` does it, where anything is to do.
 
     A person has to ``ask`` themselves about it first: no `--yes` answers that.
     """
@@ -41,12 +41,12 @@ class Step:
     done: str
     what: str
     why: str
-    do: Callable[[], object] = field(default=lambda: None, compare=False)
+    do: Callable[[], object] | None = field(default=None, compare=False)
     ask: bool = False
 
 
-def steps_for(stack: str, config: Mapping[str, str], apis: GoogleApis) -> list[Step]:
-    """All there is to do for a stack, in order.
+def steps_for(stack: str, config: Mapping[str, str], apis: GoogleApis, file: Path | None = None) -> list[Step]:
+    """All there is to do for a stack, in order. ``file`` is its stack file, where that is not in the checkout's root.
 
     Raises:
         OperationError: an update is at work on it; or its state cannot be read.
@@ -55,14 +55,14 @@ def steps_for(stack: str, config: Mapping[str, str], apis: GoogleApis) -> list[S
     if alive := [lock for lock in locks if lock.alive]:
         raise OperationError(f"stack {stack}: {alive[0].in_words}; wait for it, or end it with Ctrl-C")
     exported, project = export(stack), config.get("gcp:project", "")
-    found = [*_of_pending(stack, exported, apis), *_of_orphans(stack, project, exported, apis)]
+    found = [*_of_pending(stack, file, exported, apis), *_of_orphans(stack, project, exported, apis)]
     if any(step.done in ("adopt", "delete") for step in found) and (doubt := _doubt(stack, project, exported, apis)):
         found = [_leave(step.what, doubt) if step.done in ("adopt", "delete") else step for step in found]
     return [*_of_locks(stack, locks), *found]
 
 
-def _leave(what: str, why: str) -> Step:
-    return Step("leave", what, why)
+def _leave(what: str, why: str, do: Callable[[], object] | None = None) -> Step:
+    return Step("leave", what, why, do)
 
 
 def _doubt(stack: str, project: str, exported: Mapping[str, Any], apis: GoogleApis) -> str:
@@ -95,41 +95,49 @@ def _of_locks(stack: str, locks: list[Lock]) -> Iterator[Step]:
         yield Step("cancel", f"the update of stack {stack}", why, lift, ask=elsewhere)
 
 
-def _of_pending(stack: str, exported: dict[str, Any], apis: GoogleApis) -> Iterator[Step]:
+def _of_pending(stack: str, file: Path | None, exported: dict[str, Any], apis: GoogleApis) -> Iterator[Step]:
     for resource in pending_of(exported):
         what = f"{resource['type'].rsplit(':', 1)[-1]} {resource['urn'].rsplit('::', 1)[-1]}"
         try:
-            yield _of_one_pending(stack, resource, what, exported, apis)
+            yield _of_one_pending(stack, file, resource, what, exported, apis)
         except RefusedError as refused:
             yield _leave(what, f"whether it was made cannot be told: {refused}: {refused.fix}")
 
 
 def _of_one_pending(
-    stack: str, resource: Mapping[str, Any], what: str, exported: Mapping[str, Any], apis: GoogleApis
+    stack: str,
+    file: Path | None,
+    resource: Mapping[str, Any],
+    what: str,
+    exported: Mapping[str, Any],
+    apis: GoogleApis,
 ) -> Step:
-    """Of a thing that was being made: whether it is there, whose it is, and whether another was made since."""
+    """Of a thing that was being made: whether it is there, whose it is, and whether another was made since.
+
+    Of what is left the state forgets that it was being made, which would else keep every later `up` from its work.
+    """
     stands, urn = {known["urn"]: known.get("id") for known in resources_of(exported)}, resource["urn"]
-    found = find(resource, stands.get(urn), apis)
+    found, forget = find(resource, stands.get(urn), apis), partial(_settle, stack, urn)
     if found is None:
-        return Step("forget", what, "it was not made, or can be made again", partial(_settle, stack, urn, ""))
+        return Step("forget", what, "it was not made, or can be made again", forget)
     if not found.own:
         why = f"{found.identifier} is there, and nothing shows that it is this stack's"
-        return _leave(what, f"{why}: ask whose it is, or give the stack another name")
+        return _leave(what, f"{why}: ask whose it is, or give the stack another name", forget)
     if urn not in stands:
         why = f"{found.identifier} is there, and is this stack's"
-        return Step("adopt", what, why, partial(_settle, stack, urn, found.identifier))
+        return Step("adopt", what, why, partial(_settle, stack, urn, found.identifier, file))
     if resource["type"].endswith(":Bucket") and holds_something(apis, found.identifier):
-        return _leave(what, f"{found.identifier} is not this stack's bucket any more, and holds files")
+        return _leave(what, f"{found.identifier} is not this stack's bucket any more, and holds files", forget)
     why = f"{found.identifier} is there, and this stack has another by now"
     return Step("delete", what, why, partial(_delete_and_forget, stack, urn, found, apis))
 
 
 def _delete_and_forget(stack: str, urn: str, found: Found, apis: GoogleApis) -> None:
     apis.delete(found.service, found.path)
-    _settle(stack, urn, "")
+    _settle(stack, urn)
 
 
-def _settle(stack: str, urn: str, identifier: str) -> None:
+def _settle(stack: str, urn: str, identifier: str = "", file: Path | None = None) -> None:
     """Takes an operation that was not finished out of the state; where it made something, that is put in."""
     exported = export(stack)
     deployment = exported["deployment"]
@@ -146,7 +154,7 @@ def _settle(stack: str, urn: str, identifier: str) -> None:
         file.write_text(json.dumps(exported))
         pulumi("stack", "import", "--stack", stack, "--file", str(file))
     if identifier and not function:  # which the next `up` replaces, and a refresh would take for whole
-        config = str(find_stack(stack).resolve())
+        config = str(file or find_stack(stack).resolve())
         pulumi("refresh", "--yes", "--skip-preview", "--stack", stack, "--config-file", config, "--target", urn)
 
 

@@ -9,6 +9,7 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 from rich.console import Console
 
+from infra.configuration.stack_file import find_stack
 from ops.deploy.recover import Step, steps_for
 from ops.doctor.google_apis import GoogleApis, RefusedError
 from ops.doctor.machine import check_cli
@@ -34,7 +35,7 @@ def show_recovery(stack: str, console: Console, *, yes: bool, as_json: bool) -> 
     if (found := check_cli()).status == "problem":
         raise OperationError(found.in_words)
     with console.status("Looking"):
-        steps = steps_for(name, config, _apis(config.get("gcp:project", "")))
+        steps = steps_for(name, config, _apis(config.get("gcp:project", "")), find_stack(stack).resolve())
     if as_json:
         print_json([{"done": step.done, "what": step.what, "why": step.why} for step in steps])
     elif not steps:
@@ -45,18 +46,19 @@ def show_recovery(stack: str, console: Console, *, yes: bool, as_json: bool) -> 
         raise OperationError(
             f"stack {name}: {unsure[0].why}; then run it again without --yes, which is no answer to that"
         )
-    if (todo := [step for step in steps if step.done != "leave"]) and (yes or not as_json):
+    if (todo := [step for step in steps if step.do]) and (yes or not as_json):
         if not yes:
             typer.confirm(f"Do {'this' if len(todo) == 1 else f'these {len(todo)}'}?", abort=True)
         for step in todo:
             _take(step)
             console.print(f"✓ {step.done} {step.what}", highlight=False, soft_wrap=True)
-    return 1 if len(todo) < len(steps) else 0
+    return 1 if any(step.done == "leave" for step in steps) else 0
 
 
 def _take(step: Step) -> None:
     try:
-        step.do()
+        if step.do:
+            step.do()
     except RefusedError as refused:
         raise OperationError(f"{step.done} {step.what}: {refused}: {refused.fix}") from None
 

@@ -89,7 +89,8 @@ def done(world: World) -> dict[str, str]:
 
 def put_right(world: World) -> None:
     for step in steps(world):
-        step.do()
+        if step.do:
+            step.do()
 
 
 def stands_alone(world: World, kind: str) -> bool:
@@ -136,6 +137,7 @@ def test_an_account_that_nothing_shows_to_be_the_stack_s_is_left(killed: World) 
     put_right(killed)
     assert account.id in killed.cloud.things
     assert account.id not in {resource.get("id") for resource in killed.resources()}
+    assert leftovers_of(killed.stack) == ""  # so the next `up` is not kept from its work
 
 
 @pytest.mark.parametrize(("kind", "pending"), [(":Topic", True), (":Notification", True), (":Function", False)])
@@ -161,6 +163,7 @@ def test_a_bucket_that_holds_files_is_left(killed: World) -> None:
     assert [*done(killed).values()] == ["leave"]
     put_right(killed)
     assert orphan.id in killed.cloud.things
+    assert leftovers_of(killed.stack) == ""
 
 
 def in_another_state(world: World) -> None:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from google.auth.credentials import AnonymousCredentials
 
 from infra.configuration.stack_file import find_stack
 from infra.errors import ConfigurationError
 from ops.deploy import deploy, pulumi_cli
 from ops.errors import OperationError
+from ops.findings import ok, problem
 from rehearsal.program import ROOT, read_stack
 from tests.ops.machines import install_cli
 from tests.plans import DEV, STACKS
@@ -140,7 +142,7 @@ def test_what_a_killed_update_left_is_said_before_anything_starts(
     monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a token")
     assert missing(mine) == (
         "an update of stack mine was killed, or is at work elsewhere: half-made, perhaps: build; "
-        "look at it first with: pipeline-trigger recover --stack mine"
+        f"look at it first with: pipeline-trigger recover --stack {mine}"
     )
     assert "pulumi up" not in log.read_text()
 
@@ -172,6 +174,20 @@ def test_a_stack_file_that_is_elsewhere_leaves_no_other_in_the_root(
     assert list(root.iterdir()) == []
     assert yaml.safe_load(Path(mine).read_text())["encryptionsalt"] == "v1:x="
     assert read_stack(mine) == before
+
+
+def test_an_account_that_is_missing_is_said_before_anything_starts(
+    machine: Path, mine: str, log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An `up` would wait for it, and fail half-way. A preview shows what it can, and says so too."""
+    gone = problem("account a@b", "it does not exist", "gcloud app create")
+    monkeypatch.setattr(deploy, "missing_accounts", lambda *_: [gone])
+    monkeypatch.setattr(deploy, "find_credentials", lambda: (AnonymousCredentials(), ok("credentials", "yours")))
+    install_cli(machine, log)
+    assert missing(mine).endswith("\n- it does not exist: gcloud app create")
+    assert not log.exists()
+    assert deploy.run_pulumi("preview", mine) == 0
+    assert "account a@b: it does not exist: gcloud app create" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
