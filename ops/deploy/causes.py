@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Cause:
-    """``words`` is a pattern of what is said, ``{stack}`` in ``fix`` the stack's name."""
+    """``words`` is a pattern of what is said, ``{stack}`` in ``fix`` the stack, as it was given."""
 
     words: str
     why: str
@@ -60,6 +60,32 @@ CAUSES = (
         "pipeline-trigger doctor --stack {stack} names it; then " + AGAIN,
     ),
     Cause(
+        r"[Bb]illing account|requires billing|billing to be enabled|accountDisabled|BILLING_DISABLED",
+        "the project has no billing account that is open",
+        "pipeline-trigger doctor --stack {stack} has the command; then " + AGAIN,
+    ),
+    Cause(
+        r"quota project",
+        "your login does not say on whose quota it asks",
+        "gcloud auth application-default set-quota-project PROJECT; then " + AGAIN,
+    ),
+    Cause(
+        r"[Qq]uota|[rR]ateLimitExceeded|RESOURCE_EXHAUSTED|Error 429",
+        "a quota of the project is used up",
+        "wait a minute, then " + AGAIN + "; if it says the same again, ask for more: "
+        "https://console.cloud.google.com/iam-admin/quotas",
+    ),
+    Cause(
+        r"unable to queue the operation|ABORTED|another operation .*in progress|operation is already in progress",
+        "something else is changing it at this moment: another update, or what one began that was killed",
+        "wait until that is done, a few minutes, then " + AGAIN,
+    ),
+    Cause(
+        r"context canceled|operation was canceled",
+        "it was interrupted while it made this",
+        AGAIN + ", which goes on from what is made",
+    ),
+    Cause(
         r"Error 409|alreadyExists|already exists|ALREADY_EXISTS",
         "something of that name is there, and the stack's state does not know it: left by an update that was killed, "
         "or somebody else's",
@@ -73,7 +99,7 @@ CAUSES = (
     Cause(
         r"Error 403|PERMISSION_DENIED|permission denied|does not have permission",
         "the deployer may not do this; or may, since minutes",
-        "pipeline-trigger doctor --stack {stack} lists what is missing; iam/{stack}.deployer.md is all that it takes",
+        "pipeline-trigger doctor --stack {stack} lists what is missing, of what docs/deploy.md (Who deploys) names",
     ),
     Cause(
         r"violates plan",
@@ -99,11 +125,6 @@ CAUSES = (
         r"connection refused|no such host|i/o timeout|TLS handshake|context deadline exceeded|connection reset",
         "the network, or Google Cloud, did not answer",
         AGAIN + ", which goes on from what is made",
-    ),
-    Cause(
-        r"quota|Quota|rateLimitExceeded|RESOURCE_EXHAUSTED",
-        "a quota of the project is used up",
-        "gcloud alpha services quota list --service=SERVICE --consumer=projects/PROJECT; then " + AGAIN,
     ),
 )
 UNKNOWN = Cause("", "nothing here knows this error", "pipeline-trigger doctor --stack {stack} may; then " + AGAIN)

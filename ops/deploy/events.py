@@ -15,6 +15,8 @@ from typing import Any
 RETRIED = "due to on-error hook request"
 CANCELED = {"update canceled", "preview canceled"}
 SUMMARIES = {"update failed", "preview failed", "destroy failed", "refresh failed", "resource operation failed"}
+OVER = "Resource monitor has terminated"  # what a program is told that still asks when the engine has ended
+TRACEBACK = "Traceback (most recent call last):"
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ def read_events(path: Path) -> Events:
             retried.add(urn)
         elif message in CANCELED:
             canceled = True
-        elif event.get("severity") == "error" and message not in SUMMARIES:
-            failures.append(Failure(_resource(urn), message))
+        elif event.get("severity") == "error" and message not in SUMMARIES and OVER not in message:
+            failures.append(Failure(_resource(urn), _in_short(message)))
     return Events(tuple(dict.fromkeys(failures)), len(retried), canceled)
 
 
@@ -61,6 +63,11 @@ def _diagnostics(path: Path) -> Iterator[Mapping[str, Any]]:
         found = event.get("diagnosticEvent") if isinstance(event, dict) else None
         if isinstance(found, dict) and found.get("severity") != "debug":
             yield found
+
+
+def _in_short(message: str) -> str:
+    """Of a traceback, which the CLI has printed, the line that says what it is about."""
+    return message.splitlines()[-1].strip() if TRACEBACK in message else message
 
 
 def _resource(urn: str) -> str:

@@ -25,15 +25,20 @@ MESSAGES = {
     'before hook "refuse-untold" failed: Google Cloud does not say where function f is called': 4,
     "googleapi: Error 400: Service account acme@appspot.gserviceaccount.com does not exist., badRequest": 5,
     "googleapi: Error 403: Pub/Sub API has not been used in project 1 before or it is disabled.": 6,
-    "googleapi: Error 409: Service account dev-build already exists within project, alreadyExists": 7,
-    "googleapi: Error 412: Request violates constraint 'constraints/gcp.resourceLocations', conditionNotMet": 8,
-    "googleapi: Error 403: Permission 'storage.buckets.create' denied, forbidden": 9,
-    "resource urn:pulumi:dev::p::t::n violates plan: properties changed": 10,
-    "the stack is currently locked by 1 lock(s)": 11,
-    "gcp:project: stack dev was made in acme-old, and nothing moves to acme-new": 12,
-    'oauth2: "invalid_grant" "Token has been expired or revoked."': 13,
-    'Get "https://pubsub.googleapis.com/v1/x": dial tcp: lookup pubsub.googleapis.com: no such host': 14,
-    "googleapi: Error 429: RESOURCE_EXHAUSTED": 15,
+    "googleapi: Error 403: The billing account for the owning project is disabled, accountDisabled": 7,
+    "Error 403: Your application is authenticating by using local credentials. The API requires a quota project": 8,
+    "googleapi: Error 429: RESOURCE_EXHAUSTED": 9,
+    "googleapi: Error 403: Quota exceeded for quota metric 'Requests' of service 'x', rateLimitExceeded": 9,
+    "googleapi: Error 409: unable to queue the operation": 10,
+    "Error waiting to create function: context canceled": 11,
+    "googleapi: Error 409: Service account dev-build already exists within project, alreadyExists": 12,
+    "googleapi: Error 412: Request violates constraint 'constraints/gcp.resourceLocations', conditionNotMet": 13,
+    "googleapi: Error 403: Permission 'storage.buckets.create' denied, forbidden": 14,
+    "resource urn:pulumi:dev::p::t::n violates plan: properties changed": 15,
+    "the stack is currently locked by 1 lock(s)": 16,
+    "gcp:project: stack dev was made in acme-old, and nothing moves to acme-new": 17,
+    'oauth2: "invalid_grant" "Token has been expired or revoked."': 18,
+    'Get "https://pubsub.googleapis.com/v1/x": dial tcp: lookup pubsub.googleapis.com: no such host': 19,
 }
 
 
@@ -53,7 +58,7 @@ def test_each_error_that_people_met_has_its_cause(message: str, number: int) -> 
 
 
 def test_every_cause_is_met_and_the_page_has_each_with_its_command() -> None:
-    assert sorted(MESSAGES.values()) == list(range(len(CAUSES)))
+    assert sorted({*MESSAGES.values()}) == list(range(len(CAUSES)))
     page = (ROOT / "docs" / "when-it-goes-wrong.md").read_text()
     for cause in CAUSES:
         for said in (cause.why, cause.fix.replace("{stack}", "STACK")):
@@ -111,6 +116,17 @@ def test_what_was_tried_again_until_it_worked_is_no_error(tmp_path: Path) -> Non
 def test_where_all_went_well_and_where_the_cli_refused_by_itself_nothing_is_added(tmp_path: Path) -> None:
     assert aftermath("up", "mine", 0, Events()) == ""
     assert aftermath("up", "mine", 255, read_events(tmp_path / "absent")) == ""
+
+
+def test_what_the_program_says_once_the_engine_has_ended_is_no_failure(tmp_path: Path) -> None:
+    over = diagnostic("Resource monitor has terminated, shutting down", STACK)
+    events = log_of(tmp_path, diagnostic("oops", FUNCTION), over)
+    assert [failure.message for failure in events.failures] == ["oops"]
+
+
+def test_of_a_traceback_the_last_line_is_told(tmp_path: Path) -> None:
+    said = "Program failed with an exception:\nTraceback (most recent call last):\n  File x\nValueError: oops"
+    assert log_of(tmp_path, diagnostic(said, STACK)).failures == (Failure("", "ValueError: oops"),)
 
 
 def test_a_log_that_ends_in_the_middle_says_what_it_holds(tmp_path: Path) -> None:
