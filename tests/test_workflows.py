@@ -153,7 +153,7 @@ def test_what_is_deployed_is_the_plan_that_was_approved() -> None:
 def test_no_workflow_refreshes_away_that_a_build_has_failed() -> None:
     asks = 'pulumi stack export --stack "$STACK" | grep initErrors > /dev/null || refresh=--refresh'
     refreshing = [script for script in SCRIPTS if "refresh" in script]
-    assert len(refreshing) == 3
+    assert len(refreshing) == 2  # of a deployment; a pull request's account may read the state, and nothing else
     assert all(asks in script.splitlines() for script in refreshing)
 
 
