@@ -6,20 +6,23 @@ import json
 import os
 import shutil
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
-from infra.configuration.stack_file import read_stack
+from infra.configuration.stack_file import find_stack, read_stack
 from infra.resources import propagation
-from ops.deploy import deploy, leftovers, pulumi_cli
+from ops.deploy import deploy, leftovers, pulumi_cli, recover, show
 from ops.deploy.pulumi_cli import select
 from ops.errors import OperationError
 from ops.iam.deployer import needs_of
+from ops.printing import open_console
 from rehearsal.engine.cloud import Fault
 from rehearsal.engine.kinds.functions import BUILD_FAILED
 from rehearsal.program import evaluate
+from tests.engine.test_recover import ApisOfCloud
 from tests.engine.worlds import World
 
 Heard = pytest.CaptureFixture[str]
@@ -157,19 +160,36 @@ def test_looking_takes_what_the_deployer_may_read_and_nothing_more(made: World) 
     assert made.changes("--refresh") == {}
 
 
-def test_a_stack_file_elsewhere_gets_the_salt_and_says_the_same_after_the_first_up(
-    fresh: World, tmp_path: Path
-) -> None:
+@pytest.fixture
+def elsewhere(fresh: World, tmp_path: Path) -> Path:
+    """The file of a stack that is not made yet, in another folder than the project's."""
     shutil.rmtree(fresh.workspace.state)
     fresh.workspace.state.mkdir()
     usual = fresh.workspace.stack_file(fresh.stack)
     usual.unlink()
-    (elsewhere := tmp_path / "examples").mkdir()
-    file = shutil.copy(fresh.file, elsewhere / usual.name)
-    before = read_stack(str(file))
-    assert select(fresh.stack, Path(file)) == 0
+    (folder := tmp_path / "examples").mkdir()
+    return Path(shutil.copy(fresh.file, folder / usual.name))
+
+
+def test_a_stack_file_elsewhere_gets_the_salt_and_says_the_same_after_the_first_up(
+    fresh: World, elsewhere: Path
+) -> None:
+    usual, before = fresh.workspace.stack_file(fresh.stack), read_stack(str(elsewhere))
+    assert select(fresh.stack, elsewhere) == 0
     assert not usual.exists()
-    assert yaml.safe_load(Path(file).read_text())["encryptionsalt"]
-    assert deploy.run_pulumi("up", str(file)) == 0
+    assert yaml.safe_load(elsewhere.read_text())["encryptionsalt"]
+    assert deploy.run_pulumi("up", str(elsewhere)) == 0
     assert not usual.exists()
-    assert read_stack(str(file)) == before
+    assert read_stack(str(elsewhere)) == before
+
+
+def test_a_recovery_of_a_stack_whose_file_is_elsewhere_leaves_no_other_in_the_project(
+    fresh: World, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh.cloud.interrupts[":Notification"] = lambda: _kill_the_engine(fresh)
+    deploy.run_pulumi("up", str(elsewhere))
+    monkeypatch.setattr(show, "_apis", lambda _: ApisOfCloud(fresh.cloud))
+    monkeypatch.setattr(recover, "find_stack", partial(find_stack, root=fresh.workspace.project))
+    assert show.show_recovery(str(elsewhere), open_console(), yes=True, as_json=False) == 0
+    assert not fresh.workspace.stack_file(fresh.stack).exists()
+    assert deploy.run_pulumi("up", str(elsewhere)) == 0
