@@ -150,9 +150,8 @@ def _settle(stack: str, urn: str, identifier: str = "", file: Path | None = None
         made = {**resource, "id": identifier, "outputs": outputs} | ({"initErrors": [HALF_BUILT]} if function else {})
         deployment["resources"] = [*deployment["resources"], made]
     with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "state.json"
-        file.write_text(json.dumps(exported))
-        pulumi("stack", "import", "--stack", stack, "--file", str(file))
+        (state := Path(directory) / "state.json").write_text(json.dumps(exported))
+        pulumi("stack", "import", "--stack", stack, "--file", str(state))
     if identifier and not function:  # which the next `up` replaces, and a refresh would take for whole
         config = str(file or find_stack(stack).resolve())
         pulumi("refresh", "--yes", "--skip-preview", "--stack", stack, "--config-file", config, "--target", urn)
