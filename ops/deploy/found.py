@@ -12,12 +12,13 @@ from ops.doctor.google_apis import GoogleApis, RefusedError
 
 @dataclass(frozen=True)
 class Found:
-    """A thing that is there, and whether it is provably the stack's ``own``."""
+    """A thing that is there, whether it is provably the stack's ``own``, and whether it ``holds`` images."""
 
     identifier: str
     own: bool
     service: str
     path: str
+    holds: bool = False
 
 
 def find(resource: Mapping[str, Any], stands: str | None, apis: GoogleApis) -> Found | None:
@@ -35,7 +36,12 @@ def find(resource: Mapping[str, Any], stands: str | None, apis: GoogleApis) -> F
     thing = _get(apis, kind.service, path)
     if thing is None or thing.get("deleted"):  # a role's name stays for a while, and is taken back
         return None
-    return Found(identifier, kind.proves(inputs, thing), kind.service, path)
+    return Found(identifier, kind.proves(inputs, thing), kind.service, path, holds=_size_of(thing) > 0)
+
+
+def _size_of(thing: Mapping[str, Any]) -> int:
+    """The bytes in a repository, which Artifact Registry says in text."""
+    return int(thing.get("sizeBytes") or 0)
 
 
 def _find_notification(inputs: Mapping[str, Any], stands: str | None, apis: GoogleApis) -> Found | None:

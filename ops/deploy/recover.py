@@ -23,10 +23,12 @@ from ops.deploy.leftovers import Lock, locks_of
 from ops.deploy.pulumi_cli import export, pending_of, pulumi, resources_of
 from ops.doctor.google_apis import GoogleApis, RefusedError
 from ops.errors import OperationError
+from rehearsal.program import Plan, evaluate
 
 # What the program calls things, and what the engine adds to it: `echo-events-0f0e0d0`.
 OWN_NAME = re.compile(r"(?P<trigger>[a-z][a-z0-9-]*)-(?:events|dead-letters|launcher|bucket)-[0-9a-f]{7}")
 SOURCES = re.compile(r"launcher-sources-[0-9a-f]{7}")
+NAMED_BY_US = (":Account", ":IAMCustomRole", ":Repository")  # the engine adds nothing to these names
 LEDGER = re.compile(r"launch-ledger-[0-9a-f]{7}")
 HALF_BUILT = "made by an update that was killed, so nobody knows what it runs"
 
@@ -50,12 +52,14 @@ def steps_for(stack: str, config: Mapping[str, str], apis: GoogleApis, file: Pat
 
     Raises:
         OperationError: an update is at work on it; or its state cannot be read.
+        ConfigurationError: the stack file is wrong, so what it names cannot be told.
     """
     locks = list(locks_of(stack))
     if alive := [lock for lock in locks if lock.alive]:
         raise OperationError(f"stack {stack}: {alive[0].in_words}; wait for it, or end it with Ctrl-C")
     exported, project = export(stack), config.get("gcp:project", "")
     found = [*_of_pending(stack, file, exported, apis), *_of_orphans(stack, project, exported, apis)]
+    found += _of_names(evaluate(stack, config), exported, apis)
     if any(step.done in ("adopt", "delete") for step in found) and (doubt := _doubt(stack, project, exported, apis)):
         found = [_leave(step.what, doubt) if step.done in ("adopt", "delete") else step for step in found]
     return [*_of_locks(stack, locks), *found]
@@ -192,6 +196,33 @@ def _of_orphan(stack: str, service: str, path: str, name: str, apis: GoogleApis)
     at = f"/storage/v1/b/{name}" if bucket else f"/{path.split('/')[1]}/{name}"
     why = f"it bears the names of stack {stack}, whose state does not know it"
     return Step("delete", name, why, partial(apis.delete, service, at))
+
+
+def _of_names(plan: Plan, exported: Mapping[str, Any], apis: GoogleApis) -> Iterator[Step]:
+    """What has a name that the next `up` would give, and that this state does not know: it would answer 409 for ever.
+
+    Such is what was being made when an update was killed, once somebody has cleared that away
+    (`pulumi refresh --clear-pending-creates`); or a stranger's.
+    """
+    known = _known(exported)
+    for resource in plan.resources:
+        kind = KINDS.get(resource.type)
+        if not kind or not resource.type.endswith(NAMED_BY_US) or kind.id_of(resource.inputs) in known:
+            continue
+        what = f"{resource.type.rsplit(':', 1)[-1]} {resource.name}"
+        try:
+            found = find({"type": resource.type, "inputs": resource.inputs}, None, apis)
+        except RefusedError as refused:
+            yield _leave(what, f"whether its name is taken cannot be told: {refused}: {refused.fix}")
+            continue
+        if found and found.own and not found.holds:
+            why = f"{found.identifier} is this stack's by name and description, and its state does not know it"
+            yield Step("delete", what, why, partial(apis.delete, found.service, found.path))
+        elif found:
+            why = "holds images" if found.own else "nothing shows that it is this stack's"
+            yield _leave(
+                what, f"{found.identifier} is there, and {why}: ask whose it is, or name the stack otherwise"
+            )
 
 
 def _is_own(stack: str, name: str, labels: Mapping[str, str]) -> bool:

@@ -21,6 +21,7 @@ from ops.doctor.web import Web
 from ops.errors import OperationError
 from ops.findings import ok
 from rehearsal.engine.cloud import Cloud, Thing
+from rehearsal.program import read_stack
 from tests.engine.test_killed import cancel, killed_at
 from tests.engine.worlds import World
 
@@ -79,7 +80,7 @@ def killed(new: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World
 
 
 def steps(world: World) -> list[Step]:
-    return steps_for(world.stack, {"gcp:project": world.cloud.project}, ApisOfCloud(world.cloud))
+    return steps_for(*read_stack(str(world.file)), ApisOfCloud(world.cloud))
 
 
 def done(world: World) -> dict[str, str]:
@@ -154,6 +155,33 @@ def test_what_no_state_knows_is_deleted_after_it_was_shown(killed: World, kind: 
     assert killed.changes() == {}
 
 
+@pytest.mark.parametrize("kind", [":Account", ":Repository"])
+def test_a_name_that_every_later_up_would_find_taken_is_free_again(killed: World, kind: str) -> None:
+    """What was being made is forgotten by then, so that nothing but its name leads to it."""
+    killed_at(killed, kind)
+    cancel(killed)
+    assert not killed.workspace.run("refresh", "--stack", killed.stack, "--clear-pending-creates").status
+    assert "Error 409" in killed.fail()
+    assert [*done(killed).values()] == ["delete"]
+    put_right(killed)
+    killed.up()
+
+
+def test_a_stranger_s_name_and_a_repository_with_images_are_left_and_named(killed: World) -> None:
+    killed.up()
+    before = dict(killed.cloud.things)
+    in_another_state(killed)
+    killed.cloud.things.clear()
+    for thing in before.values():
+        if thing.type.endswith((":Account", ":Repository")):
+            killed.cloud.things[thing.id] = thing
+    theirs = next(thing for thing in killed.cloud.of_type(":Account") if "dev-build@" in thing.id)
+    theirs.inputs["description"] = "somebody else's"
+    [repository] = killed.cloud.of_type(":Repository")
+    repository.computed["sizeBytes"] = "52428800"
+    assert done(killed) == {"Account build": "leave", "Repository launchers": "leave", "Account echo-push": "delete"}
+
+
 def test_a_bucket_that_holds_files_is_left(killed: World) -> None:
     killed_at(killed, ":Bucket")
     cancel(killed)
@@ -193,7 +221,7 @@ def test_what_was_being_made_and_is_there_may_be_another_state_s_too(killed: Wor
     del killed.cloud.things[theirs.id]
     killed_at(killed, ":Account")
     assert set(done(killed).values()) == {"cancel", "leave"}
-    ledger.outputs.pop("labels"), ledger.inputs.pop("labels")  # as the command says that gives it up
+    ledger.inputs.pop("labels")  # as the command says that gives it up
     assert done(killed)["Account build"] == "adopt"
 
 
@@ -223,7 +251,7 @@ def test_a_lock_of_another_machine_is_lifted_by_nobody_unasked(
     assert "on another machine, where it may be at work" in leftovers_of(killed.stack)
     monkeypatch.setattr(show, "check_cli", lambda: ok("Pulumi CLI", "it is there"))
     monkeypatch.setattr(show, "_apis", lambda _: ApisOfCloud(killed.cloud))
-    monkeypatch.setattr(show, "read_stack", lambda _: (killed.stack, {"gcp:project": killed.cloud.project}))
+    monkeypatch.setattr(show, "read_stack", lambda _: read_stack(str(killed.file)))
     with pytest.raises(OperationError, match="make sure there that it is gone; then run it again without --yes"):
         show.show_recovery(killed.stack, Console(), yes=True, as_json=False)
     assert list(leftovers.locks_of(killed.stack))
