@@ -39,5 +39,5 @@ def _told(events: Events) -> Iterator[str]:
 def _of_retries(events: Events) -> str:
     if not events.retried:
         return ""
-    were = "1 resource" if events.retried == 1 else f"{events.retried} resources"
-    return f"All is well: {were}, listed above as errored, could be made once Google Cloud knew what is new."
+    were = "1 resource was" if events.retried == 1 else f"{events.retried} resources were"
+    return f"All is well: {were} tried again until Google Cloud knew what is new. Above they may count as errored."

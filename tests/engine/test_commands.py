@@ -86,7 +86,18 @@ def test_what_was_tried_again_is_said_to_be_no_error(
     assert command(fresh, "up") == 0
     [said] = paragraph(capfd)
     assert said.startswith("All is well: ")
-    assert said.endswith("listed above as errored, could be made once Google Cloud knew what is new.")
+    assert said.endswith("tried again until Google Cloud knew what is new. Above they may count as errored.")
+
+
+def test_what_failed_is_told_and_not_what_was_tried_until_it_worked(
+    fresh: World, capfd: Heard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(propagation, "SECONDS_UNTIL_EFFECTIVE", 0.8)
+    fresh.cloud.delays.accounts = 0.6
+    fresh.cloud.faults.append(Fault("function:Function", "create", BUILD_FAILED.format(verb="create"), late=True))
+    assert command(fresh, "up") == 1
+    [failed] = [line for line in paragraph(capfd) if line.startswith("✗")]
+    assert failed.startswith("✗ Function echo-launcher: ")
 
 
 def test_an_up_that_is_interrupted_is_told_as_one_and_the_next_goes_on(fresh: World, capfd: Heard) -> None:

@@ -109,7 +109,8 @@ def test_what_was_tried_again_until_it_worked_is_no_error(tmp_path: Path) -> Non
     ]
     said = aftermath("up", "mine", 0, log_of(tmp_path, *again))
     assert said == (
-        "All is well: 2 resources, listed above as errored, could be made once Google Cloud knew what is new."
+        "All is well: 2 resources were tried again until Google Cloud knew what is new. "
+        "Above they may count as errored."
     )
 
 
