@@ -82,7 +82,7 @@ def test_what_was_tried_again_is_said_to_be_no_error(
     fresh: World, capfd: Heard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(propagation, "SECONDS_UNTIL_EFFECTIVE", 0.8)
-    fresh.cloud.delays.accounts = 0.6
+    fresh.cloud.delays.accounts = 3.0  # longer than a slow machine takes to their first grant
     assert command(fresh, "up") == 0
     [said] = paragraph(capfd)
     assert said.startswith("All is well: ")
