@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from google.auth.credentials import Credentials
@@ -18,16 +19,16 @@ from rehearsal.program import PROJECT_NUMBER, Plan
 SECONDS = 10.0
 
 
-def missing_accounts(plan: Plan, credentials: Credentials) -> list[Finding]:
+def missing_accounts(plan: Plan, credentials: Credentials, *, reach: Callable[[str], str] = str) -> list[Finding]:
     """Those that Google Cloud says do not exist, or are disabled. An `up` would wait for one, and then fail half-way.
 
-    What cannot be asked is no problem here: the doctor says so.
+    What cannot be asked is no problem here: the doctor says so. ``reach`` is that of :class:`Web`.
     """
     try:
         credentials.refresh(partial(Request(), timeout=SECONDS))
     except GoogleAuthError:
         return []
-    apis = GoogleApis(Web(credentials, seconds=SECONDS), project_of(plan))
+    apis = GoogleApis(Web(credentials, reach=reach, seconds=SECONDS), project_of(plan))
     number, _ = check_project(apis)
     accounts = [account.replace(PROJECT_NUMBER, number) for account in accounts_relied_on(plan) if number]
     found = [finding for account in accounts for finding in check_account(apis, account)]
