@@ -31,6 +31,11 @@ os.environ[NOTES] = noted.name
 os.environ["PYTHONPATH"] = os.pathsep.join([HERE, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: most tests wait for processes of theirs half of the time."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown() -> Generator[None]:
     """Fails the test that has opened a file which a user owns, in this process or in one that it started."""

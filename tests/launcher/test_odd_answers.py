@@ -49,6 +49,8 @@ DOCUMENTED: list[Any] = [
     {"accessToken": "t", "expireTime": "2030-01-01T00:00:00Z"},
     {},
 ]
+# What the metadata server says of a token and of an account.
+WELL = b'{"access_token": "t", "expires_in": 3600, "token_type": "Bearer", "email": "l@a", "scopes": []}'
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=5), inside, max_size=3),
@@ -121,21 +123,40 @@ class Heard(TokenResponse):
         return {"content-type": "application/json", **{name.lower(): value for name, value in self._headers.items()}}
 
 
+def well(method: str, path: str, seen: set[str]) -> requests.Response:
+    """What the services answer to an event that somebody claimed before, and died."""
+    date = {"Date": "Thu, 01 Jan 2026 00:10:00 GMT"}
+    if "/storage/" in path and method == "POST":
+        first = "claimed" not in seen
+        seen.add("claimed")
+        return response(412 if first else 200, json.dumps(CLAIM).encode(), date)
+    if "/o/outcomes" in path or "/v2beta1/runs/" in path or "/pipelineJobs/" in path:
+        body = {"code": 5, "message": "no", "error": {"code": 404, "status": "NOT_FOUND", "message": "no"}}
+        return response(404, json.dumps(body).encode(), date)
+    if "/storage/" in path:
+        return response(200, json.dumps(CLAIM).encode(), date)
+    return response(
+        200, json.dumps({"experiments": [{"experiment_id": "1"}], "run_id": "r", "items": []}).encode(), {}
+    )
+
+
 @pytest.mark.parametrize("target", TARGETS, ids=["kfp", "vertex", "impersonating", "looking"])
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_no_answer_of_any_service_is_an_internal_error(target: Target, data: st.DataObject) -> None:
-    answers = st.tuples(STATUSES, bodies(), HEADERS)
-    tokens_too = data.draw(st.booleans(), "the metadata server answers oddly too")
+    answers, seen = st.tuples(STATUSES, bodies(), HEADERS), set[str]()
+    if data.draw(st.booleans(), "for the first time"):
+        seen.add("claimed")
+    odd = data.draw(st.sampled_from(["ledger", "target", "target", "metadata", "all"]), "who answers oddly")
 
     def send(api: Api, method: str, path: str, options: Any, token: str = "") -> requests.Response:
-        return response(*data.draw(answers, f"{method} {path}"))
+        service = "ledger" if "/storage/" in path else "target"
+        if odd == "all" or (odd == service and data.draw(st.booleans(), "oddly")):
+            return response(*data.draw(answers, f"{method} {path}"))
+        return well(method, path, seen)
 
     def ask(url: str, **_: Any) -> Heard:
-        if tokens_too:
-            return Heard(*data.draw(answers, url))
-        about = {"access_token": "t", "expires_in": 3600, "token_type": "Bearer"}
-        return Heard(200, json.dumps(about).encode(), {})
+        return Heard(*data.draw(answers, url)) if odd in ("all", "metadata") else Heard(200, WELL, {})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Api, "_send", send)
