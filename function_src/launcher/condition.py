@@ -32,7 +32,7 @@ def holds(condition: ParsedResult, document: Mapping[str, Any]) -> bool:
     Raises:
         UnmappableError: the predicate fails on this event, or gives neither.
     """
-    found = evaluate("when", condition, document)
+    found = evaluate("when", condition, document, of_data=True)
     if not isinstance(found, bool):
         in_words = describe if reads_event(condition) else show
         given = "nothing (null)" if found is None else in_words(found)

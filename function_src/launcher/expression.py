@@ -75,14 +75,14 @@ def read_expression(what: str, text: Any) -> ParsedResult:
     return expression
 
 
-def evaluate(what: str, expression: ParsedResult, document: Mapping[str, Any]) -> Any:
-    """Evaluates an expression on an event document.
+def evaluate(what: str, expression: ParsedResult, document: Mapping[str, Any], *, of_data: bool = False) -> Any:
+    """Evaluates an expression on an event document; ``of_data``: text has no fields for it, even if meant as text.
 
     Raises:
         UnmappableError: it fails, for example at a value of a type that a function does not take; or it asks for a
             field of what is no data. That would be null, and skip a half-written file for ever, or launch it.
     """
-    if problem := _no_data(expression, document):
+    if problem := _no_data(expression, document, of_data=of_data):
         raise UnmappableError(f"{what}: the expression asks for a field of the content, and {problem}")
     try:
         return expression.search(document)
@@ -109,13 +109,13 @@ def for_want_of_data(expression: ParsedResult | None, document: Mapping[str, Any
     return f": {problem}" if problem else ""
 
 
-def _no_data(expression: ParsedResult, document: Mapping[str, Any]) -> str | None:
+def _no_data(expression: ParsedResult, document: Mapping[str, Any], *, of_data: bool) -> str | None:
     """Why there is nothing in the content, for an expression that asks for something in it. What asks for the content
     as a whole too may have asked what it is."""
     uses = list(_uses_of_content(expression.parsed))
     if not any(uses):
         return None
-    return broken_json(document) or (NO_JSON if all(uses) and is_text(document) else None)
+    return broken_json(document) or (NO_JSON if of_data and all(uses) and is_text(document) else None)
 
 
 def _uses_of_content(node: Mapping[str, Any], *, inside: bool = False) -> Iterator[bool]:
