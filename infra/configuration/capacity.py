@@ -30,7 +30,8 @@ LOAD_BALANCER = 30.0  # a backend service's timeoutSec, by default
 
 
 # What an instance takes in mebibytes: without any file; for the values in each file that it reads at once, which are
-# MOST_VALUES; and for each byte of it, as bytes, text and lines. Measured by tests/launcher/memory.py.
+# MOST_VALUES; and for each byte of it, as bytes, text and lines. Measured by tests/launcher/memory.py; a file of
+# nothing but lines of two letters takes more.
 IDLE, OF_VALUES, OF_A_BYTE = 120, 12, 12
 MEBIBYTE = 1024 * 1024
 

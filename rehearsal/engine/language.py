@@ -42,7 +42,7 @@ class PythonHost(LanguageServer):
     def Run(self, request: Any, context: Any) -> Any:
         """Runs the program. What it logs goes to the engine, whose address the Automation API has as an argument."""
         request.args[:] = [self._engine]
-        return super().Run(request, context)  # type: ignore[no-untyped-call]
+        return super().Run(request, context)  # type: ignore[no-untyped-call]  # Pulumi has no types here
 
     def Cancel(self, request: Any, context: Any) -> Any:
         return empty_pb2.Empty()

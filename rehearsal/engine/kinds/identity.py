@@ -36,7 +36,7 @@ class Service(Kind):
 
     def delete(self, cloud: Cloud, thing_id: str, inputs: Values) -> None:
         """Leaves it enabled, as it was told to."""
-        assert inputs.get("disableOnDestroy") is False, "nobody has said how a service is disabled"  # noqa: S101
+        assert inputs.get("disableOnDestroy") is False, "nobody has said how a service is disabled"  # noqa: S101 a defect of ours
 
 
 class ServiceIdentity(Kind):
