@@ -109,6 +109,7 @@ class Delivery:
             "reason": self.reason,
             "doubt": self.doubt,
             "again_because": event.again_because if event else None,
+            "replayed": event.replayed if event else None,
             "attempt": self.claim.attempt if self.claim else 1,
             "recorded_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }

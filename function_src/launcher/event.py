@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from .content import TooManyValuesError, read_content
@@ -17,6 +18,8 @@ PUBSUB_EVENT = "google.cloud.pubsub.topic.v1.messagePublished"
 STORAGE_EVENT = "google.cloud.storage.object.v1.finalized"
 # Attributes of a message that asks for one more run of an event: something that no other such message has, and why.
 AGAIN, BECAUSE = "launch-again", "launch-because"
+LONGEST_ATTRIBUTE = 1024  # as Pub/Sub has it
+REPLAYED = "launch-replayed"  # of any message that a person published again: who, when and why, as JSON
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,26 @@ class Event:
             raise BadDeliveryError(str(error)) from None
 
     @property
+    def moment(self) -> datetime:
+        """When it happened, by Google's clocks: an object's creation, which a notification may tell of days later;
+        else its own time. The beginning of time where neither can be read."""
+        found = self.document.get("object", {})
+        try:
+            return datetime.fromisoformat(found.get("time_created") or self.document["event"]["time"]).astimezone(UTC)
+        except (ValueError, OverflowError):
+            return datetime.min.replace(tzinfo=UTC)
+
+    @property
     def again_because(self) -> str | None:
         """Why somebody asked for one more run of an event that was launched before; None for the first."""
         attributes = self.document["message"].get("attributes", {})
         return str(attributes.get(BECAUSE, "")) if attributes.get(AGAIN) else None
+
+    @property
+    def replayed(self) -> str | None:
+        """Who had it delivered again, when and why; None for an event as it came."""
+        asked = self.document["message"].get("attributes", {}).get(REPLAYED)
+        return None if asked is None else str(asked)[:LONGEST_ATTRIBUTE]
 
 
 def launch_key(trigger_id: str, identity: tuple[str, ...]) -> str:

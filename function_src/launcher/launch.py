@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from .condition import holds
@@ -18,6 +19,7 @@ from .package import FENCE, Package
 from .parameters import needs_content, run_parameters
 from .run import (
     MOST_POSTS,
+    DoubtfulError,
     ExistsError,
     RefusedError,
     Run,
@@ -32,11 +34,6 @@ from .sources import BadDeliveryError
 from .storage import Objects, ObjectUnusableError, StorageUnavailableError, storage_api
 from .targets import open_target, open_workflows
 
-
-class DoubtfulError(Exception):
-    """No more is sent for this event, unless a person asks for it."""
-
-
 # The event itself is wrong, and would be at every later delivery.
 WRONG_FOR_EVER = (BadDeliveryError, ObjectUnusableError, UnmappableError, RefusedError)
 # Something else is wrong, for now: a redelivery may succeed, and a person may mend it meanwhile.
@@ -49,6 +46,9 @@ WRONG_FOR_NOW = (
     UnavailableError,
     UnknownError,
 )
+# How long an event may be under way to its first attempt and not count as one that comes again. Whoever makes a
+# ledger anew takes longer: a function is built for it.
+FRESH = timedelta(minutes=1)
 
 
 class Launcher:
@@ -113,9 +113,10 @@ class Launcher:
         except BadDeliveryError:
             delivery.claim = self._claim(event)
             raise
-        if reason:
-            delivery.outcome, delivery.reason, delivery.passed_over = Outcome.SKIPPED, reason, True
-        return reason is not None
+        if reason is None:
+            return False
+        delivery.outcome, delivery.reason, delivery.passed_over = Outcome.SKIPPED, reason, True
+        return True
 
     def _launch(self, delivery: Delivery, event: Event) -> None:
         """Claims, maps and starts.
@@ -128,10 +129,11 @@ class Launcher:
         delivery.in_doubt = claim is not None and claim.taken_over
         run_id = self._endpoint.run_id(event.key)
         delivery.run_id, delivery.run_url = run_id, self._endpoint.run_url(run_id)
-        if (delivery.in_doubt or self._turns.doubtful) and self._endpoint.has_run(run_id):
+        forgotten = self._may_be_forgotten(event, claim)
+        if (delivery.in_doubt or forgotten or self._turns.doubtful) and self._endpoint.has_run(run_id):
             self._find(delivery)
             return
-        if claim and claim.taken_over and not self._endpoint.atomic:
+        if claim and (claim.taken_over or forgotten) and not self._endpoint.atomic:
             if self._find_unseen(delivery, run_id):
                 return
             self._check_doubt(delivery, claim)
@@ -165,6 +167,11 @@ class Launcher:
             return self._ledger.claim(event.key, event.subject)
         self._ledger.mark(event.key, event.subject)
         return None
+
+    def _may_be_forgotten(self, event: Event, claim: Claim | None) -> bool:
+        """Whether it may have been launched before the ledger's memory began: that was made anew, moved or emptied
+        since, or forgets after ``ledger_days``. Fresh events are spared the question."""
+        return claim is not None and claim.moment - event.moment > FRESH
 
     def _check_doubt(self, delivery: Delivery, claim: Claim) -> None:
         """Whether the endpoint's word that there is no run will do to ask for one, after all that was sent before."""

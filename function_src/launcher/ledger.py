@@ -22,7 +22,7 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
@@ -38,6 +38,7 @@ BOUNDARY = "--part-of-an-object--"
 JSON = {"Content-Type": "application/json"}
 LISTED = ("outcome", "event", "run_id", "message_id", "doubt")
 CLOCK_RESOLUTION = 1.0  # seconds, of the Date header
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class LedgerUnavailableError(Exception):
@@ -64,6 +65,7 @@ class Claim:
     ``posts``: how many POSTs may have reached the endpoint, of earlier attempts and of this one.
     ``first``: when the event was claimed for the first time, by Cloud Storage's clock; empty for a first attempt.
     ``age``: how long ago that was.
+    ``moment``: when this one was taken, by the same clock.
     """
 
     key: str
@@ -75,6 +77,7 @@ class Claim:
     seconds: float
     first: str = ""
     age: timedelta = timedelta(0)
+    moment: datetime = EPOCH
 
     @property
     def taken_over(self) -> bool:
@@ -149,10 +152,8 @@ class Ledger:
 
     def release(self, claim: Claim) -> None:
         """Gives the lease back, for a launch that certainly did not happen. Best effort: it also expires."""
-        try:
+        with contextlib.suppress(LedgerUnavailableError, TokenUnavailableError):
             self._send("DELETE", self._path("claims", claim.key), params={"ifGenerationMatch": claim.generation})
-        except (LedgerUnavailableError, TokenUnavailableError):
-            return
 
     def record(self, key: str, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """Writes an event's outcome, once; returns the one that stands, an earlier one if there is any.
@@ -230,12 +231,13 @@ class Ledger:
             if response.status_code == codes.precondition_failed:
                 return None
             with _understood():
-                return replace(claim, generation=str(_object(_expect_ok(response))["generation"]))
+                written = _object(_expect_ok(response))
+                return replace(claim, generation=str(written["generation"]), moment=_moment(response))
         except LedgerUnavailableError:
             with _understood():
-                found, _ = self._read_claim(claim.key)
+                found, moment = self._read_claim(claim.key)
                 if found["metadata"]["holder"] == holder:
-                    return replace(claim, generation=str(found["generation"]))
+                    return replace(claim, generation=str(found["generation"]), moment=moment)
             raise
 
     def _read_claim(self, key: str) -> tuple[Mapping[str, Any], datetime]:
@@ -243,7 +245,7 @@ class Ledger:
         response = self._send("GET", self._path("claims", key))
         if response.status_code == codes.not_found:
             raise ClaimedError("another delivery of this event has just given it back")
-        return _object(_expect_ok(response)), parsedate_to_datetime(response.headers["Date"])
+        return _object(_expect_ok(response)), _moment(response)
 
     def _write(self, kind: str, key: str, metadata: Mapping[str, str], body: str, over: str) -> requests.Response:
         parts = (
@@ -285,6 +287,11 @@ def _object(response: requests.Response) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise TypeError
     return found
+
+
+def _moment(response: requests.Response) -> datetime:
+    """When it was sent, by Cloud Storage's clock."""
+    return parsedate_to_datetime(response.headers["Date"])
 
 
 def _expect_ok(response: requests.Response) -> requests.Response:

@@ -33,6 +33,10 @@ class TwiceError(UnknownError):
     """There was a run of that id already, and the target has started another workflow for it."""
 
 
+class DoubtfulError(Exception):
+    """No more is sent for this event, unless a person asks for it."""
+
+
 class ExistsError(Exception):
     """There is a run of that id already, and no second one was started."""
 

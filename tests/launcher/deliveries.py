@@ -9,6 +9,8 @@ from function_src.launcher.event import PUBSUB_EVENT, STORAGE_EVENT
 
 Delivery = tuple[dict[str, str], bytes]
 TRIGGER_ID = "acme-ml-dev/dev/echo"
+# When the events happen, however long the tests take: an old one may have been launched before, under another ledger.
+FRESH = "2126-11-22T10:00:00.000Z"
 OBJECT: Mapping[str, Any] = {
     "kind": "storage#object",
     "bucket": "acme-incoming",
@@ -16,7 +18,7 @@ OBJECT: Mapping[str, Any] = {
     "generation": "1712345678901234",
     "size": "12",
     "contentType": "text/csv",
-    "timeCreated": "2026-11-22T10:00:00.000Z",
+    "timeCreated": FRESH,
     "metadata": {"owner": "ann"},
 }
 
@@ -32,7 +34,7 @@ def message(data: bytes, message_id: str = "1", **attributes: str) -> dict[str, 
             "data": base64.b64encode(data).decode(),
             "attributes": attributes,
             "messageId": message_id,
-            "publishTime": "2026-11-22T10:00:01.000Z",
+            "publishTime": FRESH,
         },
         "subscription": "projects/acme-ml-dev/subscriptions/echo",
     }

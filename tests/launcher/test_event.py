@@ -17,6 +17,7 @@ from rehearsal.google.storage import Storage
 from tests.conftest import Serve
 from tests.launcher.conftest import TIMEOUT, Identity
 from tests.launcher.deliveries import (
+    FRESH,
     OBJECT,
     TRIGGER_ID,
     WRAPPINGS,
@@ -50,7 +51,7 @@ def test_the_wrapping_changes_neither_object_nor_identity_nor_key(wrap: Wrap) ->
         "generation": "1712345678901234",
         "size": 12,
         "content_type": "text/csv",
-        "time_created": "2026-11-22T10:00:00.000Z",
+        "time_created": FRESH,
         "metadata": {"owner": "ann"},
     }
     assert event.identity == ("gcs", "acme-incoming", "incoming/orders 7.csv", "1712345678901234")
@@ -116,7 +117,7 @@ def test_the_push_itself_can_be_mapped_too() -> None:
     document = read(push(OBJECT, "77")).document
     assert json.loads(document["message"]["data"]) == OBJECT
     assert document["message"]["attributes"]["eventType"] == "OBJECT_FINALIZE"
-    assert document["message"]["publish_time"] == document["event"]["time"] == "2026-11-22T10:00:01.000Z"
+    assert document["message"]["publish_time"] == document["event"]["time"] == FRESH
     assert (document["message"]["id"], document["event"]["id"], document["event"]["kind"]) == ("77", "77", "gcs")
 
 

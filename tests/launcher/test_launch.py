@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -56,6 +57,53 @@ def test_the_run_id_of_an_event_never_changes(world: World) -> None:
     """The literal is the promise: with another id, what was launched before would be launched again."""
     assert world.handle(world.launcher(), push(OBJECT)).run_id == RUN_ID
     assert world.started == [RUN_ID]
+
+
+OLD = datetime.now(UTC) - timedelta(days=2)
+OLD_FILE = {**OBJECT, "timeCreated": OLD.isoformat()}
+
+
+def forget(world: World) -> None:
+    """Makes the ledger anew."""
+    world.loopback.call(world.storage.buckets[LEDGER].objects.clear)
+
+
+@pytest.mark.parametrize("wrap", WRAPPINGS, ids=lambda wrap: wrap.__name__)
+def test_a_ledger_that_is_younger_than_an_event_starts_no_second_run_of_it(
+    world: World, wrap: Callable[..., Delivery]
+) -> None:
+    assert world.outcomes(world.launcher(), wrap(OLD_FILE)) == ["launched"]
+    forget(world)
+    handled = world.handle(world.launcher(), wrap(OLD_FILE))
+    assert (handled.outcome, handled.reason) == ("launched", "an earlier attempt had started the run")
+    assert world.started == [RUN_ID]
+    assert world.outcomes(world.launcher(), wrap(OLD_FILE)) == ["duplicate"]
+
+
+@pytest.mark.parametrize("told", ["", "yesterday", None, "0000-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59"])
+def test_an_event_whose_age_cannot_be_read_counts_as_old(world: World, told: str | None) -> None:
+    found = {**OBJECT, "timeCreated": told}
+    body = as_json({"message": {**message(as_json(found))["message"], "publishTime": told or "", "messageId": "2"}})
+    assert world.outcomes(world.launcher(), ({}, body)) == ["launched"]
+    forget(world)
+    assert world.outcomes(world.launcher(), ({}, body)) == ["launched"]
+    assert world.started == [RUN_ID]
+
+
+def test_an_old_event_of_which_the_endpoint_says_nothing_waits(world: World) -> None:
+    world.wire.fail("GET", RUN_PATH, page(503))
+    assert world.outcomes(world.launcher(), push(OLD_FILE)) == ["retry"]
+    assert world.posts == 0
+    assert world.outcomes(world.launcher(), push(OLD_FILE)) == ["launched"]
+
+
+def test_an_old_message_is_asked_for_too(world: World) -> None:
+    source = PubSubSource(TRIGGER_ID)
+    body = as_json({"message": {**message(b"{}")["message"], "publishTime": OLD.isoformat()}})
+    for _ in range(2):
+        assert world.outcomes(world.launcher("message.id", source=source), ({}, body)) == ["launched"]
+        forget(world)
+    assert len(world.started) == 1
 
 
 def test_launching_takes_no_more_than_three_round_trips_once_the_experiment_is_known(world: World) -> None:
