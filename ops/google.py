@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import socket
+
 import google.auth
 from google.auth.credentials import Credentials
 
@@ -17,3 +20,11 @@ def default_credentials(quota_project: str | None = None) -> Credentials:
     """
     credentials, _ = google.auth.default(scopes=[SCOPE], quota_project_id=quota_project)
     return credentials
+
+
+def who_asks(credentials: Credentials) -> str:
+    """Whose credentials they are, as far as they say it without a request; else who is at which machine."""
+    for name in ("service_account_email", "account"):
+        if "@" in str(getattr(credentials, name, "")):
+            return str(getattr(credentials, name))
+    return f"{getpass.getuser()} at {socket.gethostname()}"

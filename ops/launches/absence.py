@@ -15,7 +15,7 @@ from ops.errors import OperationError
 from ops.launches.cloud import Cloud
 from ops.launches.deployment import DeployedTrigger, Deployment, announced_since
 from ops.launches.history import Launch
-from ops.launches.sweep import unheard_of
+from ops.launches.sweep import read_memory, unheard_of
 from ops.launches.words import GENERATION
 from ops.printing import show_moment
 
@@ -37,7 +37,7 @@ def explain_absence(
 ) -> Iterator[Launch | Absence]:
     """Why no event of an object is known, for each trigger that watches its bucket.
 
-    A :class:`Launch` is missing: it should have been an event, and can be replayed.
+    A :class:`Launch` is missing: it should have been an event, and can be replayed. Or it is unknown.
 
     Raises:
         OperationError: it names no object, there is no such trigger, or Google Cloud refuses.
@@ -59,7 +59,7 @@ def explain_absence(
         if isinstance(live, str):
             yield Absence(uri, live)
         else:
-            yield from (_unannounced(deployment, one, live) for one in fitting)
+            yield from (_unannounced(cloud, deployment, one, live) for one in fitting)
 
 
 def _no_object(deployment: Deployment, uri: str) -> str:
@@ -109,17 +109,14 @@ def _unknown(bucket: str) -> str:
     )
 
 
-def _unannounced(deployment: Deployment, trigger: DeployedTrigger, blob: Blob) -> Launch | Absence:
+def _unannounced(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger, blob: Blob) -> Launch | Absence:
     uri, written = f"gs://{blob.bucket.name}/{blob.name}#{blob.generation}", blob.time_created
-    if written < deployment.remembered_since:
-        forgotten = (
-            f"it was written {show_moment(written)}, and the ledger remembers {deployment.ledger_days} days: it may "
-            "have been launched, and been forgotten. To launch it, write it once more"
-        )
-        return Absence(uri, forgotten, trigger)
     launch = unheard_of(trigger, blob)
     if launch is None:
         return Absence(uri, "the launcher passes it over", trigger)
+    memory = read_memory(cloud, deployment)
+    if written < memory.since:
+        return memory.unknown(launch)
     since = announced_since(deployment, trigger)
     if since is None or written > since + TO_BEGIN:
         return launch

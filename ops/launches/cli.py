@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from ops.errors import OperationError
 from ops.launches.words import KnownState, State, read_day, read_moment
@@ -122,19 +121,18 @@ def missing(stack: Stack = "dev", trigger: Trigger = None, as_json: Json = False
 
     with _connected(stack) as (cloud, deployment):
         sweep = find_missing(cloud, deployment, trigger)
-    console = open_console(stderr=as_json)
     if as_json:
-        print_json([shown.as_json(launch) for launch in sweep.missing])
-    elif sweep.missing:
-        shown.print_launches(sweep.missing, console)
+        print_json([shown.as_json(launch) for launch in (*sweep.missing, *sweep.unknown)])
+        return
+    console = open_console()
+    if sweep.missing or sweep.unknown:
+        shown.print_launches([*sweep.missing, *sweep.unknown], console)
+    if sweep.missing:
         console.print("What is minutes old may still be on its way. To launch: pipeline-trigger replay --missing")
-    else:
+    if sweep.unknown:
+        console.print(f"{len(sweep.unknown)} unknown, which --missing leaves alone: {sweep.unknown[0].why}")
+    if not (sweep.missing or sweep.unknown):
         console.print("the launcher knows of every file")
-    if sweep.too_old:
-        console.print(
-            f"{sweep.too_old} more are older than the {deployment.ledger_days} days that the ledger remembers; "
-            "they may have been launched, and are left alone"
-        )
 
 
 @launches.command()
@@ -162,19 +160,22 @@ def replay(
     rejected: Annotated[bool, typer.Option("--rejected", help="All that were rejected.")] = False,
     missing: Annotated[bool, typer.Option("--missing", help="All files the launcher never heard of.")] = False,
     again: Annotated[bool, typer.Option("--again", help="One more run of an event that was launched.")] = False,
-    because: Annotated[str, typer.Option(help="Why one more run; the ledger records it.")] = "",
+    because: Annotated[str, typer.Option(help="Why; the ledger records it. --again asks for it.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; --json needs it.")] = False,
     as_json: Json = False,
 ) -> None:
     """Hand events to the launcher once more. What did launch meanwhile starts nothing, except with --again."""
     from ops.launches import show as shown
+    from ops.launches.events import Asked
     from ops.launches.history import read_dead_letters, read_history
     from ops.launches.lookup import find_to_replay
+    from ops.launches.replay import launch_again
+    from ops.launches.replay import replay as replay_all
     from ops.launches.sweep import find_missing
 
     if bool(references) == (dead_letters or rejected or missing):
         raise OperationError("say what to replay: events by name, or --dead-letters, --rejected, --missing")
-    if again != bool(because) or (again and not references):
+    if again and not (because and references):
         raise OperationError("--again goes with the names of events and with --because REASON")
     if as_json and not yes:
         raise typer.BadParameter("a script cannot be asked whether to replay; say --yes too", param_hint="--json")
@@ -189,7 +190,7 @@ def replay(
         if dead_letters:
             chosen += [found for one in deployment.choose(trigger) for found in read_dead_letters(cloud, one)]
         if rejected:
-            chosen += [found for found in history if found.state is State.REJECTED]
+            chosen += [found for found in history if found.state is State.REJECTED or found.replay_broke_off]
         if missing:
             chosen += find_missing(cloud, deployment, trigger).missing
         chosen = list({found.key: found for found in chosen}.values())  # a file, and its key
@@ -204,27 +205,14 @@ def replay(
             shown.print_launches(chosen, console)
             if not yes:
                 typer.confirm(f"Replay {len(chosen)}?", abort=True)
-        keys = _replayed(cloud, deployment, chosen, because, console) if chosen else []
+        asked = Asked.now(cloud.caller, because)
+        replayed = (launch_again if again else replay_all)(cloud, deployment, chosen, asked)
     if as_json:
-        events = zip(chosen, keys, strict=True)
-        print_json([{**shown.as_json(launch), "replayed_as": key} for launch, key in events])
-
-
-def _replayed(
-    cloud: Cloud, deployment: Deployment, chosen: Sequence[Launch], because: str, console: Console
-) -> Sequence[str]:
-    """Replays events, or asks for one more run of each if there is a reason; returns the keys that they get."""
-    from ops.launches.replay import launch_again, replay
-
-    if not because:
-        count = replay(cloud, deployment, chosen)
-        console.print(f"{count} replayed; pipeline-trigger launches list shows what becomes of them")
-        return [launch.key for launch in chosen]
-    keys = []
-    for launch in chosen:
-        keys.append(launch_again(cloud, deployment, launch, because))
-        console.print(f"one more run was asked for: pipeline-trigger launches show {keys[-1]}")
-    return keys
+        print_json([shown.replayed_as_json(one) for one in replayed])
+    elif replayed:
+        shown.print_replayed(replayed, console)
+    if any(one.refusal for one in replayed):
+        raise typer.Exit(1)
 
 
 @contextlib.contextmanager

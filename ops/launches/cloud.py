@@ -20,7 +20,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 
 from ops.errors import OperationError
-from ops.google import LOGIN, default_credentials
+from ops.google import LOGIN, default_credentials, who_asks
 
 PUBSUB = "https://pubsub.googleapis.com"
 STORAGE = "https://storage.googleapis.com"
@@ -40,7 +40,7 @@ class Pulled:
 
 
 class Cloud:
-    """The services, at their URLs. Without ``logging`` there is no log to read."""
+    """The services, at their URLs. Without ``logging`` there is no log to read. ``caller`` is who asks them."""
 
     def __init__(
         self, project: str | None, credentials: Credentials, pubsub: str, storage_url: str, logging: str | None
@@ -49,6 +49,7 @@ class Cloud:
         self._session = AuthorizedSession(credentials)
         self._pubsub = pubsub
         self._logging = logging
+        self.caller = who_asks(credentials)
 
     @classmethod
     def connect(cls, project: str | None = None) -> Cloud:

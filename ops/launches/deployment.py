@@ -10,7 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from ops.errors import OperationError
@@ -76,11 +76,6 @@ class Deployment:
     def called(self) -> str:
         """What it is called in sentences."""
         return f"stack {self.stack}" if self.stack else f"the ledger gs://{self.ledger}"
-
-    @property
-    def remembered_since(self) -> datetime:
-        """Of what is older the ledger may say nothing, whatever became of it."""
-        return datetime.now(UTC) - timedelta(days=self.ledger_days)
 
     @property
     def project(self) -> str | None:

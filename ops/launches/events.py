@@ -6,17 +6,42 @@ import base64
 import json
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from google.cloud.storage import Blob
 
-from function_src.launcher.event import AGAIN, BECAUSE, Event, read_event
+from function_src.launcher.event import AGAIN, BECAUSE, REPLAYED, Event, read_event
 from function_src.launcher.sources import FIRST_ID, FIRST_TIME, FOR_TRIGGER, BadDeliveryError, read_source
+from ops.errors import OperationError
 from ops.launches.deployment import DeployedTrigger
 
 DEAD_LETTER = "CloudPubSubDeadLetterSource"
 PUBLISHED = f"{DEAD_LETTER}TopicPublishTime"
+LONGEST_REASON = 600  # bytes: Pub/Sub takes 1024 for an attribute, which also says who and when
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asked for a replay, when and why (which may be empty). Goes along with the message, into every record."""
+
+    by: str
+    because: str
+    at: str
+
+    @classmethod
+    def now(cls, by: str, because: str) -> Asked:
+        """At this moment.
+
+        Raises:
+            OperationError: the reason is too long to go along.
+        """
+        if len(because.encode()) > LONGEST_REASON:
+            raise OperationError(
+                f"--because: is longer than {LONGEST_REASON} bytes, which is what a message can carry"
+            )
+        return cls(by, because, datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 
 def event_of(trigger: DeployedTrigger, message: Mapping[str, Any]) -> Event | None:
@@ -51,9 +76,15 @@ def published_at(message: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(_attributes(message).get(PUBLISHED) or message["publishTime"])
 
 
-def asking_again(message: Mapping[str, Any], because: str) -> dict[str, Any]:
+def signed(message: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
+    """A message to publish again that says who asked for it."""
+    return {**message, "attributes": {**_attributes(message), REPLAYED: json.dumps(asdict(asked))}}
+
+
+def asking_again(message: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
     """A message that asks for one more run of the event that ``message`` announces."""
-    return {**message, "attributes": {**_attributes(message), AGAIN: uuid.uuid4().hex, BECAUSE: because}}
+    again = {AGAIN: uuid.uuid4().hex, BECAUSE: asked.because}
+    return signed({**message, "attributes": {**_attributes(message), **again}}, asked)
 
 
 def notification(blob: Blob) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -26,8 +26,9 @@ BY_MESSAGE = ("pubsub:", "schedule:")  # how a subject starts whose event is kno
 class Launch:
     """One event and where it is. ``event`` is its subject, ``gs://bucket/name#generation``.
 
-    ``message_id`` is known of what has an outcome or is a dead letter; ``why`` is said of what is missing, and
-    ``doubt`` where a workflow that no run shows may be running for it.
+    ``message_id`` is known of what has an outcome or is a dead letter; ``why`` is said of what is missing or unknown,
+    and ``doubt`` where a workflow that no run shows may be running for it. ``kept``: what was rejected once is there
+    to be replayed.
     """
 
     trigger: DeployedTrigger
@@ -39,6 +40,12 @@ class Launch:
     message_id: str | None = None
     why: str | None = None
     doubt: str | None = None
+    kept: bool = False
+
+    @property
+    def replay_broke_off(self) -> bool:
+        """Whether it was rejected, and a replay of it has not come to anything yet. Another one harms nothing."""
+        return self.state is State.OPEN and self.kept
 
     @property
     def must_be_asked_for(self) -> bool:
@@ -68,7 +75,8 @@ def read_history(cloud: Cloud, deployment: Deployment, trigger: str | None = Non
         kept, claims, outcomes = ([*read(cloud, deployment, chosen, key)] for read in (_kept, _claims, _outcomes))
         doubtful = [claim for claim in claims if claim.state is State.DOUBTFUL]
         entries = itertools.chain(kept, claims, letters, doubtful, outcomes)
-        found += {launch.key: launch for launch in entries}.values()
+        keys = {launch.key for launch in kept}
+        found += {one.key: replace(one, kept=one.key in keys) for one in entries}.values()
     return sorted(found, key=lambda launch: launch.at, reverse=True)
 
 
@@ -85,13 +93,17 @@ def read_records(cloud: Cloud, deployment: Deployment, launch: Launch) -> list[M
 def _outcomes(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger, key: str) -> Iterator[Launch]:
     for found, blob, about in _listed(cloud, deployment, "outcomes", trigger, key):
         event, run = about.get("event", "an unreadable delivery"), about.get("run_id")
-        state, message_id, doubtful = State(about["outcome"]), about.get("message_id"), about.get("doubt")
-        yield Launch(trigger, found, state, event, run, blob.updated, message_id, doubt=doubtful)
+        message_id, doubtful = about.get("message_id"), about.get("doubt")
+        try:
+            state, why = State(about.get("outcome", "")), None
+        except ValueError:
+            state, why = State.UNKNOWN, f"gs://{deployment.ledger}/{blob.name} says no outcome: no launcher wrote it"
+        yield Launch(trigger, found, state, event, run, blob.updated, message_id, why, doubtful)
 
 
 def _claims(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger, key: str) -> Iterator[Launch]:
     for found, blob, about in _listed(cloud, deployment, "claims", trigger, key):
-        posts, event, run = int(about.get("posts", 1)), about["event"], run_id(found)
+        posts, event, run = int(about.get("posts", 1)), about.get("event", "an event"), run_id(found)
         if posts < MOST_POSTS:
             yield Launch(trigger, found, State.OPEN, event, None, blob.updated)
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -17,62 +18,74 @@ from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.cloud.storage import Bucket
 
 from ops.errors import OperationError
-from ops.launches.cloud import Cloud
+from ops.launches.cloud import Cloud, google_errors
 from ops.launches.deployment import DeployedTrigger, Deployment
-from ops.launches.events import as_first_published, asking_again, event_of, notification
+from ops.launches.events import Asked, as_first_published, asking_again, event_of, notification, signed
 from ops.launches.history import Launch, dead_letter
 from ops.launches.words import State
 
 
-def replay(cloud: Cloud, deployment: Deployment, launches: Collection[Launch]) -> int:
-    """Replays events that did not launch; returns how many messages were published.
+@dataclass(frozen=True)
+class Replayed:
+    """What came of one event's replay: the launch key that its run gets, or why it was not replayed."""
 
-    Raises:
-        OperationError: an event was launched or skipped, or nothing is left to replay it from.
-    """
-    for launch in launches:
-        if launch.state in (State.LAUNCHED, State.SKIPPED):
-            raise OperationError(
-                f"{launch.event} was {launch.state}: a replay would start nothing. For one more run: "
-                f"pipeline-trigger replay {launch.key} --again --because REASON"
-            )
-        if launch.must_be_asked_for:
-            raise OperationError(
-                f"{launch.event} is {launch.state}: {launch.doubt}. Should there be none: "
-                f"pipeline-trigger replay {launch.key} --again --because REASON"
-            )
-    published = sum(
-        _take_letters(
-            cloud,
-            trigger,
-            {launch.key for launch in launches if launch.trigger == trigger},
-            partial(_replay_letter, cloud, trigger),
+    launch: Launch
+    key: str | None
+    refusal: str | None
+
+
+def replay(cloud: Cloud, deployment: Deployment, launches: Collection[Launch], asked: Asked) -> list[Replayed]:
+    """Replays events that did not launch. Each stands alone: what keeps one from it keeps no other."""
+    done = {
+        launch.key: _try(launch, partial(_replay_one, cloud, deployment, launch, asked))
+        for launch in launches
+        if launch.state is not State.DEAD_LETTERED
+    }
+    for trigger in deployment.triggers:
+        letters = [one for one in launches if one.state is State.DEAD_LETTERED and one.trigger == trigger]
+        if letters:
+            done |= _replay_letters(cloud, trigger, letters, asked)
+    return [done[launch.key] for launch in launches]
+
+
+def launch_again(cloud: Cloud, deployment: Deployment, launches: Collection[Launch], asked: Asked) -> list[Replayed]:
+    """Asks for one more run of each event. What was doubtful is settled by that."""
+    return [_try(launch, partial(_launch_again, cloud, deployment, launch, asked)) for launch in launches]
+
+
+def _try(launch: Launch, step: Callable[[], str]) -> Replayed:
+    """Takes a step for one event, which returns its key."""
+    try:
+        with google_errors():
+            return Replayed(launch, step(), None)
+    except OperationError as error:
+        return Replayed(launch, None, str(error))
+
+
+def _replay_one(cloud: Cloud, deployment: Deployment, launch: Launch, asked: Asked) -> str:
+    again = f"pipeline-trigger replay {launch.key} --again --because REASON"
+    if launch.state in (State.LAUNCHED, State.SKIPPED):
+        raise OperationError(
+            f"{launch.event} was {launch.state}: a replay would start nothing. For one more run: {again}"
         )
-        for trigger in deployment.triggers
-        if any(launch.state is State.DEAD_LETTERED and launch.trigger == trigger for launch in launches)
-    )
-    for launch in launches:
-        if launch.state is State.MISSING:
-            cloud.publish(launch.trigger.topic, _announcement(cloud, launch))
-            published += 1
-        elif launch.state in (State.REJECTED, State.OPEN):
-            _replay_kept(cloud, deployment, launch)
-            published += 1
-    return published
+    if launch.must_be_asked_for:
+        raise OperationError(f"{launch.event} is {launch.state}: {launch.doubt}. Should there be none: {again}")
+    if launch.state is State.UNKNOWN:
+        raise OperationError(f"{launch.event} is {launch.state}: {launch.why}")
+    if launch.state is State.MISSING:
+        cloud.publish(launch.trigger.topic, signed(_announcement(cloud, launch), asked))
+    else:
+        _replay_kept(cloud, deployment, launch, asked)
+    return launch.key
 
 
-def launch_again(cloud: Cloud, deployment: Deployment, launch: Launch, because: str) -> str:
-    """Asks for one more run of an event; returns its launch key. What was doubtful is settled by that.
-
-    Raises:
-        OperationError: the object is gone, or nothing is left of the message.
-    """
-    message = asking_again(_message_of(cloud, deployment, launch), because)
+def _launch_again(cloud: Cloud, deployment: Deployment, launch: Launch, asked: Asked) -> str:
+    message = asking_again(_message_of(cloud, deployment, launch), asked)
     event = event_of(launch.trigger, message)
     key = event.key if event else launch.key
     cloud.publish(launch.trigger.topic, message)
     if launch.state is State.DOUBTFUL:
-        _settle(cloud, deployment, launch, f"started again as {key}: {because}")
+        _settle(cloud, deployment, launch, f"started again as {key}: {asked.because}")
     return key
 
 
@@ -92,34 +105,51 @@ def _settle(cloud: Cloud, deployment: Deployment, launch: Launch, reason: str) -
     outcome.metadata = about
     with contextlib.suppress(PreconditionFailed):
         outcome.upload_from_string(json.dumps(record, sort_keys=True), "application/json", if_generation_match=0)
-    _take_letters(cloud, launch.trigger, {launch.key}, lambda _: None)
+    _take_letters(cloud, launch.trigger, {launch.key}, lambda *_: True)
+
+
+def _replay_letters(
+    cloud: Cloud, trigger: DeployedTrigger, launches: Collection[Launch], asked: Asked
+) -> dict[str, Replayed]:
+    """Publishes dead letters again."""
+    gone = "its dead letter is not to be had: somebody else has just pulled it; try again in ten minutes"
+    done = {launch.key: Replayed(launch, None, gone) for launch in launches}
+
+    def publish(launch: Launch, message: Mapping[str, Any]) -> str:
+        cloud.publish(trigger.topic, signed(as_first_published(trigger, message), asked))
+        return launch.key
+
+    def use(key: str, message: Mapping[str, Any]) -> bool:
+        done[key] = _try(done[key].launch, partial(publish, done[key].launch, message))
+        return done[key].refusal is None
+
+    _take_letters(cloud, trigger, done, use)
+    return done
 
 
 def _take_letters(
-    cloud: Cloud, trigger: DeployedTrigger, keys: Collection[str], use: Callable[[Mapping[str, Any]], None]
-) -> int:
-    """Takes messages off the dead-letter subscription, each after it was used; returns how many.
+    cloud: Cloud, trigger: DeployedTrigger, keys: Collection[str], use: Callable[[str, Mapping[str, Any]], bool]
+) -> None:
+    """Takes dead letters of some events off their subscription, each after it was used: ``use`` says whether it was.
 
     Used first and acknowledged then: whatever happens between, the message is not lost.
     """
-    others, count = [], 0
+    others = []
     for letter in cloud.pull(trigger.dead_letters):
-        if dead_letter(trigger, letter.message).key not in keys:
+        key = dead_letter(trigger, letter.message).key
+        if key in keys and use(key, letter.message):
+            cloud.acknowledge(trigger.dead_letters, letter)
+        else:
             others.append(letter)
-            continue
-        use(letter.message)
-        cloud.acknowledge(trigger.dead_letters, letter)
-        count += 1
     cloud.put_back(trigger.dead_letters, others)
-    return count
 
 
-def _replay_letter(cloud: Cloud, trigger: DeployedTrigger, message: Mapping[str, Any]) -> None:
-    cloud.publish(trigger.topic, as_first_published(trigger, message))
+def _replay_kept(cloud: Cloud, deployment: Deployment, launch: Launch, asked: Asked) -> None:
+    """Opens a rejected event again, then publishes what was rejected.
 
-
-def _replay_kept(cloud: Cloud, deployment: Deployment, launch: Launch) -> None:
-    """Opens a rejected event again, then publishes what was rejected."""
+    That stays where it is: the next delivery may be rejected too, and whatever breaks off can be replayed once more.
+    It is written anew, so that the ledger keeps it for as long as the record of the next rejection.
+    """
     bucket = cloud.storage.bucket(deployment.ledger)
     place = f"{launch.trigger.name}/{launch.key}"
     kept = bucket.get_blob(f"rejected/{place}")
@@ -128,19 +158,21 @@ def _replay_kept(cloud: Cloud, deployment: Deployment, launch: Launch) -> None:
             f"{launch.event} is {launch.state} and no delivery of it was kept: it will be delivered again by itself, "
             "or its delivery is in the dead-letter subscription already"
         )
-    push = _push_in(kept.download_as_bytes())
+    delivery = kept.download_as_bytes()
+    push = _push_in(delivery)
     if push is None:
         raise OperationError(
             f"what was delivered as {launch.event} is no Pub/Sub message, so it cannot be published; it is "
             f"gs://{deployment.ledger}/rejected/{place}"
         )
     topic = launch.trigger.topic or cloud.topic_of(str(push.get("subscription")))
-    _set_aside(bucket, place)
-    cloud.publish(topic, as_first_published(launch.trigger, push["message"]))
-    kept.delete()
+    with contextlib.suppress(PreconditionFailed):  # somebody else's replay has just done it
+        kept.upload_from_string(delivery, "application/json", if_generation_match=kept.generation)
+    _set_aside(bucket, place, asked)
+    cloud.publish(topic, signed(as_first_published(launch.trigger, push["message"]), asked))
 
 
-def _set_aside(bucket: Bucket, place: str) -> None:
+def _set_aside(bucket: Bucket, place: str, asked: Asked) -> None:
     """Moves an outcome out of the launcher's way. Only the one that was read: a newer one stands.
 
     Where the record says that nothing can have been started, its claim is open to the next delivery: as it stands it
@@ -149,9 +181,12 @@ def _set_aside(bucket: Bucket, place: str) -> None:
     outcome, claim = bucket.get_blob(f"outcomes/{place}"), bucket.get_blob(f"claims/{place}")
     if outcome is None:
         return
-    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-    record = {**json.loads(outcome.download_as_bytes()), "replayed_at": moment}
-    aside = bucket.blob(f"replayed/{place}/{moment}")
+    try:
+        told = {f"replayed_{name}": value for name, value in asdict(asked).items()}
+        record = {**json.loads(outcome.download_as_bytes()), **told}
+    except (ValueError, TypeError):
+        raise OperationError(f"gs://{bucket.name}/outcomes/{place} is no record; look at it, and delete it") from None
+    aside = bucket.blob(f"replayed/{place}/{asked.at}")
     aside.upload_from_string(json.dumps(record, sort_keys=True), "application/json", if_generation_match=0)
     outcome.delete(if_generation_match=outcome.generation)
     if claim and "doubt" in record and record["doubt"] is None:  # which older launchers did not say

@@ -16,11 +16,12 @@ from rich.text import Text
 from ops.launches.absence import URI, Absence
 from ops.launches.attempts import Attempts, log_url, next_attempt
 from ops.launches.history import Launch
+from ops.launches.replay import Replayed
 from ops.launches.words import State, show_distance
 from ops.printing import show_moment
 from ops.tables import print_details, print_table, visible
 
-SHOWN = ("reason", "doubt", "again_because", "run_id", "parameters", "package", "message_id", "attempt")
+SHOWN = ("reason", "doubt", "again_because", "replayed", "run_id", "parameters", "package", "message_id", "attempt")
 COLOURS = {
     State.LAUNCHED: "green",
     State.SKIPPED: "cyan",
@@ -29,6 +30,7 @@ COLOURS = {
     State.DEAD_LETTERED: "red",
     State.OPEN: "yellow",
     State.MISSING: "yellow",
+    State.UNKNOWN: "yellow",
 }
 EXPLAINED = {
     State.DOUBTFUL: "No other POST is sent for it: a workflow that no run shows may be running. It counts as "
@@ -129,6 +131,24 @@ def absence_as_json(absence: Absence) -> dict[str, Any]:
     name = absence.trigger.name if absence.trigger else None
     known = {"trigger": name, "key": None, "state": "no event", "event": absence.event, "run_id": None, "at": None}
     return {**known, "why": absence.why}
+
+
+def replayed_as_json(replayed: Replayed) -> dict[str, Any]:
+    """What came of an event's replay, as scripts see it."""
+    return {**as_json(replayed.launch), "replayed_as": replayed.key, "refusal": replayed.refusal}
+
+
+def print_replayed(replayed: Sequence[Replayed], console: Console) -> None:
+    """Prints what came of replays, those that came to nothing first."""
+    refused = [one for one in replayed if one.refusal]
+    if refused:
+        rows = [(one.launch.event, str(one.refusal)) for one in refused]
+        print_table(("event", "not replayed, since"), rows, console)
+    for one in replayed:
+        if one.key not in (None, one.launch.key):
+            console.print(f"one more run was asked for: pipeline-trigger launches show {one.key}")
+    told = f"{len(replayed) - len(refused)} replayed" + (f", {len(refused)} not" if refused else "")
+    console.print(f"{told}; pipeline-trigger launches list shows what becomes of them")
 
 
 def print_launches(launches: Sequence[Launch], console: Console) -> None:

@@ -28,7 +28,7 @@ class State(StrEnum):
 
     ``doubtful``: so many POSTs were sent for it that no other is, and there is no run. ``dead-lettered``: tried too
     often, and kept. ``open``: claimed, without an outcome yet; somebody is launching it, or it waits for its next
-    delivery. ``missing``: an object that the ledger has never heard of.
+    delivery. ``missing``: an object that the ledger has never heard of. ``unknown``: the ledger cannot tell.
     """
 
     LAUNCHED = "launched"
@@ -38,10 +38,19 @@ class State(StrEnum):
     DEAD_LETTERED = "dead-lettered"
     OPEN = "open"
     MISSING = "missing"
+    UNKNOWN = "unknown"
 
 
 # What a list can be of: neither the ledger nor the dead letters know what is missing.
-KnownState = Literal[State.LAUNCHED, State.SKIPPED, State.REJECTED, State.DOUBTFUL, State.DEAD_LETTERED, State.OPEN]
+KnownState = Literal[
+    State.LAUNCHED,
+    State.SKIPPED,
+    State.REJECTED,
+    State.DOUBTFUL,
+    State.DEAD_LETTERED,
+    State.OPEN,
+    State.UNKNOWN,
+]
 
 
 def read_moment(text: str) -> datetime:

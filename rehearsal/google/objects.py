@@ -162,11 +162,12 @@ class Notification:
 
 @dataclass
 class Bucket:
-    """A bucket and what is in it. Of its settings only the location is kept."""
+    """A bucket and what is in it. Of its settings only the location is kept, and when one was changed last."""
 
     name: str
     location: str
     created: int
+    updated: int = 0
     objects: dict[str, Object] = field(default_factory=dict)
     notifications: dict[str, Notification] = field(default_factory=dict)
     notification_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))

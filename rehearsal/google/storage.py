@@ -284,7 +284,7 @@ def _bucket_resource(bucket: Bucket) -> dict[str, Any]:
         "storageClass": "STANDARD",
         "metageneration": "1",
         "timeCreated": rfc3339(bucket.created),
-        "updated": rfc3339(bucket.created),
+        "updated": rfc3339(bucket.updated or bucket.created),
     }
 
 

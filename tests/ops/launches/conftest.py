@@ -195,6 +195,12 @@ class Desk:
             self.run(*arguments)
         return str(refused.value)
 
+    def not_replayed(self, *arguments: str) -> str:
+        """Why events are not replayed, in a command that fails for that reason."""
+        done = CliRunner().invoke(app, [*arguments, "--yes", "--json"], catch_exceptions=False)
+        assert done.exit_code == 1, done.output
+        return "; ".join(one["refusal"] for one in json.loads(done.stdout) if one["refusal"])
+
     @property
     def workflows(self) -> int:
         """How many workflows were ever started."""

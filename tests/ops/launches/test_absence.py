@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ops.launches import deployment, show
+from ops.launches import show, sweep
 from tests.ops.launches.conftest import BUCKET, OUTPUTS, Desk
 
 SOURCE = OUTPUTS["triggers"]["echo"]["source"]
@@ -172,11 +172,13 @@ def test_a_file_that_is_older_than_the_ledgers_memory_is_left_alone(
 ) -> None:
     """It may have been launched, and a replay would launch it again."""
     event = lost(desk)
-    monkeypatch.setattr(deployment, "datetime", later(94))
+    monkeypatch.setattr(sweep, "datetime", later(94))
     [told] = desk.json("launches", "show", event)
-    assert told["state"] == "no event"
-    assert "the ledger remembers 93 days: it may have been launched, and been forgotten" in told["why"]
-    assert "cannot be replayed: it was written" in desk.refusal("replay", event, "--yes")
+    assert told["state"] == "unknown"
+    assert "it remembers 93 days. It may have been launched, and been forgotten" in told["why"]
+    assert "is unknown: it was written" in desk.not_replayed("replay", event)
+    desk.run("replay", event, "--again", "--because", "I have looked", "--yes")
+    assert desk.deliver() == ["launched"]
 
 
 @pytest.mark.parametrize(("days", "said"), [(20, True), (40, False)])

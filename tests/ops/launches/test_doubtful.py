@@ -107,7 +107,7 @@ def test_a_replay_leaves_alone_what_is_in_doubt_and_says_so(desk: Desk) -> None:
         (other, "launched"),
         (event, "doubtful"),
     ]
-    refusal = desk.refusal("replay", event, "--yes")
+    refusal = desk.not_replayed("replay", event)
     assert "is doubtful: 2 POSTs may have reached the endpoint" in refusal
     assert LOOK in refusal
     assert "--again --because REASON" in refusal
@@ -119,7 +119,7 @@ def test_what_could_not_be_stored_is_not_replayed_as_if_it_had_never_been_starte
     [listed] = desk.json("launches", "doubtful")
     assert (listed["event"], listed["state"]) == (event, "rejected")
     assert "nothing to replay" in desk.run("replay", "--rejected", "--yes")
-    assert "is rejected: the endpoint started a workflow" in desk.refusal("replay", event, "--yes")
+    assert "is rejected: the endpoint started a workflow" in desk.not_replayed("replay", event)
     desk.run("replay", event, "--again", "--because", "database mended", "--yes")
     assert desk.deliver() == ["launched"]
 
@@ -181,16 +181,16 @@ def messages(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Launcher:
     return launcher
 
 
-START_AGAIN = ("replay", "pubsub:launch_key=orders-7", "--again", "--because", "there was none", "--yes")
+START_AGAIN = ("replay", "pubsub:launch_key=orders-7", "--again", "--because", "there was none")
 
 
 def test_a_message_in_doubt_is_started_again_from_its_dead_letter(desk: Desk, messages: Launcher) -> None:
     """A message has no object to announce it by; its dead letter is all there is of it."""
     start = messages._endpoint.start
     in_doubt(desk, messages)
-    assert "publish its message again" in desk.refusal(*START_AGAIN)
+    assert "publish its message again" in desk.not_replayed(*START_AGAIN)
     desk.dead_letter()
-    desk.run(*START_AGAIN)
+    desk.run(*START_AGAIN, "--yes")
     desk.monkeypatch.setattr(messages._endpoint, "start", start)
     assert desk.deliver(messages) == ["launched"]
     desk.leases_expire()
@@ -202,6 +202,6 @@ def test_a_message_that_could_not_be_stored_is_started_again_from_what_the_ledge
 ) -> None:
     start = messages._endpoint.start
     assert desk.deliver(failing(desk, StrandedError("Error 1366"), messages)) == ["rejected"]
-    desk.run(*START_AGAIN)
+    desk.run(*START_AGAIN, "--yes")
     desk.monkeypatch.setattr(messages._endpoint, "start", start)
     assert desk.deliver(messages) == ["launched"]

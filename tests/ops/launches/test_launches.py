@@ -1,12 +1,15 @@
 """`launches` says of every event where it is, and of every file whether it was an event."""
 
 import re
+import time
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pytest
 
-from ops.launches import deployment
+from ops.launches import sweep
 from ops.launches.words import KnownState, State, read_moment
 from tests.ops.launches.conftest import BUCKET, LEDGER, Desk
 
@@ -146,9 +149,45 @@ def test_what_the_ledger_may_have_forgotten_is_not_called_missing(
             return datetime.now(UTC) + timedelta(days=94)
 
     desk.upload()
-    monkeypatch.setattr(deployment, "datetime", Later)
-    assert desk.json("launches", "missing") == []
-    assert "1 more are older than the 93 days" in desk.run("launches", "missing")
+    desk.loopback.call(desk.inbox.kept.clear)
+    monkeypatch.setattr(sweep, "datetime", Later)
+    assert [launch["state"] for launch in desk.json("launches", "missing")] == ["unknown"]
+    assert "1 unknown, which --missing leaves alone" in desk.run("launches", "missing")
+    assert desk.run("replay", "--missing", "--yes") == "nothing to replay\n"
+    assert desk.deliver() == []
+
+
+def ago(days: int) -> int:
+    """That moment, in microseconds since 1970."""
+    return time.time_ns() // 1000 - days * 86_400_000_000
+
+
+@pytest.mark.parametrize(
+    ("ledger", "file_days", "state"),
+    [
+        ({"created": 10}, 9, "missing"),
+        ({"created": 10}, 11, "unknown"),
+        ({"created": 90, "updated": 1}, 32, "missing"),
+        ({"created": 90, "updated": 1}, 34, "unknown"),  # had it remembered the fewest days that there can be
+        ({"created": 90, "updated": 60}, 89, "missing"),
+        ({"created": 100, "updated": 99}, 94, "unknown"),
+    ],
+    ids=str,
+)
+def test_what_came_before_the_ledgers_memory_is_unknown_and_never_swept_up(
+    desk: Desk, ledger: Mapping[str, int], file_days: int, state: str
+) -> None:
+    """A ledger that was made anew, or is told to remember longer, does not know what became of older files."""
+    for name, days in ledger.items():
+        setattr(desk.storage.buckets[LEDGER], name, ago(days))
+    desk.upload()
+    desk.loopback.call(desk.inbox.kept.clear)
+    files = desk.storage.buckets[BUCKET].objects
+    [written] = files.values()
+    files[written.name] = replace(written, generation=ago(file_days))
+    assert [launch["state"] for launch in desk.json("launches", "missing")] == [state]
+    desk.run("replay", "--missing", "--yes")
+    assert desk.deliver() == (["launched"] if state == "missing" else [])
 
 
 @pytest.mark.parametrize(

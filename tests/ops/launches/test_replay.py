@@ -1,10 +1,19 @@
 """`replay` hands an event over once more, under its key: whatever happens, one run per event, unless asked for."""
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from unittest.mock import ANY
 
 import pytest
+from google.auth.credentials import AnonymousCredentials
+from typer.testing import CliRunner
 
+from function_src.launcher.event import REPLAYED
+from ops.cli import app
 from ops.errors import OperationError
+from ops.google import who_asks
 from ops.launches.cloud import Cloud
 from tests.ops.launches.conftest import BUCKET, LEDGER, TOPIC, Desk
 
@@ -15,7 +24,7 @@ def test_an_event_that_was_tried_too_often_launches_once_it_is_replayed(desk: De
     desk.dead_letter()
     assert "1 replayed" in desk.run("replay", event, "--yes")
     [replayed] = desk.loopback.call(list, desk.inbox.kept)
-    assert (replayed.data, replayed.attributes) == (first.data, first.attributes)
+    assert (replayed.data, replayed.attributes) == (first.data, {**first.attributes, REPLAYED: ANY})
     assert desk.deliver() == ["launched"]
     desk.leases_expire()
     assert desk.run("replay", "--dead-letters", "--yes") == "nothing to replay\n"
@@ -63,7 +72,7 @@ def test_a_replay_that_breaks_off_leaves_the_dead_letter(desk: Desk, monkeypatch
 
     with monkeypatch.context() as patch:
         patch.setattr(Cloud, "publish", refuse)
-        assert desk.refusal("replay", "--dead-letters", "--yes") == "no"
+        assert desk.not_replayed("replay", "--dead-letters") == "no"
     desk.leases_expire()
     desk.run("replay", "--dead-letters", "--yes")
     assert desk.deliver() == ["launched"]
@@ -121,7 +130,7 @@ def test_a_replay_of_a_rejected_event_that_broke_off_can_be_replayed(
 
     with monkeypatch.context() as patch:
         patch.setattr(Cloud, "publish", refuse)
-        desk.refusal("replay", event, "--yes")
+        desk.not_replayed("replay", event)
     assert [launch["state"] for launch in desk.json("launches", "list")] == ["open"]
     desk.run("replay", event, "--yes")
     desk.time_passes()
@@ -131,7 +140,7 @@ def test_a_replay_of_a_rejected_event_that_broke_off_can_be_replayed(
 def test_a_launched_event_is_not_replayed_by_accident(desk: Desk) -> None:
     event = desk.upload()
     desk.deliver()
-    refusal = desk.refusal("replay", event, "--yes")
+    refusal = desk.not_replayed("replay", event)
     assert "was launched: a replay would start nothing" in refusal
     assert "--again --because REASON" in refusal
     assert desk.deliver() == []
@@ -170,7 +179,7 @@ def test_one_more_run_of_an_object_that_is_gone(desk: Desk) -> None:
     event = desk.upload()
     desk.deliver()
     desk.loopback.call(desk.storage.delete, BUCKET, "incoming/a.json")
-    assert "is gone from the bucket" in desk.refusal("replay", event, "--again", "--because", "why not", "--yes")
+    assert "is gone from the bucket" in desk.not_replayed("replay", event, "--again", "--because", "why not")
 
 
 def test_one_more_run_of_an_object_that_was_overwritten(desk: Desk) -> None:
@@ -178,7 +187,7 @@ def test_one_more_run_of_an_object_that_was_overwritten(desk: Desk) -> None:
     event = desk.upload()
     desk.deliver()
     desk.upload(body=b"other")
-    assert "is gone from the bucket" in desk.refusal("replay", event, "--again", "--because", "why not", "--yes")
+    assert "is gone from the bucket" in desk.not_replayed("replay", event, "--again", "--because", "why not")
 
 
 def test_files_without_an_event_launch_once_they_are_swept_up(desk: Desk) -> None:
@@ -218,7 +227,7 @@ def test_an_event_that_was_rejected_unread_is_not_lost_when_its_replay_breaks_of
 
     with monkeypatch.context() as patch:
         patch.setattr(Cloud, "publish", refuse)
-        desk.refusal("replay", before["key"], "--yes")
+        desk.not_replayed("replay", before["key"])
     [after] = desk.json("launches", "list")
     assert (after["key"], after["state"]) == (before["key"], "open")
     desk.run("replay", before["key"], "--yes")
@@ -238,7 +247,7 @@ def test_dead_letters_that_cannot_be_read_are_told_apart(desk: Desk) -> None:
 def test_what_is_no_message_cannot_be_published_and_is_shown_where_it_lies(desk: Desk) -> None:
     desk.launcher().handle({}, b"not JSON")
     [launch] = desk.json("launches", "list")
-    refusal = desk.refusal("replay", launch["key"], "--yes")
+    refusal = desk.not_replayed("replay", launch["key"])
     assert f"gs://{LEDGER}/rejected/echo/{launch['key']}" in refusal
 
 
@@ -248,7 +257,6 @@ def test_what_is_no_message_cannot_be_published_and_is_shown_where_it_lies(desk:
         ["replay"],
         ["replay", "gs://a/b", "--rejected"],
         ["replay", "gs://a/b", "--again"],
-        ["replay", "gs://a/b", "--because", "x"],
         ["replay", "--missing", "--again", "--because", "x"],
     ],
 )
@@ -257,10 +265,6 @@ def test_a_command_that_is_not_clear_does_nothing(desk: Desk, arguments: list[st
 
 
 def test_nothing_is_replayed_unless_it_is_confirmed(desk: Desk) -> None:
-    from typer.testing import CliRunner
-
-    from ops.cli import app
-
     desk.upload()
     desk.dead_letter()
     done = CliRunner().invoke(app, ["replay", "--dead-letters"], input="n\n")
@@ -276,3 +280,109 @@ def test_the_ledger_keeps_what_a_replay_sets_aside(desk: Desk) -> None:
     names = [name for name in desk.storage.buckets[LEDGER].objects if name.startswith("replayed/")]
     [body] = [desk.loopback.call(desk.storage.get, LEDGER, name).body for name in names]
     assert json.loads(body)["outcome"] == "rejected"
+
+
+def test_what_was_rejected_stays_where_a_replay_can_find_it_whoever_is_quicker(desk: Desk) -> None:
+    """The new delivery may be rejected before the replay has ended: what it kept is all that there is."""
+    event = desk.upload()
+    wrong = desk.launcher("content.file")
+    assert desk.deliver(wrong) == ["rejected"]
+    publish = Cloud.publish
+
+    def publish_and_deliver(cloud: Cloud, topic: str, message: Mapping[str, Any]) -> None:
+        publish(cloud, topic, message)
+        assert desk.deliver(wrong) == ["rejected"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Cloud, "publish", publish_and_deliver)
+        desk.run("replay", event, "--yes")
+    assert "1 replayed" in desk.run("replay", "--rejected", "--yes")
+    assert desk.deliver() == ["launched"]
+
+
+def test_a_replay_that_was_killed_before_it_published_is_found_by_the_next(desk: Desk) -> None:
+    desk.upload()
+    assert desk.deliver(desk.launcher("content.file")) == ["rejected"]
+
+    def die(*_: object) -> None:
+        raise SystemExit(9)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Cloud, "publish", die)
+        CliRunner().invoke(app, ["replay", "--rejected", "--yes"])
+    [left] = desk.json("launches", "list")
+    assert left["state"] == "open"
+    assert "1 replayed" in desk.run("replay", "--rejected", "--yes")
+    assert desk.deliver() == ["launched"]
+
+
+def test_one_bad_entry_keeps_no_other_from_its_replay(desk: Desk) -> None:
+    desk.upload("good.json")
+    gone, damaged = desk.upload("gone.json"), desk.upload("damaged.json")
+    assert desk.deliver(desk.launcher("content.file")) == ["rejected"] * 3
+    keys = {launch["event"]: launch["key"] for launch in desk.json("launches", "list")}
+    desk.loopback.call(desk.storage.delete, LEDGER, f"rejected/echo/{keys[gone]}")
+    desk.loopback.call(desk.storage.write, LEDGER, f"rejected/echo/{keys[damaged]}", b"{")
+    done = CliRunner().invoke(app, ["replay", "--rejected", "--yes"], env={"COLUMNS": "300"})
+    assert done.exit_code == 1
+    assert "1 replayed, 2 not" in done.output
+    assert "no delivery of it was kept" in done.output
+    assert "is no Pub/Sub message" in done.output
+    assert desk.deliver() == ["launched"]
+
+
+def test_one_more_run_that_cannot_be_had_keeps_no_other_from_its_own(desk: Desk) -> None:
+    gone, there = desk.upload("gone.json"), desk.upload("there.json")
+    desk.deliver()
+    desk.loopback.call(desk.storage.delete, BUCKET, "incoming/gone.json")
+    refusal = desk.not_replayed("replay", gone, there, "--again", "--because", "the model was wrong")
+    assert "is gone from the bucket" in refusal
+    assert desk.deliver() == ["launched"]
+
+
+def test_every_record_says_who_had_its_event_replayed_when_and_why(desk: Desk) -> None:
+    rejected = desk.upload("rejected.json")
+    desk.deliver(desk.launcher("content.file"))
+    dead = desk.upload("dead.json")
+    desk.dead_letter()
+    desk.run("replay", rejected, dead, "--because", "the default is mended", "--yes")
+    assert desk.deliver() == ["launched"] * 2
+    desk.upload("missing.json")
+    desk.loopback.call(desk.inbox.kept.clear)
+    desk.run("replay", "--missing", "--yes")
+    assert desk.deliver() == ["launched"]
+    told = [
+        json.loads(record["replayed"])
+        for launch in desk.json("launches", "list")
+        for shown in desk.json("launches", "show", launch["key"])
+        for record in shown["records"]
+        if record["outcome"] == "launched"
+    ]
+    assert sorted(one["because"] for one in told) == ["", "the default is mended", "the default is mended"]
+    assert all(one["by"] == who_asks(AnonymousCredentials()) and datetime.fromisoformat(one["at"]) for one in told)
+    [aside] = [
+        record
+        for shown in desk.json("launches", "show", rejected)
+        for record in shown["records"]
+        if record["outcome"] == "rejected"
+    ]
+    assert aside["replayed_because"] == "the default is mended"
+    assert aside["replayed_by"]
+    assert aside["replayed_at"]
+
+
+def test_a_reason_that_no_message_can_carry_is_refused_before_anything_is_done(desk: Desk) -> None:
+    event = desk.upload()
+    desk.dead_letter()
+    assert "--because: is longer than 600 bytes" in desk.refusal("replay", event, "--because", "x" * 601, "--yes")
+    assert desk.deliver() == []
+
+
+def test_what_is_no_record_in_the_ledger_keeps_nobody_from_a_listing(desk: Desk) -> None:
+    event = desk.upload()
+    desk.deliver()
+    desk.loopback.call(desk.storage.write, LEDGER, "outcomes/echo/notes.txt", b"remember the milk")
+    listed = {launch["key"]: launch["state"] for launch in desk.json("launches", "list")}
+    assert listed["notes.txt"] == "unknown"
+    assert "launched" in listed.values()
+    assert [launch["event"] for launch in desk.json("launches", "show", event)] == [event]
