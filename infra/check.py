@@ -75,7 +75,7 @@ def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
         problems.insert(0, f"{where}.pipeline: pipeline {settings.pipeline!r}: {problem}")
     if isinstance(settings.target, KfpTarget):
         problems += check_storable(where, settings.parameters, package, settings.target.database)
-    if reads_content and (problem := too_little_memory(settings)):
+    if problem := too_little_memory(settings, reads_content=reads_content):
         problems.append(f"{where}.function.memory: {problem}")
     if package.fenced:
         name = f"pipeline {settings.pipeline!r} has an input {FENCE!r}"

@@ -19,6 +19,7 @@ STORAGE_EVENT = "google.cloud.storage.object.v1.finalized"
 # Attributes of a message that asks for one more run of an event: something that no other such message has, and why.
 AGAIN, BECAUSE = "launch-again", "launch-because"
 LONGEST_ATTRIBUTE = 1024  # as Pub/Sub has it
+LONGEST_WRAPPING = 1024 * 1024  # bytes around a message's data: a hundred attributes of 1280, as JSON escapes them
 REPLAYED = "launch-replayed"  # of any message that a person published again: who, when and why, as JSON
 
 
@@ -93,6 +94,18 @@ def launch_key(trigger_id: str, identity: tuple[str, ...]) -> str:
     each other's runs for their own.
     """
     return hashlib.sha256(json.dumps([trigger_id, *identity]).encode()).hexdigest()[:32]
+
+
+def check_size(body: bytes, limit: int) -> None:
+    """Looks at an HTTP request before any of it is read: its message's data may have ``limit`` bytes.
+
+    Raises:
+        BadDeliveryError: it is larger, and as many at once as an instance takes would not fit into memory.
+    """
+    if len(body) > 4 * limit // 3 + LONGEST_WRAPPING:
+        raise BadDeliveryError(
+            f"the delivery has {len(body)} bytes: its message is larger than content_limit, {limit} bytes"
+        )
 
 
 def read_event(trigger_id: str, source: Source, headers: Mapping[str, str], body: bytes) -> Event:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
 from .condition import holds
 from .credentials import AccessTokens, TokenUnavailableError
 from .delivery import Delivery, Outcome
-from .event import Event, launch_key, read_event
+from .event import Event, check_size, launch_key, read_event
 from .expression import UnmappableError, reads_content
 from .ledger import Claim, ClaimedError, DecidedError, Ledger, LedgerUnavailableError
 from .pace import POSTS_AT_ONCE, BusyError, Pace, Turns
@@ -96,14 +97,12 @@ class Launcher:
 
     def _attempt(self, delivery: Delivery, headers: Mapping[str, str], body: bytes) -> None:
         """Reads a delivery and launches its event, in turn where the endpoint cannot take all at once."""
+        check_size(body, self._trigger.content_limit)
         event = delivery.event = read_event(self._trigger.id, self._trigger.source, headers, body)
         delivery.key = event.key
         if self._passes_over(delivery, event):
             return
-        if self._endpoint.atomic:
-            self._launch(delivery, event)
-            return
-        with self._turns.take(self._pace.for_a_turn):
+        with nullcontext() if self._endpoint.atomic else self._turns.take(self._pace.for_a_turn):
             self._launch(delivery, event)
 
     def _passes_over(self, delivery: Delivery, event: Event) -> bool:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from .content import MOST_VALUES, holds_too_many
 from .fitting import show
 from .glob import Glob
 
@@ -198,6 +199,8 @@ def read_source(config: Mapping[str, Any], trigger_id: str) -> Source:
 
 def read_json(text: bytes | str, what: str) -> Any:
     """Parses JSON, or raises BadDeliveryError."""
+    if holds_too_many(text):
+        raise BadDeliveryError(f"{what} is JSON of more than {MOST_VALUES} values")
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

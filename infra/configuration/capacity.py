@@ -29,26 +29,28 @@ INVERTING_PROXY = 60.0  # its agent: google/inverting-proxy, agent/agent.go; it 
 LOAD_BALANCER = 30.0  # a backend service's timeoutSec, by default
 
 
-# What an instance takes in mebibytes: without any file; for the values in each file that it reads at once, which are
-# MOST_VALUES; and for each byte of it, as bytes, text and lines. Measured by tests/launcher/memory.py; a file of
-# nothing but lines of two letters takes more.
-IDLE, OF_VALUES, OF_A_BYTE = 120, 12, 12
+# What an instance takes in mebibytes: when it is idle; for the values or lines of each content that it reads at once,
+# which are bounded; for each byte of it; and for each byte of a message, read or not. Measured by
+# tests/launcher/memory.py.
+IDLE, OF_VALUES, OF_A_BYTE, OF_A_MESSAGE = 120, 8, 10, 6
 MEBIBYTE = 1024 * 1024
 
 
-def too_little_memory(trigger: TriggerSettings) -> str | None:
-    """What is wrong with a function that reads files, if it may run out of memory.
+def too_little_memory(trigger: TriggerSettings, *, reads_content: bool) -> str | None:
+    """What is wrong with a function that reads contents or messages, if it may run out of memory.
 
-    It takes turns at an endpoint of KFP, and reads no more files at once than it has turns.
+    It takes turns at an endpoint of KFP, and reads no more contents at once than it has turns; messages come before.
     """
-    function = trigger.function
-    at_once = _of_an_instance(trigger) if isinstance(trigger.target, KfpTarget) else function.concurrency
-    each = OF_VALUES + math.ceil(OF_A_BYTE * trigger.content_limit / MEBIBYTE)
-    needed, has = IDLE + at_once * each, rules.mebibytes(function.memory)
-    if needed <= has:
+    function, limit = trigger.function, trigger.content_limit / MEBIBYTE
+    in_turn = _of_an_instance(trigger) if isinstance(trigger.target, KfpTarget) else function.concurrency
+    contents = in_turn * math.ceil(OF_VALUES + OF_A_BYTE * limit) if reads_content else 0
+    messages = function.concurrency * math.ceil(OF_A_MESSAGE * limit) if trigger.source.kind == "pubsub" else 0
+    needed, has = IDLE + contents + messages, rules.mebibytes(function.memory)
+    if needed <= has or needed == IDLE:
         return None
+    at_once, what = (function.concurrency, "messages") if messages else (in_turn, "files")
     return (
-        f"{at_once} files of content_limit {trigger.content_limit} may be read at once, which takes {needed}Mi, and "
+        f"{at_once} {what} of content_limit {trigger.content_limit} may be read at once, which takes {needed}Mi, and "
         f"memory is {function.memory}; raise it, or lower content_limit or concurrency"
     )
 

@@ -91,7 +91,8 @@ class TriggerSettings(Model):
         Field(
             ge=1,
             le=32 * 2**20,
-            description="how many bytes of a file or message may be read for its contents; a larger one is rejected",
+            description="how many bytes of a file may be read for its contents, and how many a message may have; a "
+            "larger one is rejected",
         ),
     ] = 2**20
     function: Annotated[FunctionSettings, Field(description="the launcher's resources")] = FunctionSettings()

@@ -1,47 +1,64 @@
 """Prints what reading contents takes: ``python -m tests.launcher.memory``. Each is read in a process of its own.
 
-Per content and size: the peak beside an idle process, in MiB, and what infra/configuration/capacity.py allows for it.
+Per content and size, of a file and of a message: the peak beside an idle process, in MiB, and what
+infra/configuration/capacity.py allows for it.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import resource
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 
-from function_src.launcher.content import MOST_VALUES, read_content
-from infra.configuration.capacity import MEBIBYTE, OF_A_BYTE, OF_VALUES
-
-
-def contents(size: int) -> dict[str, bytes]:
-    """What takes the most: small values, as many as may be read; many lines; text that is no JSON."""
-    filled = b" " * max(0, size - 8 * MOST_VALUES)
-    return {
-        "lists": b"[" + b"[]," * (MOST_VALUES // 2 - 2) + b"[]" + filled + b"]",
-        "maps": b"[" + b'{"a":1},' * (MOST_VALUES // 2 - 2) + b"{}" + filled + b"]",
-        "lines": b"a\n" * (size // 2),
-        "text": b"x" * size,
-    }
+from function_src.launcher.content import MOST_LINES, MOST_VALUES, read_content
+from function_src.launcher.event import Event, read_event
+from function_src.launcher.sources import PubSubSource
+from infra.configuration.capacity import MEBIBYTE, OF_A_BYTE, OF_A_MESSAGE, OF_VALUES
 
 
-def peak(kind: str, size: int) -> float:
+def fill(size: int, text: str) -> bytes:
+    """A content of that size that starts so."""
+    start = text.encode()
+    return start + b" " * (size - len(start))
+
+
+# What takes the most: as many small values, or lines, as may be read; text that is no JSON, and wide.
+CONTENTS: Mapping[str, Callable[[int], bytes]] = {
+    "lists": lambda size: fill(size, f"[{'[],' * (MOST_VALUES // 2 - 2)}[]]"),
+    "maps": lambda size: fill(size, '[{"a":1},' + '{"a":1},' * (MOST_VALUES // 2 - 4) + "{}]"),
+    "lines": lambda size: fill(size, "\u0101\n" * MOST_LINES),
+    "wide lines": lambda size: f"\U0001f600{'x' * (size // MOST_LINES - 5)}\n".encode() * MOST_LINES,
+    "wide text": lambda size: fill(size, "\U0001f600"),
+    "text": lambda size: b"x" * size,
+}
+
+
+def peak(kind: str, size: int, carrier: str) -> float:
     """MiB."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    kept = read_content(contents(size)[kind])
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 if kept else 0.0
+    content = CONTENTS[kind](size)
+    if carrier == "message":
+        content = json.dumps({"message": {"data": base64.b64encode(content).decode(), "messageId": "1"}}).encode()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - len(content) / 1024
+    kept = read_event("t", PubSubSource("t"), {}, content) if carrier == "message" else read_content(content)
+    read = kept.content(size) if isinstance(kept, Event) else kept
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 if read else 0.0
 
 
 def main() -> None:
     """The table."""
     if len(sys.argv) > 1:
-        print(f"{peak(sys.argv[1], int(sys.argv[2])):.0f}")
+        print(f"{peak(sys.argv[1], int(sys.argv[2]), sys.argv[3]):.0f}")
         return
     for size in (MEBIBYTE, 8 * MEBIBYTE, 32 * MEBIBYTE):
-        for kind in contents(0):
-            command = [sys.executable, "-m", "tests.launcher.memory", kind, str(size)]
-            took = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-            allowed = OF_VALUES + OF_A_BYTE * size // MEBIBYTE
-            print(f"{size // MEBIBYTE:3} MiB of {kind:6} {took:>4} MiB, allowed {allowed}")
+        for kind in CONTENTS:
+            for carrier, each in (("file", OF_A_BYTE), ("message", OF_A_BYTE + OF_A_MESSAGE)):
+                command = [sys.executable, "-m", "tests.launcher.memory", kind, str(size), carrier]
+                took = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+                allowed = OF_VALUES + each * size // MEBIBYTE
+                print(f"{carrier:7} of {size // MEBIBYTE:2} MiB of {kind:10} {took:>4} MiB, allowed {allowed}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from function_src.launcher import content
-from function_src.launcher.content import MOST_VALUES, TooManyValuesError, broken_json, read_content
+from function_src.launcher.content import MOST_LINES, MOST_VALUES, TooManyValuesError, broken_json, read_content
 from tests.launcher.test_parameters import values
 
 SECRET = "ann@example.org"
@@ -91,3 +92,15 @@ def test_json_of_many_small_values_is_refused_before_it_is_parsed(
 def test_as_many_values_as_may_be_are_read_and_what_is_no_json_is_not_counted() -> None:
     assert len(read_content(b"[" + b",".join([b"0"] * MOST_VALUES) + b"]")["content"]) == MOST_VALUES
     assert len(read_content(b"a,b\n" * MOST_VALUES)["lines"]) == MOST_VALUES
+
+
+def test_content_of_more_lines_than_fit_into_memory_is_refused() -> None:
+    with pytest.raises(TooManyValuesError, match="more than 100000 lines; pass the file's URI instead"):
+        read_content(b"a\n" * (MOST_LINES + 1))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "a", "a\n", "a\r\n", "a\r\r\n", "a\rb\n\nc", "\n\n", "a\r", "\u2028\x0c\x1c\n", "a\n "]
+)
+def test_lines_are_what_a_text_file_has(text: str) -> None:
+    assert read_content(text.encode())["lines"] == [line.rstrip("\r\n") for line in io.StringIO(text)]

@@ -23,7 +23,7 @@ from function_src.launcher.event import AGAIN, BECAUSE, read_event
 from function_src.launcher.glob import Glob
 from function_src.launcher.launch import Launcher
 from function_src.launcher.package import read_package
-from function_src.launcher.sources import GcsSource, PubSubSource
+from function_src.launcher.sources import GcsSource, LogSource, PubSubSource
 from tests.launcher.deliveries import OBJECT, TRIGGER_ID, WRAPPINGS, Delivery, as_json, message, push
 from tests.launcher.wire import EXPERIMENTS, RUNS, TOKEN_PATH, api_error, page, shown
 from tests.launcher.world import BUCKET, LEDGER, NAME, PACKAGE, RUN_ID, RUN_PATH, SECRET, World
@@ -95,6 +95,31 @@ def test_an_old_event_of_which_the_endpoint_says_nothing_waits(world: World) -> 
     assert world.outcomes(world.launcher(), push(OLD_FILE)) == ["retry"]
     assert world.posts == 0
     assert world.outcomes(world.launcher(), push(OLD_FILE)) == ["launched"]
+
+
+def test_a_message_that_is_too_large_is_rejected_before_it_is_read_and_kept_whole(world: World) -> None:
+    """Sixteen at once would take the instance down, and with it what else it has begun."""
+    body = as_json(message(b"x" * (world.launcher()._trigger.content_limit + 2**20), "7"))
+    handled = world.handle(world.launcher("message.id", source=PubSubSource(TRIGGER_ID)), ({}, body))
+    assert handled.outcome == "rejected"
+    assert handled.reason == (
+        f"the delivery has {len(body)} bytes: its message is larger than content_limit, 1000 bytes"
+    )
+    assert handled.event is None
+    assert world.loopback.call(world.storage.get, LEDGER, f"rejected/echo/{handled.key}").body == body
+
+
+@pytest.mark.parametrize("kind", ["a log entry", "a notification"])
+def test_a_message_of_more_values_than_fit_into_memory_is_rejected_before_it_is_parsed(
+    world: World, kind: str
+) -> None:
+    source = LogSource() if kind == "a log entry" else GcsSource(BUCKET, "incoming/")
+    body = as_json(message(b"[" + b"[]," * 100_001 + b"[]]"))
+    handled = world.handle(world.launcher("event.id", source=source), ({}, body))
+    assert (handled.outcome, handled.reason) == (
+        "rejected",
+        "the Pub/Sub message's data is JSON of more than 100000 values",
+    )
 
 
 def test_an_old_message_is_asked_for_too(world: World) -> None:

@@ -104,6 +104,23 @@ def test_files_that_may_not_fit_are_refused_with_what_they_take(target: dict[str
         check_stack("dev", dev_config(**READS, content_limit=32 << 20, **in_place_of(target)))
 
 
+PUBSUB = {"source": {"kind": "pubsub", "topic": "projects/acme-ml-dev/topics/orders"}}
+
+
+@pytest.mark.parametrize("limit", [1 << 20, 8 << 20])
+@pytest.mark.parametrize("target", [{}, VERTEX])
+def test_messages_count_as_often_as_an_instance_takes_them_read_or_not(limit: int, target: dict[str, Any]) -> None:
+    """They are in memory before anybody takes a turn; as they come by default they fit."""
+    unread = dev_config(**PUBSUB, parameters={"filename": "message.id"}, content_limit=limit, **in_place_of(target))
+    read = dev_config(**PUBSUB, parameters={"filename": "content.uri"}, content_limit=limit, **in_place_of(target))
+    for config in (unread, read):
+        if limit == 1 << 20:
+            assert check_stack("dev", config)
+        else:
+            with pytest.raises(ConfigurationError, match="memory: 16 messages of content_limit 8388608 may be read"):
+                check_stack("dev", config)
+
+
 def test_a_trigger_that_reads_no_file_needs_no_memory_for_one() -> None:
     assert check_stack("dev", dev_config(content_limit=32 << 20))
 
