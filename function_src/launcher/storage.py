@@ -19,6 +19,7 @@ from .origin import BadOriginError, is_loopback, read_origin
 EMULATOR = "STORAGE_EMULATOR_HOST"
 ORIGIN = "https://storage.googleapis.com"
 CHUNK = 64 * 1024
+STORED_LENGTH = "X-Goog-Stored-Content-Length"  # docs: storage/docs/xml-api/reference-headers; of every download
 
 
 class ObjectUnusableError(ValueError):
@@ -84,4 +85,7 @@ def _read(response: requests.Response, limit: int) -> bytes:
         body += chunk
         if len(body) > limit:
             raise ObjectUnusableError(f"the object holds more than content_limit, {limit} bytes")
+    stored = response.headers.get(STORED_LENGTH)
+    if stored and "Content-Encoding" not in response.headers and stored != str(len(body)):
+        raise StorageUnavailableError(f"{len(body)} of the {stored} bytes of the object came")
     return bytes(body)

@@ -89,7 +89,8 @@ def _summary(report: Report) -> Iterator[tuple[Text, str]]:
     for subjects, what in (
         (verdict.lost, "lost: no workflow was started"),
         (verdict.duplicated, "duplicated: more than one was, and nobody says so"),
-        (verdict.unrecorded, "unrecorded: the ledger does not say which"),
+        (verdict.unrecorded, "unrecorded: the ledger does not say which, or why none"),
+        (verdict.unwanted, "unwanted: the file was damaged or not complete, and a workflow was started"),
     ):
         yield _figure(len(subjects), "red" if subjects else "green"), what
     for subjects, what in (

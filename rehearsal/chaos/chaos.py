@@ -57,6 +57,7 @@ class Report:
             "lost": verdict.lost,
             "duplicated": verdict.duplicated,
             "unrecorded": verdict.unrecorded,
+            "started for files that are none": verdict.unwanted,
             "started beside another": verdict.beside,
             "without a workflow that works": verdict.idle,
             "with two workflows that work": verdict.twice,
@@ -84,10 +85,10 @@ def run_chaos(
     Raises:
         FunctionError: a launcher cannot be installed or does not start.
     """
-    weather = Weather(seeded(seed), seeded_troubles(seed), restarts=True)
+    weather = Weather(seeded(seed), seeded_troubles(seed), restarts=True, files=True)
     world = World(plan, weather, Traffic(seed, AT_ONCE, ATTEMPTS), lease=lease, processes=PROCESSES, say=say)
     with world:
-        return _run(world, count, say, lease, every_kind(kfp=world.kfp, hosted=world.hosted, looks=world.looks))
+        return _run(world, count, say, lease, _kinds(world))
 
 
 def run_rush(
@@ -112,6 +113,10 @@ def run_rush(
         return _run(world, count, say, lease, ())
 
 
+def _kinds(world: World) -> tuple[str, ...]:
+    return every_kind(kfp=world.kfp, hosted=world.hosted, files=world.reads_files, looks=world.looks)
+
+
 def _run(world: World, count: int, say: Callable[[str], None], lease: int, kinds: tuple[str, ...]) -> Report:
     started = time.monotonic()
     say(f"Publishing {count} events")
@@ -123,12 +128,13 @@ def _run(world: World, count: int, say: Callable[[str], None], lease: int, kinds
     say("Stopping")
     world.settle()
     said = read_said(world.storage.bucket(world.ledger).objects.values(), world.logged)
-    sent = {step.subject: times for step, times in world.faults.requests.items() if step.point is Point.POST}
+    sent = {step.subject: times for step, times in world.faults.served.items() if step.point is Point.POST}
     queues = isinstance(world.endpoint, KfpEndpoint)
     seen = Seen(
         sent if world.hosted else {},
         world.beside,
         {*world.pods.worked} if world.fenced else None,
+        world.reads_files,
     )
     verdict = judge(crowd, world.endpoint.workflows, said, seen)
     return Report(

@@ -24,6 +24,7 @@ EXPERIMENTS = "/apis/v2beta1/experiments"
 JOB = re.compile(r"/v1/projects/[^/]+/locations/[^/]+/pipelineJobs(?:/([^/]+))?")
 WORKFLOWS = re.compile(r"/apis/argoproj\.io/v1alpha1/namespaces/[^/]+/workflows")
 LEDGER_OBJECT = re.compile(r"(claims|outcomes)/(.+)", re.DOTALL)
+TOKEN = re.compile(r"/computeMetadata/v1/instance/service-accounts/[^/]+/token")
 
 
 class Point(StrEnum):
@@ -33,6 +34,8 @@ class Point(StrEnum):
     CLAIM = "claim"
     READ_CLAIM = "read claim"
     RELEASE = "release"
+    METADATA = "metadata"
+    READ_FILE = "read file"
     POST = "post"
     GET = "get"
     LOOK = "look"
@@ -66,6 +69,7 @@ class Fault(StrEnum):
     SLOW = "slow, commits after the timeout"
     REDIRECT = "302 to elsewhere"
     LOGIN = "200 with a login page"
+    CUT_OFF = "200 with half an answer, after commit"
     UNAUTHORIZED = "401 of the proxy"
     FORBIDDEN = "403 of the proxy"
     TOO_MANY = "429"
@@ -84,6 +88,21 @@ class Fault(StrEnum):
 KILLS = (Fault.KILLED_BEFORE, Fault.KILLED_AFTER)
 # By contract an event is `rejected` for these, for ever. Hit by chance it would count as lost, so no plan draws them.
 PERMANENT = (Fault.ABORTED, Fault.BAD_REQUEST)
+# The service hears nothing of a request that one of these befalls, or does nothing.
+UNSERVED = frozenset(
+    {
+        Fault.DROPPED_BEFORE,
+        Fault.REDIRECT,
+        Fault.LOGIN,
+        Fault.UNAUTHORIZED,
+        Fault.FORBIDDEN,
+        Fault.TOO_MANY,
+        Fault.ERROR_BEFORE,
+        Fault.UNAVAILABLE_BEFORE,
+        Fault.KILLED_BEFORE,
+        *PERMANENT,
+    }
+)
 KFP_FAULTS = tuple(fault for fault in Fault if fault not in (*KILLS, *PERMANENT))
 KFP_MENU = (*KFP_FAULTS, Fault.SLOW, Fault.SLOW)  # slow requests alone show that a lease is too short
 STORAGE_FAULTS = (
@@ -93,15 +112,19 @@ STORAGE_FAULTS = (
     Fault.TOO_MANY,
     Fault.UNAVAILABLE_BEFORE,
     Fault.UNAVAILABLE_AFTER,
+    Fault.CUT_OFF,
 )
+METADATA_FAULTS = (Fault.DROPPED_BEFORE, Fault.SLOW, Fault.SLOW, Fault.CUT_OFF)
 CLUSTER_FAULTS = (
     Fault.DROPPED_BEFORE,
+    Fault.CUT_OFF,
     Fault.SLOW,
     Fault.UNAUTHORIZED,
     Fault.FORBIDDEN,
     Fault.TOO_MANY,
     Fault.UNAVAILABLE_BEFORE,
 )
+MENUS = {Point.LOOK: CLUSTER_FAULTS, Point.METADATA: METADATA_FAULTS}
 LOST_RACE = "storage: 412, another was first"
 AGENT_RESTARTS = "proxy: its agent starts anew, and forwards again"
 
@@ -118,7 +141,7 @@ def seeded(seed: int) -> Plan:
         if number >= MOST_PER_STEP or chance >= kill_rate + FAULT_RATE:
             return None
         menu = KFP_MENU if step.point in TARGET_POINTS else STORAGE_FAULTS
-        menu = CLUSTER_FAULTS if step.point is Point.LOOK else menu
+        menu = MENUS.get(step.point, menu)
         menu = KILLS if chance < kill_rate else menu
         return menu[int(choice * len(menu))]
 
@@ -175,20 +198,30 @@ def cluster_step(method: str, path: str, query: str, _body: bytes) -> Step | Non
     return Step(Point.LOOK, parse_qs(query)["labelSelector"][0].partition("=")[2])
 
 
-def ledger_step(method: str, path: str, query: str, _body: bytes) -> Step | None:
-    """Which step a request to Cloud Storage is, by its object's name; None if that is not the ledger's."""
+def metadata_step(_method: str, path: str, _query: str, _body: bytes) -> Step | None:
+    """Which step a request to the metadata server is."""
+    return Step(Point.METADATA, "") if TOKEN.fullmatch(path) else None
+
+
+def storage_step(method: str, path: str, query: str, _body: bytes) -> Step | None:
+    """Which step a request to Cloud Storage is, by its object's name: the ledger's, or a file's that is read."""
     name = parse_qs(query).get("name", [unquote(path.partition("/o/")[2])])[0]
+    if method == "GET" and "generation" in parse_qs(query):
+        return Step(Point.READ_FILE, name)
     found = LEDGER_OBJECT.fullmatch(name)
     point = LEDGER_POINTS.get((method, found[1])) if found else None
     return Step(point, found[2]) if found and point else None
 
 
+PLACES = {Point.LOOK: "cluster", Point.METADATA: "metadata", Point.READ_FILE: "file"}
+
+
 def label(point: Point, fault: Fault) -> str:
-    """What a fault is counted as: a kill by its point, all else by whether it befell target, cluster or ledger."""
+    """What a fault is counted as: a kill by its point, all else by what it befell."""
     if fault in KILLS:
         return f"{point}: {fault}"
-    if point is Point.LOOK:
-        return f"cluster: {fault}"
+    if point in PLACES:
+        return f"{PLACES[point]}: {fault}"
     return f"{'target' if point in TARGET_POINTS else 'storage'}: {fault}"
 
 
@@ -197,13 +230,15 @@ def trouble_label(trouble: Trouble) -> str:
     return f"server: {trouble}"
 
 
-def every_kind(*, kfp: bool, hosted: bool, looks: bool = False) -> tuple[str, ...]:
-    """The labels of all that befalls launches under a seeded plan: at KFP or not, behind its proxy or not, and with a
-    look into its cluster or without."""
+def every_kind(*, kfp: bool, hosted: bool, files: bool, looks: bool = False) -> tuple[str, ...]:
+    """The labels of all that befalls launches under a seeded plan: at KFP or not, behind its proxy or not, with files
+    that are read or not, and with a look into its cluster or without."""
     return (
         *((trouble_label(trouble) for trouble in Trouble) if kfp else ()),
         *((AGENT_RESTARTS,) if hosted else ()),
         *((label(Point.LOOK, fault) for fault in CLUSTER_FAULTS) if looks else ()),
+        *((label(Point.READ_FILE, fault) for fault in STORAGE_FAULTS) if files else ()),
+        *dict.fromkeys(label(Point.METADATA, fault) for fault in METADATA_FAULTS),
         *(label(Point.POST, fault) for fault in KFP_FAULTS),
         *(label(Point.OUTCOME, fault) for fault in STORAGE_FAULTS),
         LOST_RACE,

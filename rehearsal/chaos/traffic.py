@@ -12,6 +12,12 @@ from rehearsal.google.pubsub import ACKNOWLEDGED, Attempt, Message, PubSub, Subs
 
 FINALIZE = EVENT_TYPES[0]
 FIRST_GENERATION = 1_700_000_000_000_000  # the same in every run: an event's key hangs on it, and on the key the plan
+# An event is fresh however long the run takes, so that its first attempt asks for nothing; and a few are old.
+FRESH = "2126-11-22T10:00:00.000Z"
+AMONG, OLD = 20, 3
+WANTED = "content.status == 'complete'"
+COMPLETE = (b'{"status": "complete", "rows": 12}', "launched")
+MANIFESTS = {7: (b'{"status": "complete", "ro', "rejected"), 13: (b'{"status": "partial", "rows": 3}', "skipped")}
 TWIN_RATE = 0.15
 CROWD_RATE = 0.02
 CROWD = 8
@@ -20,12 +26,18 @@ AGAIN_RATE = 0.2
 
 @dataclass(frozen=True)
 class Event:
-    """A file that landed, and the notification of it. ``uri`` is in no other event."""
+    """A file that landed, and the notification of it. ``uri`` is in no other event.
+
+    ``file`` is a manifest, which a trigger may read, and ``outcome`` what it comes to then: a damaged one is
+    ``rejected``, one that says so is ``skipped``.
+    """
 
     uri: str
     subject: str
     data: bytes
     attributes: dict[str, str]
+    file: Object
+    outcome: str
 
 
 def events(count: int, bucket: str, prefix: str, topic: str) -> list[Event]:
@@ -34,9 +46,12 @@ def events(count: int, bucket: str, prefix: str, topic: str) -> list[Event]:
     found = []
     for number in range(count):
         generation = FIRST_GENERATION + number
-        landed = Object(bucket, f"{prefix}event-{number:05}.txt", generation, generation, b"", {})
+        body, outcome = MANIFESTS.get(number % AMONG, COMPLETE)
+        about = {"contentType": "application/json"} | ({} if number % AMONG == OLD else {"timeCreated": FRESH})
+        landed = Object(bucket, f"{prefix}event-{number:05}.txt", generation, generation, body, about)
         uri = f"gs://{bucket}/{landed.name}"
-        found.append(Event(uri, f"{uri}#{generation}", *notification.message(FINALIZE, landed, generation)))
+        message = notification.message(FINALIZE, landed, generation)
+        found.append(Event(uri, f"{uri}#{generation}", *message, landed, outcome))
     return found
 
 

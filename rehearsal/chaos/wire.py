@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from rehearsal.chaos.faults import (
     KILLS,
     LOST_RACE,
+    UNSERVED,
     Fault,
     Plan,
     Point,
@@ -27,7 +28,8 @@ from rehearsal.chaos.faults import (
     cluster_step,
     kfp_step,
     label,
-    ledger_step,
+    metadata_step,
+    storage_step,
     vertex_step,
 )
 from rehearsal.google.errors import google_error
@@ -123,8 +125,9 @@ KUBERNETES = Service(
         Fault.UNAVAILABLE_BEFORE: Lie(_kubernetes_error(503, "ServiceUnavailable")),
     },
 )
+METADATA = Service(metadata_step, {Fault.DROPPED_BEFORE: Lie(None)})
 STORAGE = Service(
-    ledger_step,
+    storage_step,
     {
         Fault.DROPPED_BEFORE: Lie(None),
         Fault.DROPPED_AFTER: Lie(None, commits=True),
@@ -141,19 +144,23 @@ STORAGE = Service(
 class Faults:
     """A plan being carried out on all wires together.
 
-    ``injected`` counts by :func:`rehearsal.chaos.faults.label`; ``late`` are the requests that are being slow.
+    ``injected`` counts by :func:`rehearsal.chaos.faults.label`; ``served`` are the requests of a step that reach the
+    service; ``late`` are those that are being slow.
     """
 
     plan: Plan
     injected: Counter[str] = field(default_factory=Counter)
     requests: Counter[Step] = field(default_factory=Counter)
+    served: Counter[Step] = field(default_factory=Counter)
     late: set[asyncio.Task[None]] = field(default_factory=set)
 
     def next(self, step: Step) -> Fault | None:
         """What befalls the next request of a step."""
         number = self.requests[step]
         self.requests[step] += 1
-        return self.plan(step, number)
+        fault = self.plan(step, number)
+        self.served[step] += fault not in UNSERVED
+        return fault
 
     async def settle(self) -> None:
         """Waits until no request is late any more."""
@@ -219,6 +226,9 @@ class Wire:
             late.add_done_callback(self._faults.late.discard)
             await late
             return
+        if fault is Fault.CUT_OFF:
+            await self._cut_off(scope, held, send)
+            return
         lie = self._service.lies[fault]
         if lie.commits:
             await self._app(scope, held, _nowhere)
@@ -226,6 +236,20 @@ class Wire:
             await lie.answer(scope, held, send)
         else:  # uvicorn closes the connection when less is sent than was announced
             await send(HALF_AN_ANSWER)
+
+    async def _cut_off(self, scope: Scope, held: Receive, send: Send) -> None:
+        """Half of an answer's body, as if that were all of it: so does what stands in between."""
+        answer: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            answer.append(message)
+
+        await self._app(scope, held, keep)
+        body = b"".join(message.get("body", b"") for message in answer)
+        half = body[: len(body) // 2]
+        headers = [(name, value) for name, value in answer[0]["headers"] if name.lower() != b"content-length"]
+        await send({**answer[0], "headers": [*headers, (b"content-length", str(len(half)).encode())]})
+        await send({"type": "http.response.body", "body": half})
 
     async def _later(self, scope: Scope, held: Receive, send: Send) -> None:
         await asyncio.sleep(self._delay)

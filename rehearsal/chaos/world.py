@@ -14,14 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from starlette.types import ASGIApp
+
 from infra.configuration.rules import is_hosted
 from rehearsal.chaos.faults import AGENT_RESTARTS, trouble_label
 from rehearsal.chaos.faults import Plan as FaultPlan
 from rehearsal.chaos.fleet import Fleet
 from rehearsal.chaos.line import Line, lines_of
 from rehearsal.chaos.pods import Pods
-from rehearsal.chaos.traffic import Event, Traffic
-from rehearsal.chaos.wire import KFP, KUBERNETES, STORAGE, VERTEX, Faults, Wire
+from rehearsal.chaos.traffic import WANTED, Event, Traffic
+from rehearsal.chaos.wire import KFP, KUBERNETES, METADATA, STORAGE, VERTEX, Faults, Wire
 from rehearsal.environment import CACHE
 from rehearsal.function import install, unpack
 from rehearsal.google.metadata import MetadataServer, Tokens
@@ -36,6 +38,7 @@ from rehearsal.program import ROOT, Plan
 from rehearsal.vertex import VertexEndpoint
 
 LEASE_IN_PRODUCTION = 300  # seconds
+STALE_BEFORE = 225  # seconds before its end: a token is renewed then, and here every other lease
 SLOW = 0.55  # of the lease: the launcher waits half of it, and sends nothing that could come in after the lease
 CLEAN_UP_LEASES = 4  # until KFP removes what has no row: its agent's back-off takes long, and looks fall into it
 BETWEEN_RESTARTS = 0.75  # of a lease, of the proxy's agent
@@ -43,11 +46,12 @@ BETWEEN_RESTARTS = 0.75  # of a lease, of the proxy's agent
 
 @dataclass(frozen=True)
 class Weather:
-    """What goes wrong: on the wires, between a workflow and its row, and with the agent of a proxy."""
+    """What goes wrong: on the wires, between a workflow and its row, with the agent of a proxy, and in files."""
 
     faults: FaultPlan
     troubles: Callable[[str, int], Trouble | None] | None = None
     restarts: bool = False
+    files: bool = False
 
 
 class World:
@@ -108,6 +112,11 @@ class World:
         return self.kfp and is_hosted(self.lines[0].trigger["target"]["host"])
 
     @property
+    def reads_files(self) -> bool:
+        """Whether its launchers read each file and want it complete. At Vertex AI they do without a claim instead."""
+        return self.kfp and self._weather.files
+
+    @property
     def looks(self) -> bool:
         """Whether its launchers look into the cluster."""
         return all("workflows" in line.trigger["target"] for line in self.lines)
@@ -139,6 +148,8 @@ class World:
             for number, line in enumerate(self.lines)
         ]
         crowd = [one for row in itertools.zip_longest(*crowds) for one in row if one]
+        for _, event in crowd:
+            self.storage.bucket(event.file.bucket).objects[event.file.name] = event.file
         self.loopback.run(self.traffic.publish(self.pubsub, crowd))
         return [event for _, event in crowd]
 
@@ -212,10 +223,9 @@ class World:
         python = install(source, CACHE)
         line.fleet = self._exits.enter_context(Fleet(self.loopback, python, source, self.logged.append))
         email = line.function.inputs["serviceConfig"]["serviceAccountEmail"]
-        metadata = self.loopback.serve(MetadataServer(email, self._plan.project, tokens=self._tokens).app)
-        line.fleet.start(
-            [self._environment(line, slot, metadata.removeprefix("http://")) for slot in range(self._processes)]
-        )
+        lifetime = STALE_BEFORE + 2 * self._lease if self._weather.files else 3600
+        metadata = MetadataServer(email, self._plan.project, tokens=self._tokens, lifetime=lifetime)
+        line.fleet.start([self._environment(line, slot, metadata.app) for slot in range(self._processes)])
 
     def _target(self, line: Line) -> KfpEndpoint | VertexEndpoint:
         """The stand-in for the triggers' target. Who may do what is not at issue here."""
@@ -245,7 +255,7 @@ class World:
             endpoint.proxy.restart_agent()
             self.faults.injected[AGENT_RESTARTS] += 1
 
-    def _environment(self, line: Line, slot: int, metadata: str) -> dict[str, str]:
+    def _environment(self, line: Line, slot: int, tokens: ASGIApp) -> dict[str, str]:
         """The planned environment, with addresses of this process's own wires and a short lease."""
         vertex = isinstance(self.endpoint, VertexEndpoint)
         options: dict[str, Any] = {
@@ -260,7 +270,10 @@ class World:
             target["workflows"] = {**target["workflows"], "endpoint": self.loopback.serve(look)}
             self.endpoint.kubernetes.namespace = target["workflows"]["namespace"]
         settings = {**line.trigger, "lease_seconds": self._lease, "target": target}
+        if self.reads_files:
+            settings["when"] = WANTED
         storage = self.loopback.serve(Wire(self.storage.app, STORAGE, self.faults, **options))
+        metadata = self.loopback.serve(Wire(tokens, METADATA, self.faults, **options)).removeprefix("http://")
         return {
             **line.environment,
             "TRIGGER": json.dumps(settings),

@@ -76,7 +76,7 @@ class Attempt(threading.Thread):
     """A launcher at work on one delivery, in a process of its own.
 
     ``request`` is what it would send next, waiting ``patience`` seconds for an answer; None when it has ended.
-    ``asked`` is when it decided to.
+    ``asked`` is when it decided to. ``token_takes`` is for how long it waits for its next token.
     ``handled`` is what it came to, None if it was killed.
     """
 
@@ -87,7 +87,8 @@ class Attempt(threading.Thread):
         self.asked = 0.0
         self.patience = 0.0
         self.tokenless = False
-        self._launcher, self._delivery, self._clock = launcher, delivery, clock
+        self.token_takes = 0.0
+        self._launcher, self._delivery, self.clock = launcher, delivery, clock
         self._stops: SimpleQueue[None] = SimpleQueue()
         self._answers: SimpleQueue[Answer] = SimpleQueue()
         self.start()
@@ -118,7 +119,7 @@ class Attempt(threading.Thread):
     def send(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> requests.Response:
         """Stops the launcher before a request, until it is told what it hears."""
         self.request, self.patience = request, timeout[1]
-        self.asked = self._clock.now
+        self.asked = self.clock.now
         self._stops.put(None)
         answer = self._answers.get()
         if isinstance(answer, BaseException):
@@ -141,7 +142,7 @@ class Fate:
     """What befalls a request: whether it is carried out, and what is heard of it, None for the truth.
 
     ``tokenless``: the metadata server has no other token when this one is refused. ``strands``: the server creates
-    the workflow that is asked for, and no row.
+    the workflow that is asked for, and no row. ``halves``: half of the truth is heard, as if it were all.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Fate:
     answer: Response | BaseException | None = None
     tokenless: bool = False
     strands: bool = False
+    halves: bool = False
 
     @property
     def leaves_open(self) -> bool:
@@ -180,6 +182,7 @@ WELL = Fate("well", commits=True)
 ANSWERED_LATE = Fate("carried out at once, answered late", commits=True)
 ANYWHERE = (
     ANSWERED_LATE,
+    Fate(Fault.CUT_OFF, commits=True, halves=True),
     Fate("connection refused", answer=REFUSED_CONNECTION),
     Fate("401, and no other token", answer=page(401), tokenless=True),
     Fate(Fault.KILLED_BEFORE, answer=Killed()),
@@ -247,7 +250,12 @@ class Services:
         if fate.answer is None:
             answered = now + delay if fate is ANSWERED_LATE else at
             self.clock.go_on(min(max(answered - now, 0), attempt.patience))
-            attempt.hear(done[0] if done and answered <= self.clock.now else requests.ReadTimeout())
+            if not done or answered > self.clock.now:
+                attempt.hear(requests.ReadTimeout())
+                return
+            if fate.halves:
+                done[0]._content = done[0].content[: len(done[0].content) // 2]
+            attempt.hear(done[0])
         else:
             self.clock.go_on(0)
             attempt.hear(fate.answer if isinstance(fate.answer, BaseException) else self._ask(fate.answer, request))
@@ -309,6 +317,10 @@ def _send(_: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> 
 
 def _token(_: AccessTokens, *, refused: str | None = None) -> str:
     attempt = threading.current_thread()
-    if refused and isinstance(attempt, Attempt) and attempt.tokenless:
+    if not isinstance(attempt, Attempt):
+        return "token"
+    attempt.clock.go_on(attempt.token_takes)
+    attempt.token_takes = 0
+    if refused and attempt.tokenless:
         raise TokenUnavailableError("there is no other")
     return "token"

@@ -135,14 +135,16 @@ class ExactlyOnce(RuleBasedStateMachine):
         which=st.integers(0, MOST_AT_ONCE - 1),
         to=st.sampled_from([Point.POST, Point.OUTCOME, Point.EXPERIMENT, None]),
         delay=st.sampled_from([0, 1, 9, 11, 35, 70]),
+        token=st.sampled_from([0, 0, 0, 20, 40]),
         data=st.data(),
     )
-    def request(self, after: float, which: int, to: Point | None, delay: float, data: Any) -> None:
+    def request(self, after: float, which: int, to: Point | None, delay: float, token: float, data: Any) -> None:
         """An attempt's next request, or the next of a kind, waits a while and meets its fate."""
         attempt = list(self.running)[which % len(self.running)]
         while to and attempt.request and attempt.point is not to:
             self.meet(attempt, WELL)
         self.services.clock.go_on(after)
+        attempt.token_takes = token
         if attempt.request:
             done, undone = self.services.fates(attempt)
             self.meet(attempt, data.draw(st.sampled_from([WELL, *done]) | st.sampled_from(undone)), delay)

@@ -118,6 +118,19 @@ def test_what_is_not_utf_8_is_unusable(bucket: Bucket, body: bytes) -> None:
         bucket.content(body)
 
 
+@pytest.mark.parametrize(("length", "read"), [("2", True), ("7", False), ("many", False), (None, True)])
+def test_a_file_that_was_cut_off_on_its_way_is_read_again(bucket: Bucket, length: str | None, read: bool) -> None:
+    """Its length was right on the wire; what is stored is longer, and the half of it would be rejected for ever."""
+    generation = bucket.write(b"{}")
+    headers = {"X-Goog-Stored-Content-Length": length} if length else {}
+    bucket.wire.fail("GET", PATH, Response(b"{}", headers=headers))
+    if read:
+        assert bucket.objects.content(BUCKET, NAME, generation, LIMIT)["content"] == {}
+    else:
+        with pytest.raises(StorageUnavailableError, match=f"^2 of the {length} bytes of the object came$"):
+            bucket.objects.content(BUCKET, NAME, generation, LIMIT)
+
+
 def test_another_generation_is_not_read_instead(bucket: Bucket) -> None:
     old = bucket.write(b"old")
     new = bucket.write(b"new")

@@ -18,17 +18,18 @@ from rehearsal.chaos.faults import (
     LOST_RACE,
     MOST_PER_STEP,
     PERMANENT,
+    UNSERVED,
     Fault,
     Point,
     Step,
     every_kind,
     kfp_step,
     label,
-    ledger_step,
     seeded,
     seeded_troubles,
+    storage_step,
 )
-from rehearsal.chaos.wire import KFP, STORAGE, Faults, Service, Wire
+from rehearsal.chaos.wire import KFP, KUBERNETES, METADATA, STORAGE, VERTEX, Faults, Service, Wire
 from rehearsal.kfp.cluster import Trouble
 from rehearsal.loopback import Loopback
 
@@ -93,6 +94,8 @@ class Bench:
         (KFP, POST_RUN, Fault.EXISTS_AFTER, 409, 1),
         (KFP, POST_RUN, Fault.ABORTED, 409, 0),
         (KFP, POST_RUN, Fault.BAD_REQUEST, 400, 0),
+        (KFP, POST_RUN, Fault.CUT_OFF, 200, 1),
+        (STORAGE, CREATE_CLAIM, Fault.CUT_OFF, 200, 1),
         (STORAGE, CREATE_CLAIM, Fault.DROPPED_BEFORE, BROKEN, 0),
         (STORAGE, CREATE_CLAIM, Fault.DROPPED_AFTER, BROKEN, 1),
         (STORAGE, CREATE_CLAIM, Fault.TOO_MANY, 429, 0),
@@ -110,8 +113,23 @@ def test_a_fault_hides_what_was_done_and_hits_once(
 
 
 def test_every_fault_of_a_service_is_one_of_those_above_or_slow() -> None:
-    assert set(KFP.lies) == set(Fault) - {Fault.SLOW, *KILLS}
+    assert set(KFP.lies) == set(Fault) - {Fault.SLOW, Fault.CUT_OFF, *KILLS}
     assert set(STORAGE.lies) <= set(KFP.lies)
+    assert set(METADATA.lies) <= set(KFP.lies)
+
+
+def test_what_reaches_a_service_is_counted_as_served() -> None:
+    for service in (KFP, VERTEX, STORAGE, KUBERNETES, METADATA):
+        assert {fault for fault, lie in service.lies.items() if not lie.commits} == service.lies.keys() & UNSERVED
+
+
+def test_half_an_answer_is_half_of_a_whole_one(loopback: Loopback) -> None:
+    """Its length is right, so that no client notices before it reads it."""
+    answer = Bench(loopback, KFP, Fault.CUT_OFF).post(POST_RUN)
+    assert '{"committed":true}'.startswith(answer.text)
+    assert 0 < len(answer.content) == int(answer.headers["Content-Length"]) < len('{"committed":true}')
+    with pytest.raises(requests.exceptions.JSONDecodeError):
+        answer.json()
 
 
 @pytest.mark.parametrize(
@@ -190,12 +208,13 @@ def test_a_lost_race_is_counted_where_it_happens(loopback: Loopback) -> None:
         ("GET", "/storage/v1/b/l/o/outcomes%2Fk", "alt=media", (Point.READ_OUTCOME, "k")),
         ("GET", "/storage/v1/b/l/o", "prefix=claims%2F", None),
         ("GET", "/storage/v1/b/l/o/incoming%2Fk", "", None),
+        ("GET", "/storage/v1/b/l/o/incoming%2Fk", "alt=media&generation=7", (Point.READ_FILE, "incoming/k")),
     ],
 )
-def test_a_ledger_request_is_known_by_its_object(
+def test_a_request_to_storage_is_known_by_its_object(
     method: str, path: str, query: str, step: tuple[Point, str] | None
 ) -> None:
-    assert ledger_step(method, path, query, b"") == step
+    assert storage_step(method, path, query, b"") == step
 
 
 @pytest.mark.parametrize(
@@ -226,11 +245,11 @@ def test_a_seed_says_what_happens_in_every_process_and_for_ever() -> None:
     assert {number: fault for number, fault in faults.items() if fault} == {
         5: Fault.REDIRECT,
         8: Fault.FORBIDDEN,
-        19: Fault.UNAVAILABLE_BEFORE,
+        19: Fault.ERROR_AFTER,
         23: Fault.REDIRECT,
         25: Fault.SLOW,
         26: Fault.FORBIDDEN,
-        27: Fault.ERROR_AFTER,
+        27: Fault.ERROR_BEFORE,
         30: Fault.KILLED_BEFORE,
     }
 
@@ -243,7 +262,8 @@ def test_seeds_differ() -> None:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_seed_draws_every_kind_but_those_that_would_rightly_reject_the_event(seed: int) -> None:
     found = drawn(seed)
-    assert {kind for kind, _ in found} == set(every_kind(kfp=False, hosted=False, looks=True)) - {LOST_RACE}
+    kinds = every_kind(kfp=False, hosted=False, files=True, looks=True)
+    assert {kind for kind, _ in found} == set(kinds) - {LOST_RACE}
     assert not {fault for _, fault in found} & set(PERMANENT)
     assert not {kind for kind, _ in found} & {label(Point.READ_CLAIM, fault) for fault in KILLS}
 

@@ -36,6 +36,21 @@ def test_it_sees_what_is_lost_duplicated_or_unrecorded() -> None:
     )
 
 
+@pytest.mark.parametrize("expected", ["rejected", "skipped"])
+def test_where_files_are_read_it_sees_which_should_have_started_nothing(expected: str) -> None:
+    event = next(one for one in events(20, "bucket", "in/", "projects/p/topics/t") if one.outcome == expected)
+    run = workflow(event, "run")
+    other = "skipped" if expected == "rejected" else "rejected"
+    for others, workflows, found in (
+        ({event.subject: expected}, [], {}),
+        ({event.subject: other}, [], {"unrecorded": (event.subject,)}),
+        ({}, [], {"unrecorded": (event.subject,)}),
+        ({event.subject: expected}, [run], {"unwanted": (event.subject,)}),
+    ):
+        told = replace(said({event.subject: ""}), others=others)
+        assert judge([event], workflows, told, Seen(files=True)) == Verdict(len(workflows), **found)
+
+
 def test_it_tells_what_is_named_from_what_is_silent() -> None:
     named, silent, thrice, doubtful, working = CROWD
     workflows = [workflow(event, event.uri) for event in (named, silent, thrice) for _ in range(2)]
@@ -100,4 +115,5 @@ def test_what_is_named_is_named_in_the_ledger_and_in_the_log() -> None:
     ]
     logged = [{"event": event, "doubt": "why"} for event in ("named", "open", "well")] + [{"event": "unlogged"}]
     runs = {"well": "1", "named": "2", "unlogged": "3", "rejected": ""}
-    assert read_said(ledger, logged) == Said(runs, frozenset({"open"}), frozenset({"named", "open"}))
+    others = {"rejected": "rejected"}
+    assert read_said(ledger, logged) == Said(runs, frozenset({"open"}), frozenset({"named", "open"}), others)
