@@ -9,15 +9,24 @@ from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from ops.scripts import error_line
+from ops.tables import visible
 
 MARKS = {"ok": "[green]✓[/]", "problem": "[red]✗[/]", "could not check": "[yellow]?[/]", "advice": "[cyan]i[/]"}
 
 
+class _Console(Console):
+    """Prints nothing that a terminal obeys: names, reasons and errors in a sentence are other people's."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*map(_harmless, objects), **options)
+
+
 def open_console(*, stderr: bool = False) -> Console:
     """Where sentences for people go. The terminal breaks their lines: a command is copied, and grep reads, whole."""
-    return Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False)
+    return _Console(stderr=stderr, soft_wrap=True, highlight=False, emoji=False)
 
 
 def print_json(value: object) -> None:
@@ -50,6 +59,16 @@ def refuse(kind: str, message: str, status: int, *, as_json: bool) -> NoReturn:
 def show_moment(moment: datetime | None) -> str:
     """A moment for people, in their zone."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if moment else "-"
+
+
+def _harmless(sentence: Any) -> Any:
+    """A sentence with what would steer a terminal written out; its lines stay lines."""
+    if isinstance(sentence, str):
+        return "\n".join(map(visible, sentence.split("\n")))
+    if isinstance(sentence, Text):
+        harmless = _harmless(sentence.plain)
+        return sentence if harmless == sentence.plain else Text(harmless, sentence.style)
+    return sentence
 
 
 def _plain(value: Any) -> Any:

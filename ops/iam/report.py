@@ -7,6 +7,7 @@ silence for safety.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from ops.iam.risks import DESCRIPTIONS
 from ops.tables import Cell, Prose, print_table, visible
 
 STYLES = {"broadened": "red", "moved": "yellow", "narrowed": "green", "unchanged": "dim"}
+MARKUP = re.compile(r"[\\*\[\]<>|]")  # what Markdown reads as more than itself, within a line
+MENTION = re.compile(r"(?<!\w)@")
 COLUMNS = ("Change", "Principal", "Role", "On", "Condition", "Look at")
 
 
@@ -164,9 +167,13 @@ def _plain(permission: Permission | None) -> dict[str, str] | None:
 
 def code(text: str) -> str:
     """Text as code in a cell of a Markdown table; nothing for nothing."""
-    return f"`{cell(text).replace('`', chr(39))}`" if text else ""
+    return f"`{_line(text).replace('`', chr(39)).replace('|', chr(92) + '|')}`" if text else ""
 
 
 def cell(text: str) -> str:
-    """Text in a cell of a Markdown table: one line, and its bars are no borders."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """Text in a cell of a Markdown table: one line, which borders, links, pages and calls nobody."""
+    return MENTION.sub("&#64;", MARKUP.sub(r"\\\g<0>", _line(text)))
+
+
+def _line(text: str) -> str:
+    return visible(" ".join(text.split()))

@@ -53,6 +53,36 @@ def test_a_long_name_starts_one_workflow_as_any_other(world: World) -> None:
     assert len(world.started) == 1
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a\r\nX-Injected: yes",
+        "\x00\x01\x1b[2J\x7f",
+        "\u202e\u2028\ufeff",
+        "x" * 8192,
+        "\U0001f600" * 2000,
+        '"}],"x":{',
+        "{{workflow.name}} {{$}}",
+    ],
+    ids=lambda value: ascii(value)[:20],
+)
+def test_metadata_that_would_break_a_header_or_a_line_arrives_as_it_is_or_is_refused(
+    world: World, value: str
+) -> None:
+    """Whoever may write an object chooses its metadata: up to 8 KiB of anything."""
+    handled = world.handle(
+        world.launcher("object.metadata.note"), push({**OBJECT, "metadata": {"note": value, value[:900]: "x"}})
+    )
+    assert handled.outcome in ("launched", "rejected"), handled.reason
+    assert [workflow.parameters["filename"] for workflow in world.kfp.workflows] == (
+        [value] if handled.outcome == "launched" else []
+    )
+    if handled.outcome == "rejected":
+        assert "parameter 'filename'" in str(handled.reason)
+    for seen in (*world.wire.seen, *world.storage_wire.seen):
+        assert "x-injected" not in {name.lower() for name in seen.headers}
+
+
 def test_the_run_id_of_an_event_never_changes(world: World) -> None:
     """The literal is the promise: with another id, what was launched before would be launched again."""
     assert world.handle(world.launcher(), push(OBJECT)).run_id == RUN_ID

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
+from ops.printing import open_console, refuse
 from ops.tables import GAP, HIDDEN, Prose, print_details, print_table, visible
 
 WIDTHS = (40, 60, 80, 100, 200)
@@ -149,3 +152,31 @@ def test_colours_are_for_terminals_alone() -> None:
         print_table(("state",), [(Text("launched", "green"),)], Console(file=out, force_terminal=terminal))
     assert "\x1b[32mlaunched\x1b[0m" in coloured.getvalue()
     assert plain.getvalue() == "state\nlaunched\n"
+
+
+HOSTILE = [
+    "\x1b]0;owned\x07",
+    "\x1b[2Jgone",
+    "line\rover",
+    "\u202egnp.exe",
+    "\u2066hidden\u2069",
+    "\x9b31m",
+    "a\ud800b",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("make", [str, escape, Text, lambda name: Text.assemble(("is ", "bold"), name)])
+def test_a_sentence_steers_no_terminal_whoever_named_what_it_is_about(name: str, make: Callable[[str], Any]) -> None:
+    console = open_console()
+    console.file = io.StringIO()
+    console.print("[red]error:[/]", make(name))
+    printed = console.file.getvalue()
+    assert make is Text or not isinstance(make(name), str) or visible(name) in printed
+    assert not HIDDEN.search(printed.removesuffix("\n"))
+
+
+def test_the_lines_of_a_sentence_stay_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        refuse("configuration", "one\ntwo \x1b[2J", 1, as_json=False)
+    assert capsys.readouterr().err == "error: one\ntwo \\x1b[2J\n"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from ops import cli
 from ops.errors import OperationError
 from ops.iam import document, inputs
 from ops.iam.manifest import Entry, Manifest
-from ops.iam.report import Comparison, to_json, to_markdown, to_terminal
+from ops.iam.report import Comparison, cell, code, to_json, to_markdown, to_terminal
 from tests.ops.iam.previews import BUCKET_MEMBER, PREVIEWS, change, recorded, roles, state, step
 from tests.plans import DEV, STACKS
 
@@ -273,3 +274,23 @@ def test_the_verbs_answer(
     monkeypatch.setattr(document, "check", partial(document.check, STACKS))
     assert run(*arguments, monkeypatch=monkeypatch) == 0
     assert shown in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a|b", "a\\|b"),
+        ("<img src=x onerror=alert(1)>", "\\<img src=x onerror=alert(1)\\>"),
+        ("[click](https://evil.example)", "\\[click\\](https://evil.example)"),
+        ("`x` *y*", "`x` \\*y\\*"),
+        ("@acme/owners", "&#64;acme/owners"),
+        ("a\nb\r\n| c", "a b \\| c"),
+        ("\x1b[2J\u202e", "\\\\x1b\\[2J\\\\u202e"),
+    ],
+)
+def test_a_name_in_markdown_is_no_more_than_its_letters(name: str, shown: str) -> None:
+    """A pull request's author chooses names; the comment is read by who approves it."""
+    assert cell(name) == shown
+    assert code(name).count("`") == 2
+    assert "\n" not in code(name)
+    assert not re.search(r"(?<!\\)\|", code(name))
