@@ -12,6 +12,15 @@ from typing import Any
 import yaml
 from pydantic.json_schema import GenerateJsonSchema
 
+from function_src.launcher.answers import TABLE, Row, Service
+from function_src.launcher.run import (
+    ExistsError,
+    RefusedError,
+    StrandedError,
+    TwiceError,
+    UnavailableError,
+    UnknownError,
+)
 from infra.configuration.explain import GCP_KEYS, PROJECT
 from infra.configuration.settings import StackSettings
 from ops.cost.estimate import estimate
@@ -21,6 +30,7 @@ from rehearsal.program import evaluate, read_stack
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
 SCHEMA = ROOT / "docs" / "stack.schema.json"
+TROUBLES = ROOT / "docs" / "troubleshooting.md"
 COST = ROOT / "docs" / "cost.md"
 SHOWN = ROOT / "examples" / "Pulumi.sources.yaml"
 START, END = "<!-- Written by `make golden` from here -->", "<!-- to here -->"
@@ -31,6 +41,14 @@ TYPES = {
     "boolean": "`true` or `false`",
     "array": "list",
     "object": "map",
+}
+OUTCOMES = {
+    RefusedError: "`rejected`",
+    UnavailableError: "`retry`",
+    UnknownError: "in doubt",
+    TwiceError: "in doubt, twice",
+    StrandedError: "`rejected`, a workflow is there",
+    ExistsError: "`launched` before",
 }
 OWN = ("stack",)  # what is no key of a stack file but its name
 
@@ -133,6 +151,22 @@ def costs() -> str:
     return f"{to_markdown(estimate(evaluate(*read_stack(str(SHOWN)))))}\n\n{BASIS}\n"
 
 
+def answers() -> str:
+    """What the launcher takes a refusal for."""
+    head = "| Who | Status | What stands in it | Outcome | What mends it |\n|---|---|---|---|---|\n"
+    return head + "\n".join(f"| {' | '.join(_answer(row))} |" for row in TABLE) + "\n"
+
+
+def _answer(row: Row) -> Iterator[str]:
+    yield "anybody" if len(row.asked) == len(Service) else ", ".join(row.asked)
+    yield "any other" if row.status == "..." else row.status.replace("..", "xx")
+    words = [f"`{words}`" for words in row.words.split(" | ") if words]
+    code = {"": [], "*": ["a code of its own"]}.get(row.code, [f"code `{row.code}`"])
+    yield ", ".join([*code, " or ".join(words)] if words else code) or "anything"
+    yield OUTCOMES[row.error]
+    yield row.fix.replace("{place}", "…") or "nothing, if it passes"
+
+
 def write_page(page: str, written: str) -> str:
     """The page with its tables anew; what a person wrote around them stays."""
     before, _, rest = page.partition(START)
@@ -147,5 +181,6 @@ def write_schema(schema: Schema) -> str:
 if __name__ == "__main__":
     found = stack_schema()
     PAGE.write_text(write_page(PAGE.read_text(), tables(found)))
+    TROUBLES.write_text(write_page(TROUBLES.read_text(), answers()))
     COST.write_text(write_page(COST.read_text(), costs()))
     SCHEMA.write_text(write_schema(found))

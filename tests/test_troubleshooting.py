@@ -14,7 +14,6 @@ PLACE = "…"
 INNER = {
     "TRIGGER is missing or wrong (…: …)",
     "it answered what is none (…)",
-    "it answered ……: …",
     "source.kind is …",
     "target.workflows.endpoint …",
     "target.kind is …; this launcher knows kfp and vertex",

@@ -1,18 +1,51 @@
-"""One HTTP request to one API, with everything that could surprise turned off."""
+"""One HTTP request to one API, with everything that could surprise turned off, and what is read of its answer."""
 
 from __future__ import annotations
 
+import html
+import json
+import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
+from requests import codes
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 
-from .credentials import Tokens
+if TYPE_CHECKING:  # which sends requests by this
+    from .credentials import Tokens
 
 LONGEST_TO_CONNECT = 5  # seconds
+LONGEST_ERROR = 2**20  # bytes of an answer that refuses: what is longer gives no reason
+LONGEST_WORDS = 20_000  # characters of it that are looked at
+CHUNK = 64 * 1024
+SHORTEST_SECRET = 8
+HIDDEN = "(hidden)"
+# What a service may repeat of a request, or hand out: whole headers, tokens, the query of a signed URL, values.
+SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r"((?:authorization|cookie|x-goog-iap-jwt-assertion)[\"']?\s{0,9}[:=]).*", re.I),
+        rf"\1 {HIDDEN}",
+    ),
+    (re.compile(r"(bearer|basic)[ +]+(?=\S*[\d_]|\S{24})[^\s\"',;]+", re.I), rf"\1 {HIDDEN}"),
+    (re.compile(r"ya29\.[\w.~-]*|eyJ[\w-]{8,}(?:\.[\w-]*)*", re.I), HIDDEN),
+    (re.compile(r"\?[\w.~%-]{1,100}=[^\s\"'<>]*"), f"?{HIDDEN}"),
+    (
+        re.compile(
+            r"((?:token|secret|password|signature|credential|session|assertion|api_?key|oauth2?_proxy)[\w.-]{0,64}"
+            r"(?:=|[\"']\s{0,9}:\s{0,9}[\"']))[^\s&;\"']+",
+            re.I,
+        ),
+        rf"\1{HIDDEN}",
+    ),
+)
+QUOTED = re.compile(r"\\{1,64}([rn\"'])")  # ends of lines, and quotes, in what somebody has quoted before, and again
+PAGE = "a page"
+TITLE = re.compile(r"<(?:title|h1|pre|message)\b[^>]{0,500}>([^<]{1,500})", re.I)
 
 
 class TooLateError(Exception):
@@ -90,3 +123,109 @@ def never_sent(error: requests.RequestException) -> bool:
     """Whether a request failed before anything of it could arrive."""
     cause = error.args[0] if error.args else None
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError | ConnectTimeoutError)
+
+
+def clean(text: str, secret: str = "") -> str:
+    """Words of a service as they may be logged: on one line, without letters that print nothing, and without tokens.
+
+    ``secret`` is what the request had, which may come back, whole or cut off.
+    """
+    text = QUOTED.sub(lambda found: found[1] if found[1] in "\"'" else "\n", text[:LONGEST_WORDS])
+    if len(secret) >= SHORTEST_SECRET:
+        text = re.sub(re.escape(secret[:12]) + r"[\w.~+/%=-]*", HIDDEN, text, flags=re.I)
+    for pattern, instead in SECRETS:
+        text = pattern.sub(instead, text)
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a service answered.
+
+    ``body`` is its JSON object, if it is one. ``words`` are the reason that it gives, for people, and ``code`` and
+    ``marks`` for programs. Where there is no ``code``, it may be a proxy that speaks.
+    """
+
+    status: int
+    body: Mapping[str, Any] | None = None
+    words: str = ""
+    code: str = ""
+    marks: str = ""
+    secret: str = field(default="", repr=False)
+
+    def clean(self, text: object) -> str:
+        """What stands in the body, as it may be logged."""
+        return clean(str(text), self.secret)
+
+
+def read_answer(response: requests.Response) -> Answer:
+    """Reads an answer, to its end if it is none that refuses. Never raises: what cannot be read gives no reason."""
+    sent = response.request.headers.get("Authorization") or "" if response.request else ""
+    secret = sent.removeprefix("Bearer ")
+    text = _text(response)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    body = found if isinstance(found, dict) else None
+    code, marks, words = _reason(body) if body is not None else ("", "", _for_people(response, text))
+    if response.status_code < 300 and not words.startswith(
+        PAGE
+    ):  # what was asked for, or a part of it, is nothing to log
+        words = ""
+    return Answer(response.status_code, body, clean(words, secret), clean(code, secret), clean(marks, secret), secret)
+
+
+def _text(response: requests.Response) -> str:
+    body = bytearray()
+    try:
+        for chunk in response.iter_content(CHUNK):
+            body += chunk
+            if len(body) > LONGEST_ERROR and response.status_code != codes.ok:
+                return ""
+    except requests.RequestException:
+        return ""
+    return body.decode(errors="replace")
+
+
+def _reason(body: Mapping[str, Any]) -> tuple[str, str, str]:
+    """The code, the marks and the words of an error: Google's, KFP's, Kubernetes', or of OAuth's kind."""
+    error = body.get("error")
+    if isinstance(error, dict):
+        return str(error.get("status") or ""), " ".join(_marks(error)), str(error.get("message") or "")
+    code = body.get("code")
+    said = (body.get(key) for key in ("message", "error_description", "error_message", "error"))
+    return "" if code is None else str(code), str(body.get("reason") or ""), str(next(filter(None, said), ""))
+
+
+def _marks(error: Mapping[str, Any]) -> Iterator[str]:
+    """The words for programs in an error of Google's."""
+    yield str(error.get("status") or "")
+    for item in (*_maps(error.get("errors")), *_maps(error.get("details"))):
+        yield str(item.get("reason") or "")
+        yield from (str(violation.get("type") or "") for violation in _maps(item.get("violations")))
+
+
+def _maps(found: Any) -> Iterator[Mapping[str, Any]]:
+    yield from (item for item in found if isinstance(item, dict)) if isinstance(found, list) else ()
+
+
+def _for_people(response: requests.Response, text: str) -> str:
+    """Where a redirect leads, the title of a page, or a line of text."""
+    text = text.strip()
+    if 300 <= response.status_code < 400:
+        return f"it leads to {_place(response.headers.get('Location', ''))}"
+    if text.startswith("<"):
+        title = TITLE.search(text)
+        return f"{PAGE}: {html.unescape(title[1])}" if title else PAGE
+    return "" if text.startswith(("{", "[")) else text
+
+
+def _place(url: str) -> str:
+    """A URL without its query, in which a login keeps its state."""
+    try:
+        found = urlsplit(url)
+        place = f"{found.hostname or ''}{found.path}"
+    except ValueError:
+        place = ""
+    return place or "nowhere"

@@ -9,40 +9,26 @@ whether a run can have started, and ask for it by id before it ever sends anothe
 from __future__ import annotations
 
 import json
-import re
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import requests
 from requests import codes
 
+from .answers import Service, explain
 from .credentials import MISREAD, TokenUnavailableError
-from .http import Api, TooLateError, never_sent
-from .run import RefusedError, Run, StrandedError, TwiceError, UnavailableError, UnknownError
+from .http import Answer, Api, TooLateError, never_sent, read_answer
+from .run import RefusedError, Run, UnavailableError, UnknownError
 from .settings import KfpTarget
 from .storable import printable, unstorable
 
 API = "/apis/v2beta1"
 HEALTH_OF_V1 = "/apis/v1beta1/healthz"
-ALREADY_EXISTS = 6  # gRPC codes, as the server puts them into the body's "code"
-NOT_FOUND = 5
-IAP_ANSWERED = "X-Goog-IAP-Generated-Response"
-LONGEST_MESSAGE = 500
+NOT_FOUND = "5"  # a gRPC code, as the server puts it into the body's "code"
 LONGEST_DESCRIPTION = 255  # what run_details.Description holds; the server notices after it has started the workflow
-# What else the server says, by the step of CreateRun that it comes from (resource_manager.go, run_store.go). Any
-# other error may have come before the workflow or after it.
-MEANINGS: tuple[tuple[re.Pattern[str], type[Exception]], ...] = (
-    (re.compile(r"Failed to store run .*Error (1366|1406)\b", re.DOTALL), StrandedError),  # letters, lengths
-    (re.compile(r"Error 1062\b|Duplicate entry"), TwiceError),
-    (re.compile("Failed to validate workflow|request is too large"), RefusedError),
-    (re.compile("error fetching manifest|Failed to generate the ExecutionSpec"), RefusedError),
-    (re.compile("Failed to create a workflow for .*(dial tcp|is forbidden)", re.DOTALL), UnavailableError),
-    (re.compile("Failed to check supplied run ID"), UnavailableError),
-)
-NO_NAMESPACE = "empty namespace"
 RUN_IDS = uuid.UUID("8f0f2ed5-9a3f-5b0c-a2c4-8d1d6c1f7a5e")  # never change it: the same event would run again
 
 
@@ -78,12 +64,12 @@ class Endpoint:
         Raises:
             UnavailableError: the endpoint does not say.
         """
-        status, body = self._call("GET", f"/runs/{run_id}")
-        if status == codes.not_found and body and body.get("code") == NOT_FOUND:
+        answer = self._call("GET", f"/runs/{run_id}")
+        if answer.status == codes.not_found and answer.code == NOT_FOUND:
             return False
-        if status == codes.ok and body and body.get("run_id") == run_id:
+        if answer.status == codes.ok and answer.body and answer.body.get("run_id") == run_id:
             return True
-        raise UnavailableError(_explain(status, body))
+        raise UnavailableError(_explain(answer))
 
     def start(self, run: Run, may_send: Callable[[], bool] = lambda: True) -> str:
         """Starts a run with one POST and returns the id that the server gave it: ours, if it honours ids.
@@ -102,14 +88,14 @@ class Endpoint:
             raise RefusedError(problem)
         request = self._request(run)
         try:
-            status, body = self._call("POST", "/runs", json=request, may_send=may_send, patiently=True)
+            answer = self._call("POST", "/runs", json=request, may_send=may_send, patiently=True)
         except _BrokenConnectionError as error:
             raise UnknownError(str(error)) from None
-        if status == codes.ok and body and isinstance(body.get("run_id"), str):
-            return str(body["run_id"])
-        if status == codes.not_found:
+        if answer.status == codes.ok and answer.body and isinstance(answer.body.get("run_id"), str):
+            return answer.clean(answer.body["run_id"])
+        if answer.status == codes.not_found:
             self._experiment_id = None
-        raise _meaning(status, body)
+        raise explain(Service.KFP, answer).error(_explain(answer))
 
     def _request(self, run: Run) -> dict[str, Any]:
         """Servers are of all ages and refuse fields that they do not know: only what is wanted is sent."""
@@ -134,26 +120,26 @@ class Endpoint:
     def _list_experiment(self) -> str | None:
         predicate = {"operation": "EQUALS", "key": "display_name", "string_value": self._target.experiment}
         query = json.dumps({"predicates": [predicate]}, separators=(",", ":"))
-        status, body = self._call("GET", "/experiments", params={"filter": query, **self._namespace})
-        if status == codes.not_found and self._speaks_v1_only():
+        answer = self._call("GET", "/experiments", params={"filter": query, **self._namespace})
+        if answer.status == codes.not_found and self._speaks_v1_only():
             raise UnavailableError("the endpoint speaks the KFP API v1beta1 only: upgrade it to KFP 2 or newer")
-        if status != codes.ok or body is None:
-            raise UnavailableError(_explain(status, body))
+        if answer.status != codes.ok or answer.body is None:
+            raise UnavailableError(_explain(answer))
         try:
-            found = (body.get("experiments") or [{}])[0].get("experiment_id")
+            found = (answer.body.get("experiments") or [{}])[0].get("experiment_id")
         except MISREAD:
             raise UnavailableError("the endpoint answered 200 with what is no list of experiments") from None
         return str(found) if found else None
 
     def _create_experiment(self) -> str:
         request = {"display_name": self._target.experiment, **self._namespace}
-        status, body = self._call("POST", "/experiments", json=request)
-        if status == codes.conflict:  # another instance was quicker
+        answer = self._call("POST", "/experiments", json=request)
+        if answer.status == codes.conflict:  # another instance was quicker
             found = self._list_experiment()
         else:
-            found = body.get("experiment_id") if body and status == codes.ok else None
+            found = answer.body.get("experiment_id") if answer.body and answer.status == codes.ok else None
         if not found:
-            raise UnavailableError(_explain(status, body))
+            raise UnavailableError(_explain(answer))
         return str(found)
 
     @property
@@ -169,8 +155,8 @@ class Endpoint:
         except (TokenUnavailableError, requests.RequestException):
             return False
 
-    def _call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any] | None]:
-        """Returns the status and the body, None if that is no JSON object (a proxy's page, say).
+    def _call(self, method: str, path: str, **options: Any) -> Answer:
+        """Sends one request.
 
         A proxy may keep what it answered to a GET for ever, by its URL (google/inverting-proxy, app/proxy.go). Each
         has one of its own, by a parameter that the server does not know and passes over.
@@ -186,13 +172,7 @@ class Endpoint:
         except requests.RequestException as error:
             kind = UnavailableError if never_sent(error) else _BrokenConnectionError
             raise kind(f"{type(error).__name__} at {self._target.host}") from None
-        try:
-            body = response.json()
-        except (ValueError, RecursionError):
-            # Identity-Aware Proxy gives its reason in a line of text, and else a page.
-            told = IAP_ANSWERED in response.headers and not response.text.startswith("<")
-            body = {"message": response.text} if told else None
-        return response.status_code, body if isinstance(body, dict) else None
+        return read_answer(response)
 
 
 def _lineage(run: Run) -> str:
@@ -204,33 +184,5 @@ class _BrokenConnectionError(UnavailableError):
     """The connection broke after the request may have left."""
 
 
-def _meaning(status: int, body: Mapping[str, Any] | None) -> Exception:
-    """What an answer to a POST says of the run. Without a code it is not the server that speaks but a proxy, and what
-    that says can be mended."""
-    told, code = _explain(status, body), body.get("code") if body else None
-    message = str(body.get("message")) if body and code is not None else ""
-    if code is not None and (status == codes.bad_request or (status == codes.conflict and code != ALREADY_EXISTS)):
-        return UnavailableError(told) if NO_NAMESPACE in message else RefusedError(told)
-    if 300 <= status < 400 or status in (400, 401, 403, 404, 429):
-        return UnavailableError(told)
-    for pattern, kind in MEANINGS:
-        if pattern.search(message):
-            return kind(told)
-    return UnknownError(told)
-
-
-def _explain(status: int, body: Mapping[str, Any] | None) -> str:
-    """What the endpoint's answer means and, where it is known, what would mend it."""
-    if body is not None:
-        message = str(body.get("message") or body.get("error") or "no message")
-        hint = " (it serves several users: set target.namespace)" if NO_NAMESPACE in message else ""
-        return f"the endpoint answered {status}: {message[:LONGEST_MESSAGE]}{hint}"
-    if status == codes.unauthorized:
-        return "the endpoint answered 401: it does not accept the token of the function's identity"
-    if status == codes.forbidden:
-        return "the endpoint answered 403: the function's identity has no access to it (see target.access)"
-    if status == codes.not_found:
-        return "the endpoint answered 404 with no JSON: the host serves no KFP API v2beta1"
-    if status == codes.ok or 300 <= status < 400:
-        return f"the endpoint answered {status} with a page and no JSON: it wants a login"
-    return f"the endpoint answered {status} with no JSON"
+def _explain(answer: Answer) -> str:
+    return explain(Service.KFP, answer).told

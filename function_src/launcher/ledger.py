@@ -30,8 +30,9 @@ from urllib.parse import quote
 import requests
 from requests import codes
 
+from .answers import Service, explain
 from .credentials import MISREAD, TokenUnavailableError
-from .http import Api
+from .http import Api, read_answer
 from .pace import SHARE_TO_SEND_IN
 
 BOUNDARY = "--part-of-an-object--"
@@ -115,10 +116,9 @@ class Ledger:
             raise DecidedError(record)
         with _understood():
             wanted = self._next_claim(*self._read_claim(key), Claim(key, event, "0", 1, 1, now, self._lease))
-        taken = self._write_claim(wanted)
-        if not taken:
-            raise ClaimedError("another delivery has just taken this event over")
-        return taken
+        if taken := self._write_claim(wanted):
+            return taken
+        raise ClaimedError("another delivery has just taken this event over")
 
     def count_post(self, claim: Claim) -> Claim:
         """Notes that one more POST is about to be sent under a claim; returns the claim as it stands then.
@@ -296,5 +296,5 @@ def _moment(response: requests.Response) -> datetime:
 
 def _expect_ok(response: requests.Response) -> requests.Response:
     if response.status_code != codes.ok:
-        raise LedgerUnavailableError(f"the ledger answered {response.status_code}")
+        raise LedgerUnavailableError(explain(Service.LEDGER, read_answer(response), "its bucket").told)
     return response

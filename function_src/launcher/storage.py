@@ -11,19 +11,20 @@ from urllib.parse import quote
 
 import requests
 
+from .answers import Service, explain
 from .content import TooManyValuesError, read_content
 from .credentials import AccessTokens
-from .http import Api
+from .http import CHUNK, Api, read_answer
 from .origin import BadOriginError, is_loopback, read_origin
 
 EMULATOR = "STORAGE_EMULATOR_HOST"
 ORIGIN = "https://storage.googleapis.com"
-CHUNK = 64 * 1024
 STORED_LENGTH = "X-Goog-Stored-Content-Length"  # docs: storage/docs/xml-api/reference-headers; of every download
 
 
 class ObjectUnusableError(ValueError):
-    """The object is gone, too large or not text, and that will not change: a generation is immutable."""
+    """The object is gone, nobody's to read, too large or not text, and that will not change: a generation is
+    immutable."""
 
 
 class StorageUnavailableError(Exception):
@@ -54,7 +55,8 @@ class Objects:
         """Returns ``content`` (JSON if it parses, else text) and ``lines`` of one generation of an object.
 
         Raises:
-            ObjectUnusableError: that generation is gone, holds too many bytes or values, or is not UTF-8.
+            ObjectUnusableError: that generation is gone, encrypted with a key that nobody has here, holds too many
+             bytes or values, or is not UTF-8.
             StorageUnavailableError: anything else went wrong.
         """
         path = f"/storage/v1/b/{quote(bucket, safe='')}/o/{quote(name, safe='')}"
@@ -62,12 +64,10 @@ class Objects:
             with self._api.send(
                 "GET", path, params={"alt": "media", "generation": generation}, stream=True
             ) as response:
-                if response.status_code == requests.codes.not_found:
-                    raise ObjectUnusableError("the object is gone")
                 if response.status_code != requests.codes.ok:
-                    raise StorageUnavailableError(
-                        f"Cloud Storage answered {response.status_code} when the object was read"
-                    )
+                    meaning = explain(Service.STORAGE, read_answer(response), f"gs://{bucket}")
+                    kind = ObjectUnusableError if meaning.for_ever else StorageUnavailableError
+                    raise kind(meaning.told)
                 return read_content(_read(response, limit))
         except UnicodeDecodeError:
             raise ObjectUnusableError("the object is not UTF-8 text") from None

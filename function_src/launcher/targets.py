@@ -7,9 +7,8 @@ from datetime import timedelta
 from typing import Protocol
 
 from . import kfp, vertex
-from .credentials import EMAIL, AccessTokens, IdTokens, Tokens
+from .credentials import EMAIL, AccessTokens, IdTokens, ImpersonatedTokens, Tokens
 from .http import Api
-from .impersonation import ImpersonatedTokens
 from .pace import Pace
 from .run import Run
 from .settings import KfpTarget, Target, VertexTarget

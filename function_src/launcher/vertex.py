@@ -14,12 +14,12 @@ from typing import Any
 import requests
 from requests import codes
 
+from .answers import Service, explain
 from .credentials import TokenUnavailableError
-from .http import Api, TooLateError, never_sent
-from .run import ExistsError, RefusedError, Run, UnavailableError, UnknownError
+from .http import Answer, Api, TooLateError, never_sent, read_answer
+from .run import Run, UnavailableError, UnknownError
 from .settings import VertexTarget
 
-LONGEST_MESSAGE = 500
 LONGEST_LABEL = 63
 
 
@@ -50,12 +50,12 @@ class Endpoint:
         Raises:
             UnavailableError: Vertex AI does not say.
         """
-        status, body = self._call("GET", f"{self._jobs}/{run_id}")
-        if status == codes.not_found and _error(body).get("status") == "NOT_FOUND":
+        answer = self._call("GET", f"{self._jobs}/{run_id}")
+        if answer.status == codes.not_found and answer.code == "NOT_FOUND":
             return False
-        if status == codes.ok and _is_job(body, run_id):
+        if answer.status == codes.ok and _is_job(answer.body, run_id):
             return True
-        raise UnavailableError(_explain(status, body))
+        raise UnavailableError(_explain(answer))
 
     def start(self, run: Run, may_send: Callable[[], bool] = lambda: True) -> str:
         """Starts a job with one POST and returns its id.
@@ -68,19 +68,12 @@ class Endpoint:
         """
         request = {"params": {"pipelineJobId": run.id}, "json": self._request(run), "patiently": True}
         try:
-            status, body = self._call("POST", self._jobs, **request, may_send=may_send)
+            answer = self._call("POST", self._jobs, **request, may_send=may_send)
         except _BrokenConnectionError as error:
             raise UnknownError(str(error)) from None
-        if status == codes.ok and _is_job(body, run.id):
+        if answer.status == codes.ok and _is_job(answer.body, run.id):
             return run.id
-        match status, _error(body).get("status"):
-            case codes.conflict, "ALREADY_EXISTS":
-                raise ExistsError(_explain(status, body))
-            case codes.bad_request, "INVALID_ARGUMENT":
-                raise RefusedError(_explain(status, body))
-        if 300 <= status < 400 or status in (400, 401, 403, 404, 429):
-            raise UnavailableError(_explain(status, body))
-        raise UnknownError(_explain(status, body))
+        raise explain(Service.VERTEX, answer).error(_explain(answer))
 
     def _request(self, run: Run) -> dict[str, Any]:
         """The package's own job, if it is one, with what the target says laid over it."""
@@ -98,10 +91,9 @@ class Endpoint:
             request["encryptionSpec"] = {"kmsKeyName": target.cmek_key}
         return request
 
-    def _call(self, method: str, path: str, **options: Any) -> tuple[int, dict[str, Any] | None]:
-        """Returns the status and the body, None if that is no JSON object."""
+    def _call(self, method: str, path: str, **options: Any) -> Answer:
         try:
-            response = self._api.send(method, path, **options)
+            return read_answer(self._api.send(method, path, **options))
         except TokenUnavailableError as error:
             raise UnavailableError(str(error)) from None
         except TooLateError:
@@ -109,11 +101,6 @@ class Endpoint:
         except requests.RequestException as error:
             kind = UnavailableError if never_sent(error) else _BrokenConnectionError
             raise kind(f"{type(error).__name__} at {self._target.api_endpoint}") from None
-        try:
-            body = response.json()
-        except (ValueError, RecursionError):
-            body = None
-        return response.status_code, body if isinstance(body, dict) else None
 
 
 class _BrokenConnectionError(UnavailableError):
@@ -131,15 +118,5 @@ def _is_job(body: Mapping[str, Any] | None, run_id: str) -> bool:
     return bool(body and str(body.get("name")).endswith(f"/pipelineJobs/{run_id}"))
 
 
-def _error(body: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    error = body.get("error") if body else None
-    return error if isinstance(error, dict) else {}
-
-
-def _explain(status: int, body: Mapping[str, Any] | None) -> str:
-    """What Vertex AI's answer means and, where it is known, what would mend it."""
-    message = str(_error(body).get("message") or "")[:LONGEST_MESSAGE]
-    if status == codes.forbidden:
-        fix = "the function's identity needs the right to create pipeline jobs, and to act as target.service_account"
-        return f"Vertex AI answered 403: {message or 'no reason'} ({fix})"
-    return f"Vertex AI answered {status}: {message}" if message else f"Vertex AI answered {status} with no reason"
+def _explain(answer: Answer) -> str:
+    return explain(Service.VERTEX, answer).told

@@ -12,8 +12,9 @@ from typing import Any
 import requests
 from requests import codes
 
+from .answers import Service, explain
 from .credentials import MISREAD, TokenUnavailableError
-from .http import Api
+from .http import Api, read_answer
 from .run import UnavailableError
 
 PATH = "/apis/argoproj.io/v1alpha1/namespaces/{}/workflows"
@@ -22,11 +23,6 @@ METADATA = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.
 RUN_ID = "pipeline/runid"  # kubeflow/pipelines, backend/src/common/util/consts.go
 COMPLETED, PHASE = "workflows.argoproj.io/completed", "workflows.argoproj.io/phase"  # argo, workflow/common/common.go
 SUCCEEDED = "Succeeded"
-FIXES = {
-    codes.unauthorized: ": it does not accept the token of the function's identity",
-    codes.forbidden: ": the function's identity may not list workflows there; see docs/guarantees.md for the Role",
-    codes.not_found: ": its cluster knows no workflows: set target.workflows to that of the KFP installation",
-}
 
 
 class Workflows:
@@ -48,10 +44,12 @@ class Workflows:
             raise UnavailableError(str(error)) from None
         except requests.RequestException as error:
             raise UnavailableError(f"{type(error).__name__} at Kubernetes") from None
-        if response.status_code != codes.ok:
-            raise UnavailableError(f"Kubernetes answered {response.status_code}{FIXES.get(response.status_code, '')}")
+        answer = read_answer(response)
+        if answer.status != codes.ok:
+            raise UnavailableError(explain(Service.KUBERNETES, answer).told)
         try:
-            return judge([item["metadata"] for item in response.json()["items"]])
+            found = [item["metadata"] for item in (answer.body or {})["items"]]
+            return judge([{**metadata, "name": answer.clean(metadata["name"])} for metadata in found])
         except MISREAD:
             raise UnavailableError("Kubernetes answered 200 with what is no list of workflows") from None
 

@@ -21,6 +21,8 @@ from urllib.parse import quote
 
 import google_crc32c
 
+from rehearsal.google.errors import ConditionNotMetError, StorageError, invalid, not_found
+
 SERVICE = "https://storage.googleapis.com"
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
 WRITABLE = ("contentType", "metadata", "cacheControl", "contentDisposition", "contentEncoding", "contentLanguage")
@@ -31,32 +33,6 @@ MAX_NAME_BYTES = 1024
 
 Publish = Callable[[str, bytes, dict[str, str]], None]
 """Takes a topic (``projects/P/topics/T``), the data and the attributes of one message. Must not raise."""
-
-
-class StorageError(Exception):
-    """A refusal, with the HTTP status and the reason word that the JSON API gives it."""
-
-    def __init__(self, code: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.reason, self.message = code, reason, message
-
-
-class ConditionNotMetError(StorageError):
-    """A precondition failed. ``unchanged`` when it was a NotMatch one: a read answers that with 304, not 412."""
-
-    def __init__(self, *, unchanged: bool) -> None:
-        super().__init__(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
-        self.unchanged = unchanged
-
-
-def invalid(message: str) -> StorageError:
-    """The request is wrong in itself."""
-    return StorageError(400, "invalid", message)
-
-
-def not_found(message: str) -> StorageError:
-    """What the request names is not there."""
-    return StorageError(404, "notFound", message)
 
 
 @dataclass(frozen=True)
@@ -162,12 +138,16 @@ class Notification:
 
 @dataclass
 class Bucket:
-    """A bucket and what is in it. Of its settings only the location is kept, and when one was changed last."""
+    """A bucket and what is in it. Of its settings only the location is kept, and when one was changed last.
+
+    While ``refusal`` is set none of its objects can be read: one of REFUSALS, say.
+    """
 
     name: str
     location: str
     created: int
     updated: int = 0
+    refusal: StorageError | None = None
     objects: dict[str, Object] = field(default_factory=dict)
     notifications: dict[str, Notification] = field(default_factory=dict)
     notification_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -240,7 +220,10 @@ class ObjectStore:
 
     def get(self, bucket: str, name: str, only: Conditions = UNCONDITIONAL) -> Object:
         """The live object. Without one it is 404, even if a precondition fails as well."""
-        live = self.bucket(bucket).objects.get(name)
+        found = self.bucket(bucket)
+        if found.refusal:
+            raise found.refusal
+        live = found.objects.get(name)
         if live is None or only.generation not in (None, live.generation):
             raise not_found(f"No such object: {bucket}/{name}")
         only.check(live)

@@ -20,20 +20,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from rehearsal.google.errors import ConditionNotMetError, StorageError, invalid, not_found
 from rehearsal.google.objects import (
     DEFAULT_CONTENT_TYPE,
     SERVICE,
     WRITABLE,
     Bucket,
-    ConditionNotMetError,
     Conditions,
     Notification,
     Object,
     ObjectStore,
     Publish,
-    StorageError,
-    invalid,
-    not_found,
     rfc3339,
 )
 from rehearsal.google.uploads import Upload, read_content_range, read_json, read_parts

@@ -10,7 +10,8 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from typing import Any
 
-from rehearsal.google.objects import DEFAULT_CONTENT_TYPE, Conditions, Object, StorageError, invalid
+from rehearsal.google.errors import StorageError, invalid
+from rehearsal.google.objects import DEFAULT_CONTENT_TYPE, Conditions, Object
 
 CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 

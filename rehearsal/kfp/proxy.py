@@ -6,7 +6,7 @@ Both answer for people: a client that takes any 200 or any body for an answer of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from urllib.parse import urlencode
 
@@ -113,6 +113,18 @@ class IdentityAwareProxy:
         answer.body = b"Invalid IAP credentials: empty token"
         answer.headers["Content-Length"] = str(len(answer.body))
         return _iap(answer)
+
+
+# What other gateways say to a launcher that they do not let in. oauth2-proxy and the older authservice send it to a
+# login, whatever it asks; the state of that login is nothing to write down.
+GATEWAYS: Mapping[str, Callable[[], Response]] = {
+    "Istio": lambda: PlainTextResponse("RBAC: access denied", 403),
+    "Istio, of tokens": lambda: PlainTextResponse("Jwt issuer is not configured", 401),
+    "Istio, of audiences": lambda: PlainTextResponse("Audiences in Jwt are not allowed", 403),
+    "Envoy": lambda: PlainTextResponse("no healthy upstream", 503),
+    "oauth2-proxy": lambda: RedirectResponse("/oauth2/start?rd=%2Fapis%2Fv2beta1%2Fruns", 302),
+    "Dex": lambda: RedirectResponse("https://kubeflow.example/dex/auth?client_id=kubeflow&state=MTc2NDE1-f00d", 302),
+}
 
 
 class OldServer:

@@ -130,19 +130,23 @@ MEANINGS: list[tuple[Response | None, type[Exception], str]] = [
     (api_error(400, 3, "parameter text is missing"), RefusedError, "answered 400: parameter text is missing"),
     (api_error(400, 9), RefusedError, "answered 400: no"),
     (api_error(400, 11), RefusedError, "answered 400: no"),
-    (page(400), UnavailableError, "answered 400 with no JSON"),
+    (page(400), UnavailableError, "answered 400: a page: 400"),
     (JSONResponse({"error": "bad header"}, 400), UnavailableError, "answered 400: bad header"),
     (api_error(401, 16), UnavailableError, "answered 401: no"),
-    (page(401), UnavailableError, "answered 401: it does not accept the token of the function's identity"),
+    (
+        page(401),
+        UnavailableError,
+        "answered 401: a page: 401; it does not accept the token of the function's identity",
+    ),
     (api_error(403, 7), UnavailableError, "answered 403: no"),
-    (page(403), UnavailableError, "answered 403: the function's identity has no access to it"),
+    (page(403), UnavailableError, "answered 403: a page: 403; the function's identity has no access to it"),
     (api_error(404, 5), UnavailableError, "answered 404: no"),
-    (page(404), UnavailableError, "answered 404 with no JSON: the host serves no KFP API v2beta1"),
+    (page(404), UnavailableError, "answered 404: a page: 404; the host serves no KFP API v2beta1"),
     (api_error(409, 10), RefusedError, "answered 409: no"),
     (api_error(409, 6), UnknownError, "answered 409: no"),
-    (page(409), UnknownError, "answered 409 with no JSON"),
+    (page(409), UnknownError, "answered 409: a page: 409"),
     (api_error(429, 8), UnavailableError, "answered 429: no"),
-    (page(429), UnavailableError, "answered 429 with no JSON"),
+    (page(429), UnavailableError, "answered 429: a page: 429"),
     (api_error(499, 1), UnknownError, "answered 499: no"),
     (api_error(500, 13, "Duplicate entry"), TwiceError, "answered 500: Duplicate entry"),
     *(
@@ -183,22 +187,22 @@ MEANINGS: list[tuple[Response | None, type[Exception], str]] = [
     (
         api_error(400, 3, "Run cannot have an empty namespace in multi-user mode"),
         UnavailableError,
-        "in multi-user mode (it serves several users: set target.namespace)",
+        "in multi-user mode; it serves several users: set target.namespace",
     ),
-    (page(500), UnknownError, "answered 500 with no JSON"),
-    (page(502), UnknownError, "answered 502 with no JSON"),
+    (page(500), UnknownError, "answered 500: a page: 500"),
+    (page(502), UnknownError, "answered 502: a page: 502"),
     (api_error(503, 14, "try again later"), UnknownError, "answered 503: try again later"),
-    (page(503), UnknownError, "answered 503 with no JSON"),
+    (page(503), UnknownError, "answered 503: a page: 503"),
     (api_error(504, 4), UnknownError, "answered 504: no"),
-    (page(504), UnknownError, "answered 504 with no JSON"),
-    (page(301), UnavailableError, "answered 301 with a page and no JSON: it wants a login"),
-    (page(302), UnavailableError, "answered 302 with a page and no JSON: it wants a login"),
-    (page(307), UnavailableError, "answered 307 with a page and no JSON: it wants a login"),
-    (page(200), UnknownError, "answered 200 with a page and no JSON: it wants a login"),
-    (JSONResponse({}), UnknownError, "answered 200: no message"),
-    (JSONResponse([]), UnknownError, "answered 200 with a page and no JSON"),
-    (JSONResponse({"run_id": None}), UnknownError, "answered 200: no message"),
-    (Response(status_code=204), UnknownError, "answered 204 with no JSON"),
+    (page(504), UnknownError, "answered 504: a page: 504"),
+    (page(301), UnavailableError, "answered 301: it leads to nowhere; it wants a login"),
+    (page(302), UnavailableError, "answered 302: it leads to nowhere; it wants a login"),
+    (page(307), UnavailableError, "answered 307: it leads to nowhere; it wants a login"),
+    (page(200), UnknownError, "answered 200: a page: 200; it wants a login"),
+    (JSONResponse({}), UnknownError, "answered 200 with no reason"),
+    (JSONResponse([]), UnknownError, "answered 200 with no reason"),
+    (JSONResponse({"run_id": None}), UnknownError, "answered 200 with no reason"),
+    (Response(status_code=204), UnknownError, "answered 204 with no reason"),
     (None, UnknownError, "ChunkedEncodingError at http"),
 ]
 
@@ -463,7 +467,7 @@ def test_an_endpoint_that_speaks_v1beta1_only_is_said_to(kfp: Installation) -> N
 def test_what_else_is_not_found_is_not_taken_for_v1(kfp: Installation, answer: Response | None) -> None:
     kfp.wire.fail("GET", EXPERIMENTS, page(404))
     kfp.wire.fail_for_good("GET", "/apis/v1beta1/healthz", answer)
-    with pytest.raises(UnavailableError, match="404 with no JSON: the host serves no KFP API v2beta1"):
+    with pytest.raises(UnavailableError, match="404: a page: 404; the host serves no KFP API v2beta1"):
         kfp.client().start(RUN)
 
 
@@ -485,7 +489,7 @@ def test_the_reason_of_identity_aware_proxy_is_passed_on(kfp: Installation) -> N
 
 def test_a_page_of_identity_aware_proxy_is_not(kfp: Installation) -> None:
     kfp.wire.fail_for_good("POST", RUNS, page(403, {"X-Goog-IAP-Generated-Response": "true"}))
-    with pytest.raises(UnavailableError, match="403: the function's identity has no access to it"):
+    with pytest.raises(UnavailableError, match="403: a page: 403; the function's identity has no access to it"):
         kfp.client().start(RUN)
 
 

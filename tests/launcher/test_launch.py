@@ -501,19 +501,17 @@ def test_whoever_may_publish_chooses_neither_what_is_read_nor_what_is_run(world:
 @pytest.mark.parametrize(
     ("method", "path", "answer", "reason"),
     [
-        pytest.param(
-            "GET", RUN_PATH, page(302), "answered 302 with a page and no JSON: it wants a login", id="login"
-        ),
-        pytest.param("GET", RUN_PATH, page(200), "answered 200 with a page and no JSON: it wants a login", id="page"),
+        pytest.param("GET", RUN_PATH, page(302), "answered 302: it leads to nowhere; it wants a login", id="login"),
+        pytest.param("GET", RUN_PATH, page(200), "answered 200: a page: 200; it wants a login", id="page"),
         pytest.param("GET", RUN_PATH, page(401), "it does not accept the token of the function's identity", id="401"),
         pytest.param("GET", RUN_PATH, page(403), "has no access to it (see target.access)", id="403"),
         pytest.param("GET", RUN_PATH, page(404), "the host serves no KFP API v2beta1", id="no such API"),
-        pytest.param("GET", RUN_PATH, page(503), "answered 503 with no JSON", id="outage"),
+        pytest.param("GET", RUN_PATH, page(503), "answered 503: a page: 503", id="outage"),
         pytest.param("GET", RUN_PATH, None, "ChunkedEncodingError", id="answer broken off"),
         pytest.param("GET", EXPERIMENTS, page(504), "answered 504", id="experiments slow"),
         pytest.param("POST", EXPERIMENTS, api_error(403, 7, "no rights"), "403: no rights", id="no experiment"),
         pytest.param("POST", RUNS, page(403), "has no access to it", id="start forbidden"),
-        pytest.param("POST", RUNS, page(400), "answered 400 with no JSON", id="a proxy's 400"),
+        pytest.param("POST", RUNS, page(400), "answered 400: a page: 400", id="a proxy's 400"),
         pytest.param("POST", RUNS, api_error(429, 8, "too many"), "answered 429: too many", id="too many"),
     ],
 )

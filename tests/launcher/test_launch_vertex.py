@@ -231,7 +231,7 @@ def unthrottle(world: World) -> None:
 @pytest.mark.parametrize(
     ("break_it", "mend_it", "reason"),
     [
-        (forbid, allow, f"permission to act as service_account: {RUNNER}. (the function's identity needs"),
+        (forbid, allow, f"permission to act as service_account: {RUNNER}; the function's identity needs"),
         (throttle, unthrottle, "Vertex AI answered 429: Quota exceeded"),
     ],
     ids=["403 actAs", "429"],
@@ -252,7 +252,10 @@ def test_what_vertex_says_is_wrong_with_the_job_is_rejected_and_kept(world: Worl
     delivery = world.upload()
     world.jobs.fail("POST", JOBS, google_error(400, "bad parameter"))
     handled = world.launcher().handle(*delivery)
-    assert (handled.outcome, handled.reason) == ("rejected", "Vertex AI answered 400: bad parameter")
+    assert (handled.outcome, handled.reason) == (
+        "rejected",
+        "Vertex AI answered 400: bad parameter; mend the package or the parameters, then replay",
+    )
     assert world.launcher().handle(*delivery).outcome == "duplicate"
 
 

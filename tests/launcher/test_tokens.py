@@ -13,10 +13,17 @@ import pytest
 from google.auth import _helpers, jwt
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from function_src.launcher import impersonation
-from function_src.launcher.credentials import AccessTokens, IdTokens, Tokens, TokenUnavailableError
+from function_src.launcher import credentials
+from function_src.launcher.credentials import (
+    EMULATOR,
+    ORIGIN,
+    AccessTokens,
+    IdTokens,
+    ImpersonatedTokens,
+    Tokens,
+    TokenUnavailableError,
+)
 from function_src.launcher.http import Api
-from function_src.launcher.impersonation import EMULATOR, ORIGIN, ImpersonatedTokens
 from function_src.launcher.origin import BadOriginError
 from rehearsal.google.errors import google_error
 from rehearsal.google.iam_credentials import IamCredentials
@@ -139,7 +146,7 @@ def test_no_host_hears_of_it_but_the_endpoint_and_those_that_make_tokens(
     assert Api(world.url, world.tokens(), TIMEOUT).send("GET", RUNS).status_code == 200
     for thread in set(threading.enumerate()) - before:
         thread.join(10)
-    allowed = {urlsplit(url).netloc for url in (world.url, world.identity.url, impersonation._origin())}
+    allowed = {urlsplit(url).netloc for url in (world.url, world.identity.url, credentials._origin())}
     assert urlsplit(world.url).netloc in network.targets
     assert network.targets <= allowed
 
@@ -149,9 +156,9 @@ def test_no_host_hears_of_it_but_the_endpoint_and_those_that_make_tokens(
 
 def test_tokens_of_other_accounts_are_made_by_google_or_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(EMULATOR, raising=False)
-    assert impersonation._origin() == ORIGIN == "https://iamcredentials.googleapis.com"
+    assert credentials._origin() == ORIGIN == "https://iamcredentials.googleapis.com"
     monkeypatch.setenv(EMULATOR, "http://127.0.0.1:8080")
-    assert impersonation._origin() == "http://127.0.0.1:8080"
+    assert credentials._origin() == "http://127.0.0.1:8080"
 
 
 @pytest.mark.parametrize(
@@ -204,8 +211,9 @@ def test_an_account_that_may_not_be_impersonated_is_named_with_the_role_that_is_
     with pytest.raises(TokenUnavailableError) as failure:
         tokens.get()
     assert str(failure.value).startswith(
-        "iamcredentials.googleapis.com gave no token of admin@acme-gke.iam.gserviceaccount.com: it answered 403 "
-        "(the function's identity needs roles/iam.serviceAccountTokenCreator on that account)"
+        "iamcredentials.googleapis.com gave no token of admin@acme-gke.iam.gserviceaccount.com: it answered 403: "
+        "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist); the function's "
+        "identity needs roles/iam.serviceAccountTokenCreator on admin@acme-gke.iam.gserviceaccount.com"
     )
 
 

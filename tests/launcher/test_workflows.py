@@ -156,10 +156,10 @@ def answers(*given: Response | None) -> Callable[[Lookout], None]:
 @pytest.mark.parametrize(
     ("trouble", "reason"),
     [
-        (none_may_list, "Kubernetes answered 403: the function's identity may not list workflows there"),
+        (none_may_list, "Kubernetes answered 403: workflows.argoproj.io is forbidden"),
         (none_may_connect, "Kubernetes answered 403"),
-        (another_cluster, "Kubernetes answered 404: its cluster knows no workflows"),
-        (answers(page(401), page(401)), "Kubernetes answered 401: it does not accept the token"),
+        (another_cluster, "Kubernetes answered 404: "),
+        (answers(page(401), page(401)), "Kubernetes answered 401: a page: 401; it does not accept the token"),
         (answers(page(503)), "Kubernetes answered 503"),
         (answers(page(200)), "Kubernetes answered 200 with what is no list"),
         (answers(JSONResponse({"kind": "Status"})), "Kubernetes answered 200 with what is no list"),

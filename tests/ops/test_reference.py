@@ -15,7 +15,7 @@ from pydantic import Field
 
 from infra.configuration.model import Model
 from ops import reference
-from ops.reference import PAGE, SCHEMA, stack_schema, tables, write_page, write_schema
+from ops.reference import PAGE, SCHEMA, TROUBLES, answers, stack_schema, tables, write_page, write_schema
 from tests.plans import DEV, STACK_FILES
 
 
@@ -23,6 +23,7 @@ def test_the_page_and_the_schema_are_current() -> None:
     fix = "write it anew with: make golden"
     assert PAGE.read_text() == write_page(PAGE.read_text(), tables(stack_schema())), fix
     assert SCHEMA.read_text() == write_schema(stack_schema()), fix
+    assert TROUBLES.read_text() == write_page(TROUBLES.read_text(), answers()), fix
 
 
 def test_what_a_person_wrote_around_the_tables_stays() -> None:

@@ -39,7 +39,7 @@ def test_the_last_error_is_said_and_the_estimate_is_called_one(desk: Desk) -> No
     shown = " ".join(desk.run("launches", "show", event).split())
     assert f"{event} is missing" in shown
     assert "attempts 3 of 100 failed, the last at 20" in shown
-    assert "last error the endpoint answered 503 with no JSON" in shown
+    assert "last error the endpoint answered 503: a page: Error 503 (Service Unavailable)!!1" in shown
     assert "an estimate by the subscription's backoff of 10 to 600 s, which Pub/Sub may exceed" in shown
     assert "No attempt started a run, and none is at work: Pub/Sub delivers it again" in shown
     assert "never heard of it" not in shown
@@ -53,7 +53,7 @@ def test_the_error_before_is_said_too_where_it_is_another(desk: Desk) -> None:
     assert (told["state"], told["failed_attempts"]) == ("open", 2)
     assert "may still be starting the run" in told["last_error"]
     shown = " ".join(desk.run("launches", "show", event).split())
-    assert "one before the endpoint answered 503 with no JSON" in shown
+    assert "one before the endpoint answered 503: a page: Error 503 (Service Unavailable)!!1" in shown
 
 
 def test_a_dead_letter_says_what_it_died_of_and_has_no_next_attempt(desk: Desk) -> None:
@@ -61,7 +61,7 @@ def test_a_dead_letter_says_what_it_died_of_and_has_no_next_attempt(desk: Desk) 
     desk.dead_letter()
     [told] = desk.json("launches", "show", event)
     assert (told["state"], told["next_attempt_at"]) == ("dead-lettered", None)
-    assert told["last_error"] == "the endpoint answered 503 with no JSON"
+    assert told["last_error"] == "the endpoint answered 503: a page: Error 503 (Service Unavailable)!!1"
     shown = " ".join(desk.run("launches", "show", event).split())
     assert "next attempt none, until it is replayed" in shown
 
