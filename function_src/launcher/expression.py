@@ -32,9 +32,25 @@ EXPRESSION_ERRORS = (ValueError, TypeError, AttributeError, ArithmeticError, Rec
 INSTEAD = {  # of what people write who know another language
     "=": "; to compare, write ==",
     "-": '; put a name that has a dash in double quotes, as in content."a-b"',
-    "and": "; write &&",
-    "or": "; write ||",
-    "not": "; write !",
+    **dict.fromkeys(("and", "AND", "&"), "; write &&"),
+    **dict.fromkeys(("or", "OR", "/"), "; write ||"),
+    **dict.fromkeys(("not", "NOT"), "; write !"),
+    **dict.fromkeys(("in", "IN"), "; write contains(LIST, VALUE)"),
+    **dict.fromkeys(("is", "IS"), "; write == `null`"),
+    **dict.fromkeys(("like", "LIKE", "~"), "; write starts_with(), ends_with() or contains()"),
+    **dict.fromkeys(("+", "*", "%"), "; JMESPath does not calculate: let the pipeline do that"),
+    ">": "; write != for what differs",
+    "?": "; write &&, || or [?CONDITION]",
+}
+MEANT = {  # functions of other languages, in lower case and without underscores
+    **dict.fromkeys(("len", "size", "count"), "length"),
+    **dict.fromkeys(("startswith", "hasprefix"), "starts_with"),
+    **dict.fromkeys(("endswith", "hassuffix"), "ends_with"),
+    **dict.fromkeys(("has", "exists", "includes", "includesany", "test"), "contains"),
+    **dict.fromkeys(("int", "float", "number", "double", "tonumber"), "to_number"),
+    **dict.fromkeys(("str", "string", "text", "tostring"), "to_string"),
+    **dict.fromkeys(("coalesce", "ifnull", "default"), "not_null"),
+    **dict.fromkeys(("concat", "implode"), "join"),
 }
 TYPES = {  # JMESPath's names, and those of Python that it lets through for what is in a list
     **dict.fromkeys(("string", "str"), "text"),
@@ -179,7 +195,8 @@ def _bad_calls(node: Mapping[str, Any]) -> Iterator[str]:
         name, given = node["value"], len(node["children"])
         function = Functions.FUNCTION_TABLE.get(name)
         if function is None:
-            yield f"JMESPath has no function {name}()"
+            meant = MEANT.get(name.lower().replace("_", ""))
+            yield f"JMESPath has no function {name}()" + (f"; did you mean {meant}()?" if meant else "")
         elif (given < (wanted := len(function["signature"]))) or (
             given > wanted and not function["signature"][-1].get("variadic")
         ):
@@ -201,8 +218,9 @@ def _syntax(error: Exception) -> str:
         case LexerError() if error.message.startswith("Unclosed"):
             return f"the {error.lexer_value[0]} at character {error.lexer_position + 1} has no other; close it"
         case ParseError():
-            place = f"at character {error.lex_position + 1}"
-            return f"{show(error.token_value)} {place} does not belong there{INSTEAD.get(error.token_value, '')}"
+            place, token = f"at character {error.lex_position + 1}", error.token_value
+            instead = f"; write numbers as `{token}`" if isinstance(token, int) else INSTEAD.get(str(token), "")
+            return f"{show(token)} {place} does not belong there{instead}"
         case RecursionError():
             return "it nests too deeply"
     return "it has a number that is too long"

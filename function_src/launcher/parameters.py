@@ -46,9 +46,10 @@ def read_parameter(name: str, config: Any) -> Parameter:
     if isinstance(config, str):
         config = {"from": config}
     if not isinstance(config, dict) or set(config) not in ({"from"}, {"from", "default"}, {"value"}):
+        listed = "; YAML reads brackets as a list: put the expression in quotes" if isinstance(config, list) else ""
         raise BadMappingError(
             f"parameter {name!r} is {show(config)}; write an expression, {{from: EXPRESSION, default: VALUE}} "
-            "or {value: VALUE}"
+            f"or {{value: VALUE}}{listed}"
         )
     if "value" in config:
         return Parameter(None, config["value"])

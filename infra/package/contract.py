@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jmespath.exceptions import JMESPathTypeError
 from jmespath.parser import ParsedResult
 
 from function_src.launcher.condition import read_condition
 from function_src.launcher.expression import (
-    EXPRESSION_ERRORS,
     BadMappingError,
     UnmappableError,
-    failure,
     paths,
     plain_path,
     reads_content,
@@ -31,15 +28,18 @@ from function_src.launcher.parameters import (
     run_parameters,
 )
 from infra.errors import ConfigurationError, printable
-from infra.package.documents import ANY, COUNT, EXAMPLES, LIST, MAP, TEXT, Document, example, kind_at, look_up
+from infra.package.documents import ANY, COUNT, LIST, MAP, NOTHING, TEXT, TRUTH, Document, kind_at, look_up
+from infra.package.inference import infer
 
+# Values in other languages; in JMESPath they stand in backticks, and without them are fields.
+VALUES = {**dict.fromkeys(("null", "none", "nil", "undefined"), "null"), "true": "true", "false": "false"}
 FITTING = {
     TEXT: {"STRING"},
     COUNT: {"NUMBER_INTEGER", "NUMBER_DOUBLE"},
     MAP: {"STRUCT"},
     LIST: {"LIST"},
+    TRUTH: {"BOOLEAN"},
 }
-KINDS = {str: TEXT, int: COUNT, float: COUNT, dict: MAP, list: LIST}
 
 
 def check_parameters(
@@ -125,40 +125,34 @@ def _check_literal(name: str, value: Any, target: str) -> None:
 
 def _check_expression(expression: ParsedResult, document: Document) -> list[str]:
     """What is wrong with an expression on every event: a field that no event has, a value that a function refuses."""
-    problems = [problem for path in paths(expression.parsed) if (problem := look_up(path, document)[1])]
+    problems = [
+        f"{problem}{_meant(path, expression.expression)}"
+        for path in paths(expression.parsed)
+        if (problem := look_up(path, document)[1])
+    ]
     if not problems:
-        try:
-            _try(expression, document)
-        except JMESPathTypeError as error:
-            if error.actual_type != "null":  # that may be another type on another event
-                problems.append(f"{show(expression.expression)}: {failure(error)}")
-        except EXPRESSION_ERRORS:
-            pass  # may be right for another event
+        problems += [f"{show(expression.expression)}: {problem}" for problem in infer(expression.parsed, document)[1]]
     return problems
 
 
+def _meant(path: Sequence[str], text: str) -> str:
+    """What to write in the place of a field that there is not, and that was meant as a value."""
+    if literal := VALUES.get(path[0].lower()):
+        return f"; write `{literal}`"
+    return "; text stands in '...', and \"...\" is a field" if f'"{path[0]}"' in text else ""
+
+
 def _check_truth(condition: ParsedResult, document: Document) -> list[str]:
-    path = plain_path(condition.parsed)
-    try:
-        kind = kind_at(path, document) if path else KINDS.get(type(_try(condition, document)))
-    except EXPRESSION_ERRORS:
-        return []
-    if kind in (None, ANY):
+    kind, _ = infer(condition.parsed, document)
+    if kind in (TRUTH, ANY):
         return []
     return [f"{show(condition.expression)} is {kind}, which is neither true nor false; compare it with something"]
 
 
 def _check_type(expression: ParsedResult, spec: Input, document: Document) -> list[str]:
-    """Whether a plain path can fit; says nothing of other expressions."""
+    """Whether what an expression gives can fit. Text may: an input may take what it spells, unless it is known."""
     path = plain_path(expression.parsed)
-    kind = kind_at(path, document) if path else ANY
-    if kind == ANY or spec.type in FITTING[kind]:
+    kind = kind_at(path, document) if path else infer(expression.parsed, document)[0]
+    if kind in (ANY, NOTHING) or spec.type in FITTING[kind] or (kind == TEXT and not path):
         return []
     return [f"{printable(expression.expression)} is {kind}, which never fits {spec.type}"]
-
-
-def _try(expression: ParsedResult, document: Document) -> Any:
-    """An expression's value on an example of an event; None where that would say nothing of other events."""
-    if all(kind_at(path, document) in EXAMPLES for path in paths(expression.parsed)):
-        return expression.search(example(document))
-    return None

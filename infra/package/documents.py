@@ -10,25 +10,34 @@ from infra.errors import printable
 
 Document = Mapping[str, Any]
 TEXT, COUNT, MAP, LIST, ANY = "text", "a number", "a map", "a list", "anything"
-EXAMPLES = {TEXT: "text", COUNT: 1, LIST: ["text"]}  # of what is known to the end; maps and anything are not
+TRUTH, NOTHING = "true or false", "nothing (null)"
+
+
+class Loose(str):
+    """Text that an input may take for a number, or for anything that it spells."""
+
+
+class Texts(str):
+    """A list of nothing but text."""
 
 
 class Partly(dict[str, Any]):
     """A map of which not all fields are known: another one is wrong only if it looks like one of those."""
 
 
+DIGITS = Loose(ANY)
 # Digits arrive as text. `content` can be any JSON.
 COMMON: Document = {
-    "message": {"id": ANY, "data": ANY, "attributes": MAP, "publish_time": TEXT},
-    "event": {"id": ANY, "kind": TEXT, "time": TEXT, "key": TEXT},
+    "message": {"id": DIGITS, "data": DIGITS, "attributes": MAP, "publish_time": TEXT},
+    "event": {"id": DIGITS, "kind": TEXT, "time": TEXT, "key": TEXT},
     "content": ANY,
-    "lines": LIST,
+    "lines": Texts(LIST),
 }
 OBJECT: Document = {
     "uri": TEXT,
     "bucket": TEXT,
-    "name": ANY,
-    "generation": ANY,
+    "name": DIGITS,
+    "generation": DIGITS,
     "size": COUNT,
     "content_type": TEXT,
     "time_created": TEXT,
@@ -97,13 +106,6 @@ def look_up(path: Sequence[str], document: Document) -> tuple[Any, str | None]:
             return ANY, f"{wrong}{meant}{inside} has: {', '.join(found)}"
         found = found[name]
     return found, None
-
-
-def example(document: Document) -> dict[str, Any]:
-    """An event as it may be, with what is known to the end."""
-    return {
-        name: example(kind) if isinstance(kind, Mapping) else EXAMPLES.get(kind) for name, kind in document.items()
-    }
 
 
 def _partly(value: Any) -> Any:

@@ -384,7 +384,8 @@ def test_a_mapping_of_another_shape_is_refused_and_the_right_ones_are_shown(conf
     with pytest.raises(BadMappingError) as refusal:
         read_parameter("filename", config)
     shapes = "write an expression, {from: EXPRESSION, default: VALUE} or {value: VALUE}"
-    assert str(refusal.value) == f"parameter 'filename' is {json.dumps(config)}; {shapes}"
+    listed = "; YAML reads brackets as a list: put the expression in quotes" if isinstance(config, list) else ""
+    assert str(refusal.value) == f"parameter 'filename' is {json.dumps(config)}; {shapes}{listed}"
 
 
 @pytest.mark.parametrize(
@@ -410,7 +411,14 @@ def test_a_mapping_of_another_shape_is_refused_and_the_right_ones_are_shown(conf
         ("lines[::0]", "'lines[::0]': a slice with the step 0 takes nothing; leave the step out"),
         ("upper(object.name)", "'upper(object.name)': JMESPath has no function upper()"),
         ("object.uri || map(&trim(@), lines)", "JMESPath has no function trim()"),
-        ("lines[?len(@) > `3`] | [0]", "JMESPath has no function len()"),
+        ("lines[?len(@) > `3`] | [0]", "JMESPath has no function len(); did you mean length()?"),
+        ("object.name.startsWith('a')", "JMESPath has no function startsWith(); did you mean starts_with()?"),
+        ("object.size > 7", "7 at character 15 does not belong there; write numbers as `7`"),
+        ("content.a IN content.b", "'IN' at character 11 does not belong there; write contains(LIST, VALUE)"),
+        ("content.a <> content.b", "'>' at character 12 does not belong there; write != for what differs"),
+        ("content.a is content.b", "'is' at character 11 does not belong there; write == `null`"),
+        ("content.a LIKE 'b%'", "write starts_with(), ends_with() or contains()"),
+        ("content.a & content.b", "'&' at character 11 does not belong there; write &&"),
         ("length()", "'length()': length() takes 1 argument, not 0"),
         ("content.a && starts_with(content.b)", "starts_with() takes 2 arguments, not 1"),
         ("map(&length(@, @), lines)", "length() takes 1 argument, not 2"),

@@ -187,8 +187,14 @@ def test_of_any_file_a_key_written_once_more_is_found_and_without_it_nothing_is(
         ("a: &x 1\nb: &x 2", "line 2, column 4: an anchor (&) whose name is taken; give it a name of its own"),
         ("config:\n  a:b: {{x}}", "line 2, column 9: a key that is a list or a map; put text that starts"),
         ("config:\n  a:b: {<<: 1}", "line 2, column 13: << takes a map, or a list of maps; give it one"),
-        ("config:\n  a:b: !secret x", "line 2, column 8: a tag (!) that means nothing here; leave it out"),
-        ("config:\n  a:b: !!set {x}", "line 2, column 8: a tag (!) that means nothing here; leave it out"),
+        (
+            "config:\n  a:b: !secret x",
+            "line 2, column 8: starts with !, which YAML keeps for itself; put it in quotes",
+        ),
+        (
+            "config:\n  a:b: !!set {x}",
+            "line 2, column 8: starts with !, which YAML keeps for itself; put it in quotes",
+        ),
         ('config:\n  a:b: "\\ud800"', "line 2, column 8: half a character; write the whole one"),
         ("config:\n  a:b: !!int x", "line 2, column 8: no such number, or true or false; put it in quotes"),
         ("config:\n  a:b: !!bool x", "line 2, column 8: no such number, or true or false; put it in quotes"),

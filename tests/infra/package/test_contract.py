@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import jmespath
+import jmespath.exceptions
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,12 +12,14 @@ from hypothesis import strategies as st
 from function_src.launcher.condition import holds, read_condition
 from function_src.launcher.event import read_event
 from function_src.launcher.expression import BadMappingError, UnmappableError
+from function_src.launcher.fitting import show
 from function_src.launcher.package import Input
 from function_src.launcher.parameters import read_parameter, run_parameters
 from function_src.launcher.sources import GcsSource
+from infra.check import check_stack
 from infra.errors import ConfigurationError
 from infra.package.contract import check_condition, check_parameters
-from infra.package.documents import DOCUMENTS, document_of
+from infra.package.documents import DOCUMENTS, OBJECT, document_of
 from tests.infra.configuration.test_settings import refusal
 from tests.launcher.deliveries import push
 from tests.launcher.test_parameters import expressions, values
@@ -378,7 +382,111 @@ def test_a_predicate_that_preview_refuses_decides_on_no_event(when: str, documen
     try:
         check_condition("when", when, DOCUMENTS["gcs"])
     except ConfigurationError as error:
-        # What is said to have no such field is false for every event at best, and never what was meant.
-        if "does not exist" not in str(error):
+        # What is said to have no such field, or never to be equal, is the same for every event, and not meant.
+        if not any(said in str(error) for said in ("does not exist", "never equal", "null for every event")):
             with pytest.raises((BadMappingError, UnmappableError)):
                 holds(read_condition(when), document)
+
+
+NEVER = [
+    (
+        "event.time[0:7] == '2026-11'",
+        "event.time is text, and a slice takes a part of a list: it is null for every event",
+    ),
+    ("object.name[0] == 'a'", "object.name is text, and an index takes a part of a list"),
+    ("object.uri[-1]", "object.uri is text, and an index takes a part of a list"),
+    ("object.metadata[0] == 'a'", "object.metadata is a map, and an index takes a part of a list"),
+    ("object[1].name == 'a'", "object is a map, and an index takes a part of a list"),
+    ("object.bucket | [0] == 'x'", "object.bucket is text, and an index takes a part of a list"),
+    ("length(object.name[*]) > `0`", "object.name is text, and [*] goes through a list"),
+    ("object.metadata[] | length(@) > `0`", "object.metadata is a map, and [] goes through a list"),
+    ("object[?size > `1`]", "object is a map, and [?] goes through a list"),
+    ("lines.* | length(@) > `0`", "lines is a list, and .* goes through a map"),
+    ("lines[0].name == 'a'", "'name' is null for every event: what it is taken of is text"),
+    ("object.{a: name}.b == 'x'", "'b' is null for every event: what it is taken of has a"),
+    (
+        "object.metadata >= `1`",
+        "object.metadata is a map, and >= compares numbers, or texts: it is null for every event",
+    ),
+    ("object.size > '100'", "object.size is a number and '100' is text: it fails on every event; write `100`"),
+    ("object.size == '100'", "object.size is a number and '100' is text: they are never equal; write `100`"),
+    ("object.generation == `7`", "object.generation is text and 7 is a number: they are never equal; write '7'"),
+    ("lines == 'a'", "lines is a list and 'a' is text: they are never equal"),
+    ("length(object.size) > `1`", "length() takes text or a list or a map, not a number"),
+    ("sum(lines[*]) > `1`", "sum() takes a list of numbers, not text"),
+    ("keys(object.name) == `[]`", "keys() takes a map, not text"),
+    ("join('-', object.name) == 'a'", "join() takes a list of text, not text"),
+]
+SOMETIMES = [
+    "event.time >= '2026-11-01'",
+    "content[0] == 'a'",
+    "content[0:2] == `[]`",
+    "content.rows > `10` && content.status == 'complete'",
+    "lines[0] == 'a'",
+    "lines[0:2] | length(@) == `2`",
+    "starts_with(lines[0], 'id,')",
+    "object.metadata.owner == 'ann'",
+    "object.metadata.* | length(@) > `0`",
+    "object.content_type == `null`",
+    "(object.metadata.n || '0') == '0'",
+    "contains(object.name, '/day=')",
+    "contains(keys(object), 'size')",
+    "length(object.name) > `3`",
+    "to_number(object.metadata.n) > `3`",
+    "to_number(object.name) == `3`",
+    "message.attributes.a[0] == 'x'",
+    "content[?status == 'ok'] | length(@) > `0`",
+    "object.{a: name}.a == 'x'",
+    "max_by(content.rows, &size).name == 'x'",
+    "type(object.size) == 'number'",
+    "reverse(object.name) == 'x'",
+    "not_null(content.a, object.size) > `1`",
+]
+
+
+@pytest.mark.parametrize(("expression", "expected"), NEVER)
+def test_what_is_null_or_fails_on_every_event_is_refused_with_what_stands_there(
+    expression: str, expected: str
+) -> None:
+    assert f"{TRIGGERS}[0].when: {show(expression)}: {expected}" in refusal(dev_config(when=expression))
+    assert expected in refusal(dev_config(parameters={"filename": expression}))
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        (
+            "object.content_type != null",
+            "null does not exist; the event has: object, message, event, content, lines; write `null`",
+        ),
+        ("content.ready == True", "write `true`"),
+        ('object.bucket == "acme"', "text stands in '...', and \"...\" is a field"),
+    ],
+)
+def test_a_value_that_is_written_as_a_field_is_said_to_be_one(expression: str, expected: str) -> None:
+    assert expected in refusal(dev_config(when=expression))
+
+
+@pytest.mark.parametrize("expression", [one for one, _ in NEVER])
+def test_what_is_refused_so_says_nothing_of_any_event(expression: str) -> None:
+    """The oracle is JMESPath itself, on an event that has everything."""
+    event = {
+        "object": {**dict.fromkeys(OBJECT, "2026"), "size": 7, "generation": "7", "metadata": {"a": "b"}},
+        "event": {"time": "2026-11-26T00:00:00Z"},
+        "lines": ["a", "b"],
+    }
+    try:
+        found = jmespath.search(expression, event)
+    except (jmespath.exceptions.JMESPathError, TypeError, ValueError):
+        return
+    assert found in (None, False, [])
+
+
+@pytest.mark.parametrize("expression", SOMETIMES)
+def test_what_may_be_true_of_an_event_passes(expression: str) -> None:
+    assert check_stack("dev", dev_config(when=expression))
+
+
+def test_a_number_that_is_computed_never_fits_text() -> None:
+    expected = "length(lines) is a number, which never fits STRING"
+    assert expected in refusal(dev_config(parameters={"filename": "length(lines)"}))
