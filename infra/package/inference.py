@@ -117,11 +117,14 @@ class _Reader:
 
     def _projection(self, node: Mapping[str, Any], kind: Kind, at: str | None) -> Kind:
         base, right, *condition = node["children"]
+        before = len(self.problems)
         wanted, mark = (MAP, ".*") if node["type"] == "value_projection" else (LIST, "[*]")
         one = _of_one(self._base(base, kind, at, wanted, "[?]" if condition else mark))
         given = self.read(right, one)
         for child in condition:
             self.read(child, one)
+        if len(self.problems) > before:
+            return ANY
         return Texts(LIST) if given == TEXT else LIST
 
     def _base(self, node: Mapping[str, Any], kind: Kind, at: str | None, wanted: str, mark: str) -> Kind:

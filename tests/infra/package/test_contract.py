@@ -448,7 +448,9 @@ SOMETIMES = [
 def test_what_is_null_or_fails_on_every_event_is_refused_with_what_stands_there(
     expression: str, expected: str
 ) -> None:
-    assert f"{TRIGGERS}[0].when: {show(expression)}: {expected}" in refusal(dev_config(when=expression))
+    refused = refusal(dev_config(when=expression))
+    assert f"{TRIGGERS}[0].when: {show(expression)}: {expected}" in refused
+    assert "\n" not in refused, "one mistake has one line"
     assert expected in refusal(dev_config(parameters={"filename": expression}))
 
 
