@@ -218,7 +218,8 @@ def _syntax(error: Exception) -> str:
         case LexerError() if error.message.startswith("Unclosed"):
             return f"the {error.lexer_value[0]} at character {error.lexer_position + 1} has no other; close it"
         case ParseError():
-            place, token = f"at character {error.lex_position + 1}", error.token_value
+            place = f"at character {error.lex_position + 1}"
+            token: Any = error.token_value  # a number where one stands
             instead = f"; write numbers as `{token}`" if isinstance(token, int) else INSTEAD.get(str(token), "")
             return f"{show(token)} {place} does not belong there{instead}"
         case RecursionError():
