@@ -22,7 +22,6 @@ from infra.errors import ConfigurationError
 from infra.package.compile_errors import explain
 from infra.package.compiling import compiler_of, difference, remedy
 from infra.package.environments import python_of
-from infra.package.reading import unreadable
 from infra.syntax import explain_json, explain_yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -32,9 +31,6 @@ NOT_PIPELINES = frozenset({"__init__", "images"})
 NAME = re.compile(r"[\w-]+(?: [\w-]+)*")  # with a dot in it, a module's name says that it is inside another
 OTHER_CHARACTERS = re.compile(r"[^\w-]+")
 COMPILED = (".yaml", ".yml", ".json")
-ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
-REGISTRY = re.compile(r"-kfp\.pkg\.dev/")
-OF_A_REGISTRY = " in a registry of templates"
 
 
 @dataclass(frozen=True)
@@ -61,26 +57,11 @@ def compile_pipeline(pipeline: str) -> tuple[Package, str]:
     Raises:
         ConfigurationError: there is no such file, it does not compile, or the result is no package.
     """
-    if ADDRESS.match(pipeline):
-        raise ConfigurationError(
-            f"pipeline {pipeline!r} is an address{OF_A_REGISTRY if REGISTRY.search(pipeline) else ''}; download the "
-            f"package{' with kfp.registry.RegistryClient' if REGISTRY.search(pipeline) else ''} into the project and "
-            "give its path, so that what is previewed is what is deployed"
-        )
     if pipeline.endswith(COMPILED):
         documents = _compiled_documents(ROOT / pipeline, pipeline)
     else:
         documents = _compile_source(_find_source(pipeline), pipeline)
-    spec, *platform = sorted(documents, key=_is_of_platform) or [None]
-    if _is_of_component(spec):
-        raise ConfigurationError(
-            f"pipeline {pipeline!r} is a component: use it in a pipeline in pipelines/, by "
-            "kfp.components.load_component_from_file"
-        )
-    if platform and not (len(platform) == 1 and _is_of_platform(platform[0])):
-        raise ConfigurationError(
-            f"pipeline {pipeline!r} has {len(documents)} documents; a package has one, and one more for its platform"
-        )
+    spec, *platform = documents or [None]
     content = {"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec
     try:
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -91,19 +72,7 @@ def compile_pipeline(pipeline: str) -> tuple[Package, str]:
         raise ConfigurationError(
             f"pipeline {pipeline!r}: it holds what JSON cannot, such as a date; put that in quotes"
         ) from None
-    if problem := unreadable(package.spec.get("pipeline_spec", package.spec), package.spec.get("platform_spec")):
-        raise ConfigurationError(
-            f"pipeline {pipeline!r}: the package is damaged: {problem}; compile it anew, with kfp 2.17 or older"
-        )
     return package, text
-
-
-def _is_of_platform(document: Any) -> bool:
-    return isinstance(document, dict) and "platforms" in document
-
-
-def _is_of_component(document: Any) -> bool:
-    return isinstance(document, dict) and "implementation" in document
 
 
 def launcher_archive(package: str, function: Path = FUNCTION) -> Archive:
