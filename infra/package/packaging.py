@@ -11,17 +11,19 @@ import difflib
 import hashlib
 import json
 import re
+import sys
+import tempfile
+import types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from kfp import compiler
+from kfp.dsl.base_component import BaseComponent
 
 from function_src.launcher.package import BadPackageError, Package, read_package
 from infra.errors import ConfigurationError
-from infra.package.compile_errors import explain
-from infra.package.compiling import compiler_of, difference, remedy
-from infra.package.environments import python_of
 from infra.syntax import explain_json, explain_yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -65,14 +67,13 @@ def compile_pipeline(pipeline: str) -> tuple[Package, str]:
     content = {"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec
     try:
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        package = read_package(text.encode())
+        return read_package(text.encode()), text
     except BadPackageError as error:
         raise ConfigurationError(f"pipeline {pipeline!r}: {error}") from None
     except TypeError:
         raise ConfigurationError(
             f"pipeline {pipeline!r}: it holds what JSON cannot, such as a date; put that in quotes"
         ) from None
-    return package, text
 
 
 def launcher_archive(package: str, function: Path = FUNCTION) -> Archive:
@@ -112,11 +113,6 @@ def _compiled_documents(path: Path, pipeline: str) -> list[Any]:
         raise ConfigurationError(f"pipeline {pipeline!r} is not {kind}: {explain_json(error)}") from None
 
 
-def _difference(documents: list[Any], again: list[Any]) -> tuple[str, str, str] | None:
-    """Where two compilations of a pipeline differ: in the package, mostly, for which there need not be more."""
-    return difference(documents[0], again[0]) or difference(documents[1:], again[1:], "the platform's document ")
-
-
 def _find_source(pipeline: str) -> Path:
     """The file of a pipeline. By the names that the directory lists: not every file system tells Echo from echo."""
     files = {file.stem: file for file in sorted(PIPELINES.glob("*.py")) if file.stem not in NOT_PIPELINES}
@@ -141,28 +137,60 @@ def _find_source(pipeline: str) -> Path:
 
 
 def _compile_source(path: Path, pipeline: str) -> list[Any]:
-    first, again = compiler_of(python_of(path.parent)).compile(path)
-    match first:
-        case {"documents": list(documents)}:
-            # What fails the second time, as on another day it may, tells nothing of the first.
-            if found := _difference(documents, again.get("documents", documents)):
-                where, one, other = found
-                raise ConfigurationError(
-                    f"pipeline {pipeline!r}: it compiles to another package each time, so each `up` would deploy it "
-                    f"anew: {where} is {one!r} and then {other!r}; {remedy(documents, again['documents'])}"
-                )
-            return documents
-        case {"pipelines": list(names)}:
+    with tempfile.TemporaryDirectory() as directory:
+        compiled = Path(directory) / "pipeline.yaml"
+        try:
+            compiler.Compiler().compile(_find_pipeline(path), str(compiled))
+        except ConfigurationError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 a pipeline file is a program; anything can go wrong
+            said = " ".join(str(error).split())  # a problem is one line
             raise ConfigurationError(
-                f"pipelines/{path.name} must define one @dsl.pipeline, or call the one to run `pipeline`; "
-                f"it has: {', '.join(names) or 'none'}"
-            )
-        case {"ended": code}:
-            raise ConfigurationError(
-                f"pipeline {pipeline!r}: pipelines/{path.name} ends the process that compiles it (exit code {code}); "
-                "take out what does so"
-            )
-    line = f", line {first['line']}" if first["line"] else ""
-    raise ConfigurationError(
-        f"pipeline {pipeline!r}: pipelines/{path.name}{line} does not compile: {explain(first, path)}"
-    )
+                f"pipeline {pipeline!r}: pipelines/{path.name}{_line_in(path, error)} does not compile: "
+                f"{type(error).__name__}: {said}; {_fix_of(error, path)}"
+            ) from None
+        return list(yaml.safe_load_all(compiled.read_text()))
+
+
+def _find_pipeline(path: Path) -> BaseComponent:
+    """Runs a pipeline's file and returns its one @dsl.pipeline, or the one called ``pipeline`` among several.
+
+    Not imported: modules are cached, and a second evaluation in one process must see an edit.
+    """
+    module = types.ModuleType(f"pipelines.{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # kfp reads the source of a component through its module
+    program = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    exec(program, module.__dict__)  # noqa: S102 it is the user's own program
+    # kfp has no public name for the class: components have a component_spec with an executor, pipelines a graph.
+    found = {
+        id(value): value
+        for value in vars(module).values()
+        if isinstance(value, BaseComponent) and type(value).__name__ == "GraphComponent"
+    }
+    named = vars(module).get("pipeline")
+    if id(named) in found:
+        return found[id(named)]
+    if len(found) != 1:
+        names = ", ".join(value.name for value in found.values()) or "none"
+        raise ConfigurationError(
+            f"pipelines/{path.name} must define one @dsl.pipeline, or call the one to run `pipeline`; it has: {names}"
+        )
+    return next(iter(found.values()))
+
+
+def _fix_of(error: BaseException, path: Path) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return "import it inside the components that need it, or install it into .venv"
+    return f"mend pipelines/{path.name}"
+
+
+def _line_in(path: Path, error: BaseException) -> str:
+    """``", line 12"``: the innermost line of the file itself that the error passed through."""
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    trace = error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f", line {line}" if line else ""
