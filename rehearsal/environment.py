@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from rehearsal.function import Function, install, unpack
 from rehearsal.google.iam_credentials import IamCredentials
@@ -25,7 +26,7 @@ from rehearsal.google.pubsub import Attempt, PubSub, Subscription
 from rehearsal.google.pubsub_api import PubSubApi
 from rehearsal.google.storage import Storage
 from rehearsal.kfp.pace import Pace
-from rehearsal.kfp.proxy import AccessTokens, IdentityAwareProxy
+from rehearsal.kfp.proxy import AccessTokens, Below, IdentityAwareProxy
 from rehearsal.kfp.runs import RunBook, RunChange
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.leash import scratch
@@ -231,7 +232,9 @@ class Environment:
         if address not in self._endpoints:
             endpoint = self._vertex(target) if target["kind"] == "vertex" else self._kfp(target)
             endpoint.listeners.append(self.happenings.put)
-            self._endpoints[address], self._endpoint_urls[address] = endpoint, self.loopback.serve(endpoint.app)
+            path = urlsplit(address).path
+            url = self.loopback.serve(Below(endpoint.app, path) if path else endpoint.app)
+            self._endpoints[address], self._endpoint_urls[address] = endpoint, f"{url}{path}"
         target[key] = self._endpoint_urls[address]
         found, look = self._endpoints[address], target.get("workflows")
         if look and isinstance(found, KfpEndpoint):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from kfp_connect.origin import is_loopback, read_origin
+from kfp_connect.origin import is_hosted, is_loopback, read_endpoint
 from kfp_connect.problems import ConnectError, Problem
 from kfp_connect.stack import Block, read_target
 
 VARIABLE = "KF_PIPELINES_ENDPOINT"  # kfp's own
-HOSTED_SUFFIX = ".pipelines.googleusercontent.com"
 DEFAULT_INSTALLATION = "PROJECT_NUMBER-compute@developer.gserviceaccount.com"
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint's origin. With an ``audience`` it is behind Identity-Aware Proxy, which wants ID tokens for it.
+    """An endpoint: its origin, and the path below which it is, if there is one. With an ``audience`` it is behind
+    Identity-Aware Proxy, or another that wants ID tokens for it.
 
     ``installation`` is the service account that the Pipelines installation runs as, as far as it is known;
     ``namespace`` is whose experiments are meant, at installations for several users.
@@ -30,7 +30,7 @@ class Endpoint:
     @property
     def hosted(self) -> bool:
         """Whether it is behind Google's inverting proxy, which wants access tokens."""
-        return self.host.endswith(HOSTED_SUFFIX)
+        return is_hosted(self.host)
 
     @property
     def takes_access_tokens(self) -> bool:
@@ -62,7 +62,7 @@ def find_endpoint(
 
 def _of_target(target: Block, audience: str | None) -> Endpoint:
     try:
-        host = endpoint_host(target.require("host", str, "write it in quotes"))
+        host = read_endpoint(target.require("host", str, "write it in quotes"))
     except ValueError as error:
         raise target.wrong("host", *_halves(error)) from None
     installation = target.text("installation_service_account") or DEFAULT_INSTALLATION
@@ -71,22 +71,10 @@ def _of_target(target: Block, audience: str | None) -> Endpoint:
 
 def _read_host(value: str, place: str) -> str:
     try:
-        return endpoint_host(str(value))
+        return read_endpoint(str(value))
     except ValueError as error:
         problem, fix = _halves(error)
         raise ConnectError(Problem.BAD_ENDPOINT, PLACE=place, PROBLEM=problem, FIX=fix) from None
-
-
-def endpoint_host(value: str) -> str:
-    """An endpoint's origin, https://HOST. Strict, because a token is sent there, and as strict as the launcher.
-
-    Raises:
-        ValueError: "problem; fix".
-    """
-    origin = read_origin(value)
-    if "googleusercontent" in origin and not origin.endswith(HOSTED_SUFFIX):
-        raise ValueError(f"is {value!r}, which only looks like a hosted endpoint; those end in {HOSTED_SUFFIX}")
-    return origin
 
 
 def _halves(error: ValueError) -> tuple[str, str]:

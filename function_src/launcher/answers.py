@@ -191,6 +191,8 @@ TABLE = (
     Row(S.KFP, "3.., 401, 403", "/dex/ | /oauth2/",
         RETRY, LOGIN + ": let oauth2-proxy take Google's ID tokens for target.audience (--skip-jwt-bearer-tokens)"),
     Row(S.KFP, "3..", "", RETRY, LOGIN),
+    Row(S.KFP, "2..", "Kubeflow Central Dashboard",
+        IN_DOUBT, "that is the dashboard of a whole Kubeflow: its Pipelines API is below /pipeline, see target.host"),
     Row(S.KFP, "2..", "a page", IN_DOUBT, LOGIN),
     Row(S.KFP, "5..", "upstream connect error | no healthy upstream | upstream request timeout",
         IN_DOUBT, "Envoy has no answer of the server: kubectl get pods -n kubeflow -l app=ml-pipeline"),

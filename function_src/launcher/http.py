@@ -53,7 +53,7 @@ class TooLateError(Exception):
 
 
 class Api:
-    """Sends requests to one origin, and the token to that origin only.
+    """Sends requests to one origin, or below a path of one, and the token to nowhere else.
 
     No redirects: KFP's proxies redirect to a login page, and a redirected POST would carry the token along.
     No retries: a request is sent once, so the caller knows what may have happened. No cookies: the login page
@@ -62,8 +62,8 @@ class Api:
     sent ``patiently``.
     """
 
-    def __init__(self, origin: str, tokens: Tokens | None, timeout: float, patience: float = 0) -> None:
-        self._origin = origin
+    def __init__(self, base: str, tokens: Tokens | None, timeout: float, patience: float = 0) -> None:
+        self._base = base
         self._tokens = tokens
         self._timeout, self._patience = timeout, patience or timeout
         self._to_connect = min(timeout, LONGEST_TO_CONNECT)
@@ -107,7 +107,7 @@ class Api:
             "headers": {**given, "Authorization": f"Bearer {token}"} if token else given,
             "allow_redirects": False,
         }
-        return self._session().request(method, self._origin + path, **options)
+        return self._session().request(method, self._base + path, **options)
 
     def _session(self) -> requests.Session:
         """The thread's own session: requests does not promise that one can be shared."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,7 +17,7 @@ from jmespath.parser import ParsedResult
 
 from .condition import read_condition
 from .fitting import KFP, VERTEX
-from .origin import BadOriginError, read_origin
+from .origin import BadOriginError, read_endpoint, read_origin
 from .parameters import Parameter, read_parameter
 from .sources import Source, read_source
 
@@ -47,7 +47,7 @@ class Cluster:
 @dataclass(frozen=True)
 class KfpTarget:
     """A KFP endpoint. ``credentials`` is what it asks for: an ``access-token``, an ``id-token`` for ``audience``, or
-    ``none``. With ``impersonate`` the tokens are of that account.
+    ``none``. With ``impersonate`` the tokens are of that account. ``host`` may have a path, below which the API is.
 
     ``database`` is the character set that its server's database takes, where that is not the stock one.
     ``runs_retention_days``: it may have deleted what ended so long ago. ``workflows`` is where the launcher may look
@@ -138,14 +138,14 @@ def _target(config: Mapping[str, Any], bucket: str | None) -> Target:
     target: Target
     match config["kind"]:
         case "kfp":
-            host = _origin("host", config)
+            host = _read("host", config, read_endpoint)
             options = _optional(config, *KFP_OPTIONS)
             if "workflows" in config:
                 options["workflows"] = _cluster(config["workflows"])
             target = KfpTarget(host, config["credentials"], config["experiment"], **options)
         case "vertex":
             target = VertexTarget(
-                _origin("api_endpoint", config),
+                _read("api_endpoint", config, read_origin),
                 *(config[key] for key in ("project", "location", "pipeline_root", "service_account", "labels")),
                 **_optional(config, "network", "cmek_key"),
             )
@@ -165,9 +165,9 @@ def _cluster(config: Mapping[str, str]) -> Cluster:
         raise BadSettingsError(f"target.workflows.endpoint {error}") from None
 
 
-def _origin(key: str, config: Mapping[str, Any]) -> str:
+def _read(key: str, config: Mapping[str, Any], reader: Callable[[str], str]) -> str:
     try:
-        return read_origin(config[key])
+        return reader(config[key])
     except BadOriginError as error:
         raise BadSettingsError(f"target.{key} {error}") from None
 

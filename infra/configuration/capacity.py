@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from function_src.launcher.origin import is_hosted
 from function_src.launcher.pace import POSTS_AT_ONCE, Pace
 from infra.configuration import rules
 from infra.configuration.target_settings import KfpTarget
@@ -92,6 +93,6 @@ def _most(target: KfpTarget, trigger: TriggerSettings) -> int:
     patience = Pace(min(LEASE_SECONDS, trigger.function.timeout_seconds)).for_a_post
     if target.access == "iap":
         patience = min(patience, LOAD_BALANCER)
-    elif rules.is_hosted(target.host):
+    elif is_hosted(target.host):
         patience = INVERTING_PROXY
     return math.floor(SHARE_OF_A_STACK * target.client_qps * patience)

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 from function_src.launcher.origin import read_origin
 
-HOSTED_SUFFIX = ".pipelines.googleusercontent.com"
 APP_ENGINE_ACCOUNT = "@appspot.gserviceaccount.com"
 COMPUTE_ENGINE_ACCOUNT = "-compute@developer.gserviceaccount.com"
 DEFAULT_ACCOUNTS = (APP_ENGINE_ACCOUNT, COMPUTE_ENGINE_ACCOUNT)
@@ -142,19 +141,6 @@ def cpu_fits_memory(cpu: str, memory: str) -> None:
         raise ValueError(f"memory {memory} does not go with cpu {cpu!r}; use {lowest}Mi to {highest}Mi")
 
 
-def endpoint_host(value: str) -> str:
-    """An endpoint's origin, https://HOST. Strict, because a token is sent there."""
-    origin = read_origin(value)
-    if "googleusercontent" in origin and not is_hosted(origin):
-        raise ValueError(f"is {value!r}, which only looks like a hosted endpoint; those end in {HOSTED_SUFFIX}")
-    return origin
-
-
-def is_hosted(host: str) -> bool:
-    """Whether the endpoint is behind Google's inverting proxy, which wants an access token."""
-    return host.endswith(HOSTED_SUFFIX)
-
-
 def google_api(value: str) -> str:
     """The origin of one of Google's APIs. The launcher's access token is sent there, and it opens all of them."""
     origin = read_origin(value)
@@ -163,10 +149,14 @@ def google_api(value: str) -> str:
     return origin
 
 
-def oauth_client(value: str) -> str:
-    """An OAuth client's id: the audience of tokens for Identity-Aware Proxy."""
-    pattern = r"[0-9]+(-[a-z0-9]+)?\.apps\.googleusercontent\.com"
-    return accept(value, pattern, "use the OAuth client's id, as in 123-abc.apps.googleusercontent.com")
+def audience(value: str) -> str:
+    """Whom a token is for."""
+    return accept(value, r"[!-~]{1,255}", "use up to 255 letters of ASCII, without spaces")
+
+
+def is_oauth_client(value: str) -> bool:
+    """Whether it is an OAuth client's id, which is the audience of tokens for Identity-Aware Proxy."""
+    return bool(re.fullmatch(r"[0-9]+(-[a-z0-9]+)?\.apps\.googleusercontent\.com", value))
 
 
 def namespace(value: str) -> str:

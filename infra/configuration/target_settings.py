@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from function_src.launcher.origin import is_hosted, read_endpoint
 from infra.configuration import place_rules, rules
 from infra.configuration.model import Model
 
@@ -46,9 +47,9 @@ class KfpTarget(Model):
     kind: Annotated[Literal["kfp"], Field(description="Kubeflow Pipelines")]
     host: Annotated[
         str,
-        AfterValidator(rules.endpoint_host),
+        AfterValidator(read_endpoint),
         Field(
-            description="the endpoint, `https://HOST`",
+            description="the endpoint, `https://HOST`; of a whole Kubeflow `https://HOST/pipeline`",
             examples=["https://1234abcd-dot-us-central1.pipelines.googleusercontent.com"],
         ),
     ]
@@ -71,9 +72,10 @@ class KfpTarget(Model):
         Field(description="the (global) backend service, for `access: iap`", examples=["kfp-backend"]),
     ] = None
     audience: Annotated[
-        Annotated[str, AfterValidator(rules.oauth_client)] | None,
+        Annotated[str, AfterValidator(rules.audience)] | None,
         Field(
-            description="the id of that service's OAuth client, for `access: iap`: whom the ID token is for",
+            description="whom ID tokens are for: with `access: iap` the id of that service's OAuth client; with "
+            "`access: none` what oauth2-proxy or Istio takes Google's ID tokens for",
             examples=["123-abc.apps.googleusercontent.com"],
         ),
     ] = None
@@ -157,7 +159,6 @@ class KfpTarget(Model):
             examples=["pipeline-runner@acme-gke.iam.gserviceaccount.com"],
         ),
     ] = None
-
     workflows: Annotated[
         Workflows | None,
         Field(
@@ -180,14 +181,12 @@ class KfpTarget(Model):
 
     @property
     def credentials(self) -> str:
-        """What the launcher sends: an access token to hosted endpoints and to no other, an ID token through IAP."""
-        if self.access == "iap":
-            return "id-token"
-        return "access-token" if rules.is_hosted(self.host) else "none"
+        """What the launcher sends: an access token to hosted endpoints and to no other, an ID token to audiences."""
+        return "id-token" if self.audience else "access-token" if is_hosted(self.host) else "none"
 
     @model_validator(mode="after")
     def _access_fits_host(self) -> KfpTarget:
-        if self.access in HOSTED_ONLY and not rules.is_hosted(self.host):
+        if self.access in HOSTED_ONLY and not is_hosted(self.host):
             raise ValueError(
                 f"access {self.access!r} opens hosted endpoints (*.pipelines.googleusercontent.com) only, and "
                 f"{self.host} is none; use access: iap or access: none"
@@ -197,10 +196,18 @@ class KfpTarget(Model):
                 "access: iap and iap_backend_service go together; set iap_backend_service to the name from "
                 "`gcloud compute backend-services list`, or choose another access"
             )
-        if (self.access == "iap") != (self.audience is not None):
+        if self.access == "iap" and not (self.audience and rules.is_oauth_client(self.audience)):
             raise ValueError(
-                "access: iap and audience go together; set audience to the id of the OAuth client of the backend "
-                "service, as in 123-abc.apps.googleusercontent.com, or choose another access"
+                "access: iap goes with the audience of the backend service; set audience to the id of its OAuth "
+                "client, as in 123-abc.apps.googleusercontent.com"
+            )
+        if self.audience and is_hosted(self.host):
+            raise ValueError(f"{self.host} takes access tokens, and audience is for ID tokens; leave it out")
+        if self.namespace and self.credentials == "none":
+            raise ValueError(
+                f"an installation with a namespace for each user asks whose a request is, and {self.host} is told "
+                "nothing: sessions of Dex and oauth2-proxy are for people. Use access: iap; or set audience to what "
+                "oauth2-proxy or Istio takes Google's ID tokens for"
             )
         if self.impersonate and self.credentials == "none":
             raise ValueError(f"impersonate changes whose token is sent, and {self.host} is sent none; leave it out")

@@ -7,7 +7,7 @@ from functools import partial
 
 from kfp_server_api import ApiException
 
-from infra.configuration.rules import is_hosted
+from function_src.launcher.origin import is_hosted
 from infra.configuration.settings import StackSettings
 from infra.configuration.target_settings import KfpTarget
 from kfp_connect import ConnectError, Problem

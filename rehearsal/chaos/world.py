@@ -8,7 +8,7 @@ import itertools
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from infra.configuration.rules import is_hosted
 from rehearsal.chaos.faults import AGENT_RESTARTS, trouble_label
 from rehearsal.chaos.faults import Plan as FaultPlan
 from rehearsal.chaos.fleet import Fleet
@@ -109,7 +108,7 @@ class World:
     @property
     def hosted(self) -> bool:
         """Whether it is behind Google's inverting proxy."""
-        return self.kfp and is_hosted(self.lines[0].trigger["target"]["host"])
+        return self.kfp and _is_hosted(self.lines[0].trigger["target"])
 
     @property
     def reads_files(self) -> bool:
@@ -234,7 +233,7 @@ class World:
             return VertexEndpoint(target["location"], self._tokens.principal, lambda *_: True, lambda *_: True)
         pace = Pace(self._lease / LEASE_IN_PRODUCTION)
         pods = self.pods if self.looks or self.fenced else None
-        found = KfpEndpoint(self._tokens.principal if is_hosted(target["host"]) else None, pods, pace=pace)
+        found = KfpEndpoint(self._tokens.principal if _is_hosted(target) else None, pods, pace=pace)
         found.kubernetes.principal = self._tokens.principal
         if self.looks:
             found.kubernetes.cleans_up_after = CLEAN_UP_LEASES * LEASE_IN_PRODUCTION
@@ -281,6 +280,10 @@ class World:
             "GCE_METADATA_HOST": metadata,
             "GCE_METADATA_IP": metadata,
         }
+
+
+def _is_hosted(target: Mapping[str, Any]) -> bool:
+    return bool(target["credentials"] == "access-token")
 
 
 def have_fences(plan: Plan) -> bool:

@@ -26,7 +26,10 @@ class Permissions:
         return self._on_account(caller, account, "roles/iam.serviceAccountTokenCreator")
 
     def may_pass_iap(self, caller: str) -> bool:
-        """Whether a caller gets through Identity-Aware Proxy, at any backend service of the plan."""
+        """Whether a caller gets through Identity-Aware Proxy, at any backend service of the plan. Where the plan has
+        none, somebody else lets in whom it likes."""
+        if not self._plan.of_type(":WebBackendServiceIamMember"):
+            return True
         given = self._granted(":WebBackendServiceIamMember", caller)
         return any(grant["role"] == "roles/iap.httpsResourceAccessor" for grant in given)
 

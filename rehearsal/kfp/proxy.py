@@ -23,6 +23,7 @@ UNGUARDED = "/rehearsal/"
 LOGIN_COOKIE = "S=cloud_datalab_tunnel=; Path=/; Secure; HttpOnly"
 HEALTH_OF_V1 = "/apis/v1beta1/healthz"
 V1_IS_WELL = {"commit_sha": "d7d8b1e", "tag_name": "1.8.22", "multi_user": False}
+DASHBOARD = "<!doctype html><html><title>Kubeflow Central Dashboard</title><main-page></main-page></html>"
 LOGIN_PAGE = "https://accounts.google.com/o/oauth2/v2/auth"
 
 Guard = Callable[[Request], str | Response]
@@ -123,8 +124,24 @@ GATEWAYS: Mapping[str, Callable[[], Response]] = {
     "Istio, of audiences": lambda: PlainTextResponse("Audiences in Jwt are not allowed", 403),
     "Envoy": lambda: PlainTextResponse("no healthy upstream", 503),
     "oauth2-proxy": lambda: RedirectResponse("/oauth2/start?rd=%2Fapis%2Fv2beta1%2Fruns", 302),
+    "Kubeflow's dashboard": lambda: HTMLResponse(DASHBOARD),
     "Dex": lambda: RedirectResponse("https://kubeflow.example/dex/auth?client_id=kubeflow&state=MTc2NDE1-f00d", 302),
 }
+
+
+class Below:
+    """A whole Kubeflow, which serves the installation below a ``path``, and everywhere else a page for people: its
+    dashboard, which knows no page that is not there."""
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app, self._path = app, path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands a request on without the path, as a gateway does that rewrites it."""
+        if scope["path"].startswith(f"{self._path}/"):
+            await self._app({**scope, "path": scope["path"].removeprefix(self._path)}, receive, send)
+        else:
+            await HTMLResponse(DASHBOARD)(scope, receive, send)
 
 
 class OldServer:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from starlette.requests import Request
@@ -33,6 +34,14 @@ TARGETS: dict[str, dict[str, Any]] = {
     "hosted-as-other": {**HOSTED, "impersonate": OTHER},
     "iap": {**BEHIND_IAP, "host": "https://iap.acme.example"},
     "iap-as-other": {**BEHIND_IAP, "host": "https://other.acme.example", "impersonate": OTHER},
+    "kubeflow": {
+        "kind": "kfp",
+        "host": "https://kf.acme.example/pipeline",
+        "access": "iap",
+        "iap_backend_service": "kubeflow-ingress",
+        "audience": "456-def.apps.googleusercontent.com",
+        "namespace": "team-orders",
+    },
     "vpc": {"kind": "kfp", "host": "https://kfp.internal.acme.example", "access": "none"},
     "vertex": VERTEX,
 }
@@ -78,6 +87,7 @@ def stages() -> Iterator[Stages]:
         ("hosted-as-other", OTHER),
         ("iap", "dev-iap-launcher@acme-ml-dev.iam.gserviceaccount.com"),
         ("iap-as-other", OTHER),
+        ("kubeflow", "dev-kubeflow-launcher@acme-ml-dev.iam.gserviceaccount.com"),
         ("vpc", ""),
         ("vertex", "dev-vertex-launcher@acme-ml-dev.iam.gserviceaccount.com"),
     ],
@@ -90,6 +100,8 @@ def test_a_file_starts_one_run_as_the_account_that_the_target_lets_in(stages: St
     [workflow] = [found for found in stage.trigger.endpoint.workflows if found.run_id == log["run_id"]]
     assert workflow.parameters == {"filename": subject.partition("#")[0]}
     assert workflow.caller == caller
+    below = "/pipeline" if name == "kubeflow" else ""
+    assert name == "vertex" or urlsplit(log["run_url"])[2::2] == (f"{below}/", f"/runs/details/{log['run_id']}")
     message = stage.attempt(of(subject)).message
     stage.publish(stage.trigger.subscription.topic, message)
     assert stage.outcome(subject)["outcome"] == "duplicate"

@@ -138,6 +138,7 @@ SAMPLES: list[tuple[Service, requests.Response, type[Exception], str]] = [
     (S.KFP, gateway("Istio, of audiences"), UnavailableError, "RequestAuthentication"),
     (S.KFP, gateway("oauth2-proxy"), UnavailableError, "--skip-jwt-bearer-tokens"),
     (S.KFP, gateway("Dex"), UnavailableError, "--skip-jwt-bearer-tokens"),
+    (S.KFP, gateway("Kubeflow's dashboard"), UnknownError, "below /pipeline"),
     (S.KFP, answered(302, "", "https://accounts.google.com/o/oauth2/v2/auth?x=1"), UnavailableError, "for IAP"),
     (S.KFP, answered(307, PAGE, "/login"), UnavailableError, "it wants a login"),
     (S.KFP, answered(200, PAGE), UnknownError, "it wants a login"),

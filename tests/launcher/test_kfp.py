@@ -21,6 +21,7 @@ from function_src.launcher.package import read_package
 from function_src.launcher.run import RefusedError, Run, StrandedError, TwiceError, UnavailableError, UnknownError
 from function_src.launcher.settings import KfpTarget
 from rehearsal.kfp.pace import Pace
+from rehearsal.kfp.proxy import Below
 from rehearsal.kfp.requests import read_message
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.loopback import HOST
@@ -123,6 +124,23 @@ def test_a_run_that_was_started_is_there_and_another_is_not(kfp: Installation) -
 
 def test_a_run_has_a_page(kfp: Installation) -> None:
     assert kfp.client().run_url(RUN_ID) == f"{kfp.host}/#/runs/details/{RUN_ID}"
+
+
+def test_an_installation_below_a_path_is_asked_there_and_nowhere_else(kfp: Installation, serve: Serve) -> None:
+    outside = Wire(Below(kfp.wire, "/pipeline"))
+    host = f"{serve(outside)}/pipeline"
+    client = Endpoint(Api(host, OneToken(), TIMEOUT), target(host))
+    assert client.start(RUN) == RUN_ID
+    assert client.has_run(RUN_ID)
+    assert {seen.path.partition("/apis/")[0] for seen in outside.seen} == {"/pipeline"}
+    assert client.run_url(RUN_ID) == f"{host}/#/runs/details/{RUN_ID}"
+
+
+def test_the_dashboard_in_front_of_one_is_named_with_the_path_that_is_missing(
+    kfp: Installation, serve: Serve
+) -> None:
+    with pytest.raises(UnavailableError, match="dashboard of a whole Kubeflow: its Pipelines API is below /pipeline"):
+        endpoint(serve(Below(kfp.wire, "/pipeline"))).start(RUN)
 
 
 # What the server or a proxy before it can say, row by row; what it means for the run; and how it is told.

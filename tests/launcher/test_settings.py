@@ -129,7 +129,11 @@ def test_a_glob_that_is_wrong_or_an_unknown_kind_of_source_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", [HOST, "https://kfp.example", "http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"]
+    "host",
+    [
+        *(HOST, "https://kfp.example", "http://127.0.0.1:8080", "http://localhost:8080", "http://[::1]:8080"),
+        *("https://kf.example/pipeline", "http://localhost:8080/pipeline"),
+    ],
 )
 def test_https_is_accepted_and_plain_http_on_the_loopback(host: str) -> None:
     target = read(changed("target.host", host)).target

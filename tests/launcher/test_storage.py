@@ -193,7 +193,7 @@ def test_a_storage_that_hangs_up_is_unavailable(
 
 def test_without_an_emulator_it_is_cloud_storage_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
-    assert Objects(storage_api(AccessTokens(), TIMEOUT))._api._origin == ORIGIN == "https://storage.googleapis.com"
+    assert Objects(storage_api(AccessTokens(), TIMEOUT))._api._base == ORIGIN == "https://storage.googleapis.com"
 
 
 @pytest.mark.parametrize(
