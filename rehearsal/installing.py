@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+from infra.package.environments import explain_pip
 from rehearsal.leash import leashed, scratch
 from rehearsal.signals import end_at_once
 
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 LOG = "install.log"
-REASON = re.compile(r"\[Errno -?\d+\] ([\w ]+)")
 
 
 class InstallError(Exception):
@@ -60,19 +59,7 @@ def _run(environment: Path, *arguments: Path | str) -> None:
     )
     if done.returncode:
         (environment / LOG).write_text(done.stdout)
-        raise InstallError(f"{_explain(done.stdout)}; all that was said is in {environment / LOG}")
-
-
-def _explain(log: str) -> str:
-    if "Max retries exceeded" in log or ("connection broken by" in log and "(from versions: none)" in log):
-        reason = REASON.search(log)
-        return (
-            f"pip reaches no package index{f' ({reason[1]})' if reason else ''}: connect this machine to the network "
-            "or name an index that it reaches in PIP_INDEX_URL"
-        )
-    lines = [line for line in log.splitlines() if line.strip()] or ["nothing was said"]
-    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    return (errors or lines[-1:])[0]
+        raise InstallError(f"{explain_pip(done.stdout)}; all that was said is in {environment / LOG}")
 
 
 def main() -> None:

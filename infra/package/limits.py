@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from function_src.launcher.package import Package
 from function_src.launcher.storable import bad_letter, unstorable
 
+# A workflow's name begins with it (argocompiler/argo.go, GenerateName).
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*-*")
 LARGEST_WORKFLOW = 1536 * 1024  # bytes: etcd's --max-request-bytes, by default; it holds the package and more
 
 
@@ -23,6 +26,11 @@ def check_storable(where: str, parameters: Mapping[str, Any], package: Package, 
         )
     if letter := bad_letter(package.spec, database):
         problems.append(f"{where}.pipeline: the package holds {letter}")
+    if not NAME.fullmatch(package.name.rpartition("/")[2]):
+        problems.append(
+            f"{where}.pipeline: the pipeline is called {package.name!r}, of which Kubernetes makes no name for its "
+            "workflows; use small letters, digits, dots and dashes, a letter or digit first"
+        )
     given = {name: spec.value for name, spec in package.inputs.items() if spec.value is not None}
     for name, config in parameters.items():
         if isinstance(config, Mapping):

@@ -11,19 +11,18 @@ import difflib
 import hashlib
 import json
 import re
-import sys
-import tempfile
-import types
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from kfp import compiler
-from kfp.dsl.base_component import BaseComponent
 
 from function_src.launcher.package import BadPackageError, Package, read_package
 from infra.errors import ConfigurationError
+from infra.package.compile_errors import explain
+from infra.package.compiling import compiler_of, difference, remedy
+from infra.package.environments import python_of
+from infra.package.reading import unreadable
 from infra.syntax import explain_json, explain_yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -33,6 +32,9 @@ NOT_PIPELINES = frozenset({"__init__", "images"})
 NAME = re.compile(r"[\w-]+(?: [\w-]+)*")  # with a dot in it, a module's name says that it is inside another
 OTHER_CHARACTERS = re.compile(r"[^\w-]+")
 COMPILED = (".yaml", ".yml", ".json")
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://")
+REGISTRY = re.compile(r"-kfp\.pkg\.dev/")
+OF_A_REGISTRY = " in a registry of templates"
 
 
 @dataclass(frozen=True)
@@ -59,21 +61,49 @@ def compile_pipeline(pipeline: str) -> tuple[Package, str]:
     Raises:
         ConfigurationError: there is no such file, it does not compile, or the result is no package.
     """
+    if ADDRESS.match(pipeline):
+        raise ConfigurationError(
+            f"pipeline {pipeline!r} is an address{OF_A_REGISTRY if REGISTRY.search(pipeline) else ''}; download the "
+            f"package{' with kfp.registry.RegistryClient' if REGISTRY.search(pipeline) else ''} into the project and "
+            "give its path, so that what is previewed is what is deployed"
+        )
     if pipeline.endswith(COMPILED):
         documents = _compiled_documents(ROOT / pipeline, pipeline)
     else:
         documents = _compile_source(_find_source(pipeline), pipeline)
-    spec, *platform = documents or [None]
+    spec, *platform = sorted(documents, key=_is_of_platform) or [None]
+    if _is_of_component(spec):
+        raise ConfigurationError(
+            f"pipeline {pipeline!r} is a component: use it in a pipeline in pipelines/, by "
+            "kfp.components.load_component_from_file"
+        )
+    if platform and not (len(platform) == 1 and _is_of_platform(platform[0])):
+        raise ConfigurationError(
+            f"pipeline {pipeline!r} has {len(documents)} documents; a package has one, and one more for its platform"
+        )
     content = {"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec
     try:
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return read_package(text.encode()), text
+        package = read_package(text.encode())
     except BadPackageError as error:
         raise ConfigurationError(f"pipeline {pipeline!r}: {error}") from None
     except TypeError:
         raise ConfigurationError(
             f"pipeline {pipeline!r}: it holds what JSON cannot, such as a date; put that in quotes"
         ) from None
+    if problem := unreadable(package.spec.get("pipeline_spec", package.spec), package.spec.get("platform_spec")):
+        raise ConfigurationError(
+            f"pipeline {pipeline!r}: the package is damaged: {problem}; compile it anew, with kfp 2.17 or older"
+        )
+    return package, text
+
+
+def _is_of_platform(document: Any) -> bool:
+    return isinstance(document, dict) and "platforms" in document
+
+
+def _is_of_component(document: Any) -> bool:
+    return isinstance(document, dict) and "implementation" in document
 
 
 def launcher_archive(package: str, function: Path = FUNCTION) -> Archive:
@@ -113,6 +143,11 @@ def _compiled_documents(path: Path, pipeline: str) -> list[Any]:
         raise ConfigurationError(f"pipeline {pipeline!r} is not {kind}: {explain_json(error)}") from None
 
 
+def _difference(documents: list[Any], again: list[Any]) -> tuple[str, str, str] | None:
+    """Where two compilations of a pipeline differ: in the package, mostly, for which there need not be more."""
+    return difference(documents[0], again[0]) or difference(documents[1:], again[1:], "the platform's document ")
+
+
 def _find_source(pipeline: str) -> Path:
     """The file of a pipeline. By the names that the directory lists: not every file system tells Echo from echo."""
     files = {file.stem: file for file in sorted(PIPELINES.glob("*.py")) if file.stem not in NOT_PIPELINES}
@@ -137,60 +172,28 @@ def _find_source(pipeline: str) -> Path:
 
 
 def _compile_source(path: Path, pipeline: str) -> list[Any]:
-    with tempfile.TemporaryDirectory() as directory:
-        compiled = Path(directory) / "pipeline.yaml"
-        try:
-            compiler.Compiler().compile(_find_pipeline(path), str(compiled))
-        except ConfigurationError:
-            raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 a pipeline file is a program; anything can go wrong
-            said = " ".join(str(error).split())  # a problem is one line
+    first, again = compiler_of(python_of(path.parent)).compile(path)
+    match first:
+        case {"documents": list(documents)}:
+            # What fails the second time, as on another day it may, tells nothing of the first.
+            if found := _difference(documents, again.get("documents", documents)):
+                where, one, other = found
+                raise ConfigurationError(
+                    f"pipeline {pipeline!r}: it compiles to another package each time, so each `up` would deploy it "
+                    f"anew: {where} is {one!r} and then {other!r}; {remedy(documents, again['documents'])}"
+                )
+            return documents
+        case {"pipelines": list(names)}:
             raise ConfigurationError(
-                f"pipeline {pipeline!r}: pipelines/{path.name}{_line_in(path, error)} does not compile: "
-                f"{type(error).__name__}: {said}; {_fix_of(error, path)}"
-            ) from None
-        return list(yaml.safe_load_all(compiled.read_text()))
-
-
-def _find_pipeline(path: Path) -> BaseComponent:
-    """Runs a pipeline's file and returns its one @dsl.pipeline, or the one called ``pipeline`` among several.
-
-    Not imported: modules are cached, and a second evaluation in one process must see an edit.
-    """
-    module = types.ModuleType(f"pipelines.{path.stem}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # kfp reads the source of a component through its module
-    program = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
-    exec(program, module.__dict__)  # noqa: S102 it is the user's own program
-    # kfp has no public name for the class: components have a component_spec with an executor, pipelines a graph.
-    found = {
-        id(value): value
-        for value in vars(module).values()
-        if isinstance(value, BaseComponent) and type(value).__name__ == "GraphComponent"
-    }
-    named = vars(module).get("pipeline")
-    if id(named) in found:
-        return found[id(named)]
-    if len(found) != 1:
-        names = ", ".join(value.name for value in found.values()) or "none"
-        raise ConfigurationError(
-            f"pipelines/{path.name} must define one @dsl.pipeline, or call the one to run `pipeline`; it has: {names}"
-        )
-    return next(iter(found.values()))
-
-
-def _fix_of(error: BaseException, path: Path) -> str:
-    if isinstance(error, ModuleNotFoundError):
-        return "import it inside the components that need it, or install it into .venv"
-    return f"mend pipelines/{path.name}"
-
-
-def _line_in(path: Path, error: BaseException) -> str:
-    """``", line 12"``: the innermost line of the file itself that the error passed through."""
-    line = error.lineno if isinstance(error, SyntaxError) else None
-    trace = error.__traceback__
-    while trace:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f", line {line}" if line else ""
+                f"pipelines/{path.name} must define one @dsl.pipeline, or call the one to run `pipeline`; "
+                f"it has: {', '.join(names) or 'none'}"
+            )
+        case {"ended": code}:
+            raise ConfigurationError(
+                f"pipeline {pipeline!r}: pipelines/{path.name} ends the process that compiles it (exit code {code}); "
+                "take out what does so"
+            )
+    line = f", line {first['line']}" if first["line"] else ""
+    raise ConfigurationError(
+        f"pipeline {pipeline!r}: pipelines/{path.name}{line} does not compile: {explain(first, path)}"
+    )

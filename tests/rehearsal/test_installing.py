@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.package.environments import explain_pip
 from rehearsal.function import install as install_function
-from rehearsal.installing import InstallError, _explain, install
+from rehearsal.installing import InstallError, install
 from rehearsal.loopback import HOST
 from rehearsal.program import ROOT
 
@@ -84,8 +85,8 @@ HASHES = "THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE."
     ids=["no name", "no proxy", "wrong hash", "not there", "no pip", "silence"],
 )
 def test_only_what_the_network_did_is_blamed_on_it(log: str, sentence: str) -> None:
-    assert sentence in _explain(log)
-    assert ("reaches no package index" in _explain(log)) is ("connect" in sentence)
+    assert sentence in explain_pip(log)
+    assert ("reaches no package index" in explain_pip(log)) is ("connect" in sentence)
 
 
 def test_what_is_installed_once_is_used_without_writing(tmp_path: Path, requirements: Path) -> None:

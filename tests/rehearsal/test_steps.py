@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.package.environments import READY
 from rehearsal.runs import steps
-from rehearsal.runs.steps import READY, run_step
+from rehearsal.runs.steps import run_step
 
 VERSION = "python3 -c 'import tabulated; print(tabulated.VERSION)'"
 

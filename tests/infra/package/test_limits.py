@@ -14,7 +14,12 @@ from tests.plans import TRIGGERS, dev_config, plan
 EMOJI = "\U0001f600"
 PACKAGE = {
     "pipelineInfo": {"name": "echo"},
-    "root": {"inputDefinitions": {"parameters": {"filename": {"parameterType": "STRING"}}}},
+    "root": {
+        "dag": {"tasks": {"show": {"componentRef": {"name": "comp-show"}}}},
+        "inputDefinitions": {"parameters": {"filename": {"parameterType": "STRING"}}},
+    },
+    "components": {"comp-show": {"executorLabel": "exec-show"}},
+    "deploymentSpec": {"executors": {"exec-show": {"container": {"image": "python:3.13"}}}},
     "schemaVersion": "2.1.0",
 }
 
@@ -39,13 +44,13 @@ def test_a_value_of_the_stack_file_that_a_stock_server_cannot_store(filename: di
 
 
 def test_a_package_that_a_stock_server_cannot_store(tmp_path: Path) -> None:
-    changes = {"pipeline": package(tmp_path, comment={"note": EMOJI})}
+    changes = {"pipeline": package(tmp_path, sdkVersion=EMOJI)}
     assert refusal(dev_config(**changes)).startswith(f"{TRIGGERS}[0].pipeline: the package holds U+1F600, which")
     assert plan(**changes, target__database="utf8mb4")
 
 
 def test_a_package_that_kubernetes_cannot_store(tmp_path: Path) -> None:
-    text = refusal(dev_config(pipeline=package(tmp_path, comment="x" * 2**21)))
+    text = refusal(dev_config(pipeline=package(tmp_path, sdkVersion="x" * 2**21)))
     assert text.startswith(f"{TRIGGERS}[0].pipeline: the package takes 2097")
     assert text.endswith("move code or data that is embedded in it to an image or a file")
 

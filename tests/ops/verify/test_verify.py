@@ -172,7 +172,10 @@ def test_a_pipeline_that_imports_what_is_not_there_names_it_and_the_fix(pipeline
     assert mistake.key == f"{TRIGGER}.pipeline"
     assert "pipelines/compare_models.py, line 1 does not compile: ModuleNotFoundError" in mistake.what
     assert "'umbrella_models'" in mistake.what
-    assert mistake.fix == "import it inside the components that need it, or install it into .venv"
+    assert mistake.fix == (
+        "import it inside the components that need it, or name its package in pipelines/requirements.txt, with which "
+        "pipelines are then compiled"
+    )
 
 
 def test_an_error_of_several_lines_is_one_mistake(pipelines: Path, tmp_path: Path) -> None:
