@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.environment import CACHE
+from rehearsal.environment import CACHE, Environment
 from rehearsal.function import install, unpack
 from rehearsal.google.pubsub import Message, Subscription
 from rehearsal.program import ROOT, Plan
 from tests.end_to_end.conftest import Stage, of
+from tests.plans import plan
 
 LARGEST_MESSAGE = 10_000_000  # bytes of data; Pub/Sub takes no more, and pushes a third more in base64
 
@@ -82,13 +83,31 @@ def test_a_redelivery_of_an_acknowledged_message_starts_nothing(stage: Stage, un
     assert stage.workflows(first["run_id"]) == 1
 
 
-def test_an_event_in_the_largest_message_that_pubsub_takes_is_launched(stage: Stage, unexecuted: None) -> None:
+def announced(stage: Stage) -> str:
+    """Publishes the announcement of an object in the largest message there is; returns its event's subject."""
     resource = {"bucket": stage.trigger.bucket, "name": f"{stage.trigger.prefix}large.csv", "generation": "1"}
     empty = json.dumps(resource | {"metadata": {"padding": ""}})
     padding = "x" * (LARGEST_MESSAGE - len(empty))
     data = json.dumps(resource | {"metadata": {"padding": padding}}).encode()
     stage.publish(stage.trigger.subscription.topic, Message("", data, {}, ""))
-    assert stage.outcome(f"gs://{stage.trigger.bucket}/{stage.trigger.prefix}large.csv#1")["outcome"] == "launched"
+    return f"gs://{stage.trigger.bucket}/{stage.trigger.prefix}large.csv#1"
+
+
+def test_an_event_in_the_largest_message_that_pubsub_takes_is_launched_where_content_limit_allows_it() -> None:
+    with Environment(plan(content_limit=LARGEST_MESSAGE)) as environment:
+        [trigger] = environment.triggers
+        trigger.endpoint._execute = None
+        stage = Stage(environment, trigger)
+        assert stage.outcome(announced(stage))["outcome"] == "launched"
+
+
+def test_a_message_that_is_larger_than_content_limit_is_rejected_unread(stage: Stage) -> None:
+    announced(stage)
+    log = stage.log(lambda entry: "the delivery has" in str(entry.get("reason")))
+    assert (log["outcome"], log["reason"].partition(": ")[2]) == (
+        "rejected",
+        "its message is larger than content_limit, 1048576 bytes",
+    )
 
 
 def test_files_that_are_dropped_together_start_one_run_each(stage: Stage, unexecuted: None) -> None:

@@ -142,7 +142,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
         json.dumps(
             {
                 "pipelineInfo": {"name": "table"},
-                "root": {"dag": {"tasks": {}}, "inputDefinitions": {"parameters": inputs}},
+                "root": {
+                    "dag": {"tasks": {"work": {"componentRef": {"name": "comp-work"}}}},
+                    "inputDefinitions": {"parameters": inputs},
+                },
+                "components": {"comp-work": {"executorLabel": "exec-work"}},
+                "deploymentSpec": {"executors": {"exec-work": {"container": {"image": "acme/work"}}}},
                 "schemaVersion": "2.1.0",
                 "sdkVersion": "kfp-2.14.0",
             }
@@ -154,7 +159,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
             "source": {"kind": source, **SOURCES[source]},
             "pipeline": str(package),
             "parameters": {name: way.mapping for name, way in ways(source).items()},
-            "when": f"{places(source)[1]} != 'unwanted'",
+            "when": f"to_string({places(source)[1]}) != 'unwanted'",
             "target": TARGETS[target],
             "identity": "dedicated",
             "function": {"max_instances": 4},  # four triggers ask each endpoint
