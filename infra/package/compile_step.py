@@ -34,23 +34,27 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     sys.dont_write_bytecode = True
-    with tempfile.TemporaryDirectory() as place:
-        elsewhere = Path(place, "elsewhere") if sys.argv[1:] else None
-        if elsewhere:
-            _live_on_another_day()
-            _list_backwards()
-        for line in requests:
-            answers.write(json.dumps(_answer(Path(line.rstrip("\n")), elsewhere)) + "\n")
-            answers.flush()
+    if again := bool(sys.argv[1:]):
+        _live_on_another_day()
+        _list_backwards()
+    for line in requests:
+        with tempfile.TemporaryDirectory() as place:  # for this one file: whoever is killed later has left nothing
+            path = Path(line.rstrip("\n"))
+            answer = _answer(_from_elsewhere(path, Path(place, "elsewhere")) if again else path)
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
 
 
-def _answer(path: Path, elsewhere: Path | None) -> dict[str, Any]:
-    """What a pipeline compiles to: the documents of its package. ``elsewhere`` is another path to the project."""
+def _from_elsewhere(path: Path, elsewhere: Path) -> Path:
+    """A pipeline's file, by another path to its project."""
     root = path.parent.parent
-    if elsewhere:
-        elsewhere.unlink(missing_ok=True)
-        elsewhere.symlink_to(root)
-        root, path = elsewhere, elsewhere / path.relative_to(root)
+    elsewhere.symlink_to(root)
+    return elsewhere / path.relative_to(root)
+
+
+def _answer(path: Path) -> dict[str, Any]:
+    """What a pipeline compiles to: the documents of its package."""
+    root = path.parent.parent
     before = list(sys.path)
     sys.path[:] = [str(root), *sys.path, str(path.parent)]  # last: a pipeline may be called like a package
     os.chdir(root)
@@ -67,6 +71,7 @@ def _answer(path: Path, elsewhere: Path | None) -> dict[str, Any]:
         }
     finally:
         sys.path[:] = before
+        os.chdir("/")
         _forget_modules(path.parent)
 
 

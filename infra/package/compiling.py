@@ -25,6 +25,7 @@ PROGRAM = Path(__file__).with_name("compile_step.py")
 # A seed for the order of sets each. Who compiles again is also somebody else.
 FIRST = {"PYTHONHASHSEED": "0"}
 AGAIN = {"PYTHONHASHSEED": "1", **dict.fromkeys(("USER", "LOGNAME", "USERNAME"), "somebody-else")}
+MOST_PRINTED = 1024 * 1024  # bytes of what a pipeline prints while it compiles
 SHOWN = 30  # letters of a value before and after the place where it differs
 
 Answer = dict[str, Any]
@@ -37,9 +38,7 @@ class Compiler:
         self._python = python
         self._lock = threading.Lock()  # kfp compiles one pipeline at a time
         self._processes: list[subprocess.Popen[str]] = []
-        # Both are there for as long as this process is; with one of them, who reads would be where who writes is.
-        self._printing = tempfile.NamedTemporaryFile("a")  # noqa: SIM115
-        self._printed = Path(self._printing.name).open()  # noqa: SIM115
+        self._printed, self._shown = tempfile.TemporaryFile(), 0  # noqa: SIM115 for as long as this process is there
 
     def compile(self, path: Path) -> tuple[Answer, Answer]:
         """What each of the processes has to say of a file: see compile_step.py, and ``{"ended": CODE}`` of one that
@@ -52,7 +51,9 @@ class Compiler:
                 with contextlib.suppress(BrokenPipeError):  # it has ended, as its answer says
                     print(path, file=process.stdin, flush=True)
             first, again = map(_read, self._processes)
-            print(self._printed.read(), end="", file=sys.stderr)
+            printed = os.pread(self._printed.fileno(), MOST_PRINTED, self._shown)  # where they write stays as it is
+            self._shown += len(printed)
+            print(printed.decode(errors="replace"), end="", file=sys.stderr)
             return first, again
 
     def close(self) -> None:
@@ -68,7 +69,7 @@ class Compiler:
             env={**os.environ, **environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if arguments else self._printing,
+            stderr=subprocess.DEVNULL if arguments else self._printed,
             text=True,
         )
 
