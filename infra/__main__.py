@@ -1,6 +1,7 @@
 """The entry point of `pulumi up`: settings, one foundation, one component per trigger, exports."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pulumi
@@ -13,6 +14,7 @@ from infra.ending import end_with_the_engine
 if any(argument.endswith("pulumi-language-python-exec") for argument in sys.orig_argv):
     end_with_the_engine()
 
+from infra.advice import advise
 from infra.check import check_stack
 from infra.errors import ConfigurationError
 from infra.resources.foundation import Foundation
@@ -23,6 +25,9 @@ try:
     settings, triggers = check_stack(pulumi.get_stack(), pulumi.runtime.get_config_env())
 except ConfigurationError as error:
     raise pulumi.RunError(str(error)) from None
+
+for line in advise(settings, datetime.now(UTC)):
+    pulumi.log.warn(line)
 
 hook_every_resource(settings)
 foundation = Foundation(settings)

@@ -12,7 +12,6 @@ import queue
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +30,7 @@ from rehearsal.kfp.runs import RunBook, RunChange
 from rehearsal.kfp.server import KfpEndpoint
 from rehearsal.leash import scratch
 from rehearsal.loopback import Loopback
+from rehearsal.planned import announced_by_others, may_read, subscription_of
 from rehearsal.program import ROOT, Plan, Resource
 from rehearsal.runs.executor import RunExecutor
 from rehearsal.vertex import VertexEndpoint
@@ -173,17 +173,23 @@ class Environment:
             if function:
                 self.triggers.append(self._start_trigger(function, planned))
             else:
-                self.pubsub.subscribe(_subscription(planned))
+                self.pubsub.subscribe(subscription_of(planned))
         for notification in self.plan.of_type(":Notification"):
-            if notification.inputs["bucket"] not in self.storage.buckets:  # it was there before the stack
-                self.storage.create_bucket(notification.inputs["bucket"])
-            self.storage.add_notification(
-                notification.inputs["bucket"],
-                notification.inputs["topic"],
-                prefix=notification.inputs.get("objectNamePrefix", ""),
-                event_types=notification.inputs["eventTypes"],
-                payload_format=notification.inputs["payloadFormat"],
-            )
+            self._announce(notification.inputs)
+        for inputs in announced_by_others(trigger.settings["source"] for trigger in self.triggers):
+            self._announce(inputs)
+
+    def _announce(self, notification: Mapping[str, Any]) -> None:
+        """Has a bucket's events told to a topic, by a notification's inputs."""
+        if notification["bucket"] not in self.storage.buckets:  # it was there before the stack
+            self.storage.create_bucket(notification["bucket"])
+        self.storage.add_notification(
+            notification["bucket"],
+            notification["topic"],
+            prefix=notification.get("objectNamePrefix", ""),
+            event_types=notification["eventTypes"],
+            payload_format=notification["payloadFormat"],
+        )
 
     def _start_trigger(self, planned: Resource, subscription: Resource) -> RunningTrigger:
         name = planned.inputs["labels"]["trigger"]
@@ -216,7 +222,7 @@ class Environment:
             lambda entry: self.happenings.put(LogLine(name, entry)),
         )
         self._exits.callback(function.stop)
-        push = _subscription(subscription, push_endpoint=function.url)
+        push = subscription_of(subscription, push_endpoint=function.url)
         self.pubsub.subscribe(push)
         return RunningTrigger(
             name, may_read(self.plan, settings["source"].get("bucket")), settings, function, push, endpoint
@@ -266,31 +272,3 @@ class Environment:
         return VertexEndpoint(
             target["location"], self.tokens.principal, may.may_create_jobs, may.may_act_as, executor
         )
-
-
-def may_read(plan: Plan, bucket: str | None) -> bool:
-    """Whether a plan lets the launcher read the files in a trigger bucket."""
-    granted = plan.of_type(":BucketIAMMember")
-    return any(g.inputs["bucket"] == bucket and g.inputs["role"] == "roles/storage.objectViewer" for g in granted)
-
-
-def _subscription(planned: Resource, push_endpoint: str | None = None) -> Subscription:
-    inputs = planned.inputs
-    retry, dead_letter = inputs.get("retryPolicy", {}), inputs.get("deadLetterPolicy", {})
-    seconds: Callable[[str], float] = partial(_seconds, retry)
-    return Subscription(
-        name=planned.id,
-        topic=inputs["topic"],
-        push_endpoint=push_endpoint,
-        ack_deadline=inputs["ackDeadlineSeconds"],
-        minimum_backoff=seconds("minimumBackoff"),
-        maximum_backoff=seconds("maximumBackoff"),
-        dead_letter_topic=dead_letter.get("deadLetterTopic"),
-        max_delivery_attempts=dead_letter.get("maxDeliveryAttempts", 5),
-        filter=inputs.get("filter", ""),
-    )
-
-
-def _seconds(policy: Mapping[str, str], key: str) -> float:
-    """``"10s"`` as 10.0; Pub/Sub's own defaults where the policy is silent."""
-    return float(policy.get(key, {"minimumBackoff": "10s", "maximumBackoff": "600s"}[key]).removesuffix("s"))

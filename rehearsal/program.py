@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import runpy
 import sys
@@ -67,12 +68,13 @@ class Resource:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the program declared for a stack, in the order of registration."""
+    """What the program declared for a stack, in the order of registration, and what it advises against."""
 
     project: str
     stack: str
     resources: tuple[Resource, ...]
     exports: Mapping[str, Any]
+    advice: tuple[str, ...] = ()
 
     def of_type(self, suffix: str) -> list[Resource]:
         """The resources whose type ends so: ``:Function``, ``pubsub/topic:Topic``."""
@@ -98,6 +100,7 @@ def evaluate(stack: str, config: Mapping[str, str], *, preview: bool = False) ->
         ConfigurationError: the program refuses the configuration.
     """
     project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["name"]
+    warnings = _Warnings()
     monitor = _Recorder(_Cloud(config.get("gcp:project", ""), preview=preview))
     try:
         with _event_loop() as loop, as_the_cli_runs_it(config):
@@ -106,7 +109,7 @@ def evaluate(stack: str, config: Mapping[str, str], *, preview: bool = False) ->
             settings.configure(
                 mocks.MockSettings(
                     monitor=monitor,
-                    engine=mocks.MockEngine(None),
+                    engine=mocks.MockEngine(warnings.logger),
                     project=project,
                     stack=stack,
                     dry_run=preview,
@@ -117,7 +120,7 @@ def evaluate(stack: str, config: Mapping[str, str], *, preview: bool = False) ->
             loop.run_until_complete(pulumi_stack.run_in_stack(run_program))
     except pulumi.RunError as error:
         raise ConfigurationError(str(error)) from error
-    return Plan(project, stack, tuple(monitor.registered), monitor.exports)
+    return Plan(project, stack, tuple(monitor.registered), monitor.exports, tuple(warnings.said))
 
 
 def run_program() -> None:
@@ -164,6 +167,20 @@ def as_the_cli_runs_it(config: Mapping[str, str]) -> Iterator[None]:
             del os.environ["PULUMI_CONFIG"]
         else:
             os.environ["PULUMI_CONFIG"] = environment
+
+
+class _Warnings(logging.Handler):
+    """Keeps what a program warns of; nothing else is logged here."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said: list[str] = []
+        self.logger = logging.Logger("program")
+        self.logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps one."""
+        self.said.append(record.getMessage())
 
 
 class _Recorder(mocks.MockMonitor):

@@ -165,6 +165,7 @@ def _message(push: Any) -> Message:
         "id": str(message.get("messageId") or message.get("message_id") or ""),
         "data": decoded.decode(errors="replace"),
         "attributes": attributes,
+        "ordering_key": str(message.get("orderingKey") or message.get("ordering_key") or ""),
         "publish_time": str(message.get("publishTime") or message.get("publish_time") or ""),
     }
     return Message(fields, decoded)

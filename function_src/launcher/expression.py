@@ -16,11 +16,11 @@ from jmespath.exceptions import (
     LexerError,
     ParseError,
 )
-from jmespath.functions import Functions
 from jmespath.parser import ParsedResult
 
 from .content import broken_json, is_text
 from .fitting import show
+from .functions import OPTIONS, BadArgumentError, Functions, bad_call
 
 NO_JSON = "the content is text, and no JSON"
 CONTENT_ROOTS = frozenset({"content", "lines"})
@@ -51,6 +51,15 @@ MEANT = {  # functions of other languages, in lower case and without underscores
     **dict.fromkeys(("str", "string", "text", "tostring"), "to_string"),
     **dict.fromkeys(("coalesce", "ifnull", "default"), "not_null"),
     **dict.fromkeys(("concat", "implode"), "join"),
+    **dict.fromkeys(("tolower", "lowercase", "lcase", "downcase", "asciidowncase"), "lower"),
+    **dict.fromkeys(("toupper", "uppercase", "ucase", "upcase", "asciiupcase"), "upper"),
+    **dict.fromkeys(("strip", "trimspace"), "trim"),
+    **dict.fromkeys(("explode", "splits"), "split"),
+    **dict.fromkeys(("indexof", "find", "strpos", "instr"), "find_first"),
+    **dict.fromkeys(("gsub", "sub", "regexreplace", "replaceall"), "replace"),
+    **dict.fromkeys(("fromjson", "jsonparse", "jsondecode", "decodejson", "parsejson"), "parse_json"),
+    **dict.fromkeys(("strftime", "formatdate", "formatdatetime", "dateformat", "date"), "format_time"),
+    **dict.fromkeys(("dateadd", "adddate", "timeadd", "datesub", "timeoffset"), "add_time"),
 }
 TYPES = {  # JMESPath's names, and those of Python that it lets through for what is in a list
     **dict.fromkeys(("string", "str"), "text"),
@@ -101,7 +110,7 @@ def evaluate(what: str, expression: ParsedResult, document: Mapping[str, Any], *
     if problem := _no_data(expression, document, of_data=of_data):
         raise UnmappableError(f"{what}: the expression asks for a field of the content, and {problem}")
     try:
-        return expression.search(document)
+        return expression.search(document, OPTIONS)
     except EXPRESSION_ERRORS as error:
         reason = failure(error) + for_want_of_data(expression, document)
         raise UnmappableError(f"{what}: the expression fails on this event: {reason}") from None
@@ -112,6 +121,8 @@ def failure(error: Exception) -> str:
     if isinstance(error, JMESPathTypeError):
         wanted = " or ".join(TYPES.get(name, name) for name in error.expected_types)
         return f"{error.function_name}() takes {wanted}, not {TYPES.get(error.actual_type, error.actual_type)}"
+    if isinstance(error, BadArgumentError):
+        return str(error)
     if isinstance(error, RecursionError):
         return "it nests too deeply"
     if isinstance(error, ValueError | ArithmeticError):
@@ -192,15 +203,12 @@ def plain_path(node: Mapping[str, Any]) -> list[str] | None:
 def _bad_calls(node: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the calls and slices in an expression, whatever they are given."""
     if node["type"] == "function_expression":
-        name, given = node["value"], len(node["children"])
-        function = Functions.FUNCTION_TABLE.get(name)
-        if function is None:
+        name = node["value"]
+        if name not in Functions.FUNCTION_TABLE:
             meant = MEANT.get(name.lower().replace("_", ""))
-            yield f"JMESPath has no function {name}()" + (f"; did you mean {meant}()?" if meant else "")
-        elif (given < (wanted := len(function["signature"]))) or (
-            given > wanted and not function["signature"][-1].get("variadic")
-        ):
-            yield f"{name}() takes {wanted} argument{'s' * (wanted > 1)}, not {given}"
+            yield f"there is no function {name}()" + (f"; did you mean {meant}()?" if meant else "")
+        elif problem := bad_call(name, node["children"]):
+            yield problem
     if node["type"] == "slice" and node["children"][2] == 0:
         yield "a slice with the step 0 takes nothing; leave the step out"
     for child in node["children"]:

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,13 +19,13 @@ from typing import Any, Protocol
 from .content import MOST_VALUES, holds_too_many
 from .fitting import show
 from .glob import Glob
+from .objects import IN_ATTRIBUTES, NoObjectError, made_by_a_tool, read_resource
 
 FINALIZE = "OBJECT_FINALIZE"
 LAUNCH_KEY = "launch_key"
 # Attributes of a message that was published again: the id and the time that it had at first, and the one trigger that
 # it is for.
 FIRST_ID, FIRST_TIME, FOR_TRIGGER = "launch-first-id", "launch-first-time", "launch-for"
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class BadDeliveryError(ValueError):
@@ -86,23 +85,37 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class GcsSource:
-    """New objects of a bucket. Those that the glob does not match are passed over."""
+    """New objects of a bucket. Passed over are those that the glob does not match, and those that tools make for
+    their own ends, but for the kinds in ``include``.
+
+    ``topic`` is one that was there before the stack. It may carry what else happens in the bucket, and others, and
+    what was published again for another trigger than ``trigger_id``: all that is passed over too.
+    """
 
     bucket: str
     prefix: str
     glob: Glob | None = None
+    include: frozenset[str] = frozenset()
+    topic: str = ""
+    trigger_id: str = ""
     kind: str = "gcs"
 
     def read(self, message: Message) -> Occurrence:
-        """Reads a notification of Cloud Storage."""
-        change = message.fields["attributes"].get("eventType", FINALIZE)
-        if change != FINALIZE:
+        """Reads a notification of Cloud Storage. One without a payload says in its attributes which object it is."""
+        attributes, published = message.fields["attributes"], message.fields["publish_time"]
+        change = attributes.get("eventType", FINALIZE)
+        if change != FINALIZE and not self.topic:
             raise BadDeliveryError(f"the notification's eventType is {show(change)}; only {FINALIZE} launches")
-        return self.read_object(read_json(message.data, "the Pub/Sub message's data"), message.fields["publish_time"])
+        if attributes.get("payloadFormat") == "NONE":
+            return self.read_object({key: attributes.get(name) for key, name in IN_ATTRIBUTES.items()}, published)
+        return self.read_object(read_json(message.data, "the Pub/Sub message's data"), published)
 
     def read_object(self, resource: Any, published: str = "") -> Occurrence:
         """Reads an object resource of the JSON API, which a message or a CloudEvent brought."""
-        found = _object(resource)
+        try:
+            found = read_resource(resource)
+        except NoObjectError as error:
+            raise BadDeliveryError(str(error)) from None
         identity = ("gcs", found["bucket"], found["name"], found["generation"])
         subject, label = f"{found['uri']}#{found['generation']}", found["name"].rsplit("/", 1)[-1]
         return Occurrence(identity, subject, label, published or found["time_created"], {"object": found})
@@ -111,8 +124,15 @@ class GcsSource:
         """Refuses objects of other buckets: who may publish to the topic must not choose what is read and run."""
         uri, bucket, name = (document["object"][key] for key in ("uri", "bucket", "name"))
         if bucket != self.bucket or not name.startswith(self.prefix):
+            if self.topic:
+                return f"it is not in gs://{self.bucket}/{self.prefix}"
             raise BadDeliveryError(f"{uri} is not in gs://{self.bucket}/{self.prefix}, where this trigger looks")
-        return f"its name does not match {self.glob.text}" if self.glob and not self.glob.matches(name) else None
+        change = document["message"].get("attributes", {}).get("eventType", FINALIZE)
+        if change != FINALIZE:
+            return f"its eventType is {show(change)}"
+        if self.glob and not self.glob.matches(name):
+            return f"its name does not match {self.glob.text}"
+        return _for_another(document, self.trigger_id) or made_by_a_tool(document["object"], self.include)
 
 
 @dataclass(frozen=True)
@@ -138,8 +158,7 @@ class PubSubSource:
 
     def check(self, document: Mapping[str, Any]) -> str | None:
         """Takes up whatever is on the topic, but for replays: what is not wanted, Pub/Sub has filtered."""
-        meant = document["message"]["attributes"].get(FOR_TRIGGER, self.trigger_id)
-        return None if meant == self.trigger_id else f"it was published again for {show(meant)}"
+        return _for_another(document, self.trigger_id)
 
 
 @dataclass(frozen=True)
@@ -187,7 +206,14 @@ def read_source(config: Mapping[str, Any], trigger_id: str) -> Source:
     """
     match config["kind"]:
         case "gcs":
-            return GcsSource(config["bucket"], config["prefix"], Glob(config["glob"]) if "glob" in config else None)
+            return GcsSource(
+                config["bucket"],
+                config["prefix"],
+                Glob(config["glob"]) if "glob" in config else None,
+                frozenset(config.get("include", ())),
+                config.get("topic", ""),
+                trigger_id,
+            )
         case "pubsub":
             return PubSubSource(trigger_id, config.get("topic", ""))
         case "log":
@@ -207,34 +233,7 @@ def read_json(text: bytes | str, what: str) -> Any:
         raise BadDeliveryError(f"{what} is not JSON") from None
 
 
-def _object(resource: Any) -> dict[str, Any]:
-    """Reads an object resource. Numbers arrive as numbers or as strings; both are taken."""
-    if not isinstance(resource, dict):
-        raise BadDeliveryError("the delivery names no Cloud Storage object")
-    bucket, name, generation = (resource.get(key) for key in ("bucket", "name", "generation"))
-    if not (_is_name(bucket) and _is_name(name)):
-        raise BadDeliveryError("the delivery names no Cloud Storage object: bucket or name is missing")
-    if not _is_count(generation):
-        raise BadDeliveryError(f"the object's generation is {show(generation)}; expected a number")
-    size, metadata = resource.get("size"), resource.get("metadata")
-    return {
-        "uri": f"gs://{bucket}/{name}",
-        "bucket": bucket,
-        "name": name,
-        "generation": str(generation),
-        "size": int(size) if _is_count(size) and size is not None else None,
-        "content_type": resource.get("contentType"),
-        "time_created": str(resource.get("timeCreated") or ""),
-        "metadata": metadata if isinstance(metadata, dict) else {},
-    }
-
-
-def _is_name(value: object) -> bool:
-    """Whether the value is text that UTF-8 can carry. JSON can spell half a character, and nothing is called so."""
-    return isinstance(value, str) and value != "" and not SURROGATE.search(value)
-
-
-def _is_count(value: object) -> bool:
-    """Whether the value is a 64-bit count, as a number or in digits."""
-    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
-    return text.isascii() and text.isdigit() and len(text) < 20
+def _for_another(document: Mapping[str, Any], trigger_id: str) -> str | None:
+    """Why a message that was published again is not for this trigger; None if it is, or is no such message."""
+    meant = document["message"].get("attributes", {}).get(FOR_TRIGGER, trigger_id)
+    return None if meant == trigger_id else f"it was published again for {show(meant)}"

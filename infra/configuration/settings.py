@@ -151,7 +151,8 @@ class StackSettings(Model):
                     f"{TRIGGERS}[{number}]: does the same as {TRIGGERS}[{first}], so that each event would start two "
                     "equal runs; take one of them out"
                 )
-        buckets = [trigger.source.bucket for trigger in self.triggers if isinstance(trigger.source, GcsSource)]
+        sources = [trigger.source for trigger in self.triggers if isinstance(trigger.source, GcsSource)]
+        buckets = [source.bucket for source in sources if not source.topic]
         for bucket in buckets:
             if bucket and buckets.count(bucket) > MOST_NOTIFICATIONS:
                 raise ValueError(

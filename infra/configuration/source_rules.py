@@ -4,34 +4,13 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from function_src.launcher.glob import BadGlobError, Glob
 from infra.configuration.attribute_filter import BadFilterError, read_filter
 from infra.configuration.rules import BUCKET, PROJECT_ID, accept, fits_in_a_name
+from infra.cron import read_cron
 
 LONGEST_LOG_FILTER = 20_000  # characters: docs.cloud.google.com/logging/docs/view/logging-query-language
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-LONGEST_MONTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
-
-@dataclass(frozen=True)
-class _Field:
-    name: str
-    lowest: int
-    highest: int
-    words: Mapping[str, int]
-
-
-FIELDS = (
-    _Field("minute", 0, 59, {}),
-    _Field("hour", 0, 23, {}),
-    _Field("day of the month", 1, 31, {}),
-    _Field("month", 1, 12, {word: number for number, word in enumerate(MONTHS, start=1)}),
-    _Field("day of the week", 0, 7, {word: number for number, word in enumerate(WEEKDAYS)}),
-)
 
 
 def bucket_name(value: str) -> str:
@@ -84,45 +63,9 @@ def log_filter(value: str) -> str:
 
 
 def cron_schedule(value: str) -> str:
-    """A schedule in the unix-cron format of Cloud Scheduler: five fields."""
-    written = value.split()
-    if len(written) != len(FIELDS):
-        raise ValueError(
-            f"is {value!r}, which has {len(written)} fields; write minute, hour, day, month and weekday, "
-            'as in "30 6 * * 1-5"'
-        )
-    _, _, days, months, weekdays = (_values(text, field) for text, field in zip(written, FIELDS, strict=True))
-    if len(weekdays) >= len(WEEKDAYS) and all(min(days) > LONGEST_MONTHS[month - 1] for month in months):
-        raise ValueError(f"is {value!r}, a day that never comes; choose another day of the month")
+    """A schedule in the unix-cron format of Cloud Scheduler."""
+    read_cron(value)
     return value
-
-
-def _values(text: str, field: _Field) -> set[int]:
-    """The values that one field of a schedule stands for."""
-    found: set[int] = set()
-    for part in text.split(","):
-        match = re.fullmatch(r"(\*|([A-Za-z0-9]+)(?:-([A-Za-z0-9]+))?)(?:/([0-9]{1,2}))?", part)
-        if not match or (match[4] and not (int(match[4]) and (match[1] == "*" or match[3]))):
-            raise ValueError(
-                f"has {part!r} as {field.name}; use numbers, lists (1,15), ranges (1-5) and steps (*/10)"
-            )
-        low, high = (
-            (_number(match[2], field), _number(match[3] or match[2], field))
-            if match[2]
-            else (field.lowest, field.highest)
-        )
-        if low > high:
-            raise ValueError(f"has {part!r} as {field.name}, a range that runs backwards; write two ranges")
-        found |= set(range(low, high + 1, int(match[4] or 1)))
-    return found
-
-
-def _number(text: str, field: _Field) -> int:
-    number = field.words.get(text.lower(), int(text) if re.fullmatch("[0-9]{1,2}", text) else -1)
-    if not field.lowest <= number <= field.highest:
-        words = f" or {', '.join(field.words).upper()}" if field.words else ""
-        raise ValueError(f"has {text!r} as {field.name}; use {field.lowest} to {field.highest}{words}")
-    return number
 
 
 def time_zone(value: str) -> str:

@@ -8,20 +8,32 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from function_src.launcher.glob import Glob
+from function_src.launcher.objects import asked_for
 from infra.configuration import place_rules, rules, source_rules
 from infra.configuration.model import Model
 
 OF_OWN_BUCKETS = ("location", "soft_delete_days")
+Filter = Annotated[
+    Annotated[str, AfterValidator(source_rules.attribute_filter)] | None,
+    Field(
+        description="which messages Pub/Sub delivers, by their attributes; at most 256 bytes",
+        examples=['attributes.kind = "export"'],
+    ),
+]
 
 
 class GcsSource(Model):
-    """New objects in a bucket: one that the stack makes, or with `bucket` one that is there already."""
+    """New objects in a bucket: one that the stack makes, or with `bucket` one that is there already.
+
+    With `topic` one of any project, whose owner announces its objects there.
+    """
 
     kind: Annotated[Literal["gcs"], Field(description="Cloud Storage")]
     bucket: Annotated[
         Annotated[str, AfterValidator(source_rules.bucket_name)] | None,
         Field(
-            description="a bucket that is there already, in the stack's project; the stack makes one if left out",
+            description="a bucket that is there already, in the stack's project or, with `topic`, in any; the stack "
+            "makes one if left out",
             examples=["acme-labels"],
         ),
     ] = None
@@ -37,6 +49,25 @@ class GcsSource(Model):
             examples=["**/*.json"],
         ),
     ] = None
+    include: Annotated[
+        list[Literal["folders", "temporary", "uploads"]],
+        Field(
+            description="what is an event too, though tools make it for their own ends: `folders` (empty objects "
+            "that stand for one), `uploads` (pieces of parallel composite uploads), `temporary` (files that a tool "
+            "is still writing)",
+            examples=[["temporary"]],
+            default_factory=list,
+        ),
+    ]
+    topic: Annotated[
+        Annotated[str, AfterValidator(source_rules.topic_name)] | None,
+        Field(
+            description="a topic, of any project, on which `bucket`'s new objects are announced already; the stack "
+            "then makes no notification",
+            examples=["projects/acme-data/topics/new-objects"],
+        ),
+    ] = None
+    filter: Filter = None
     location: Annotated[
         Annotated[str, AfterValidator(place_rules.bucket_location)] | None,
         Field(
@@ -65,6 +96,16 @@ class GcsSource(Model):
         return self
 
     @model_validator(mode="after")
+    def _what_is_on_a_topic_is_of_one_bucket(self) -> GcsSource:
+        if self.topic and not self.bucket:
+            raise ValueError(
+                f"topic {self.topic!r} can carry any bucket's objects: add bucket, the one whose objects are events"
+            )
+        if self.filter and not self.topic:
+            raise ValueError("filter is for a topic that is there already; use prefix and glob, or add topic")
+        return self
+
+    @model_validator(mode="after")
     def _glob_can_match(self) -> GcsSource:
         if self.glob and not Glob(self.glob).can_follow(self.prefix):
             raise ValueError(
@@ -78,6 +119,11 @@ class GcsSource(Model):
         """How names start that Cloud Storage announces: the longer, the fewer deliveries the glob passes over."""
         return max(self.prefix, Glob(self.glob).head if self.glob else "", key=len)
 
+    @property
+    def meant(self) -> list[str]:
+        """The kinds of objects of tools that are events: those that are listed, or that prefix or glob name."""
+        return sorted({*self.include} | asked_for(self.prefix, self.glob))
+
 
 class PubSubSource(Model):
     """Messages on a topic: one that the stack makes, or with `topic` one that is there already."""
@@ -90,13 +136,7 @@ class PubSubSource(Model):
             examples=["projects/acme-data/topics/exports"],
         ),
     ] = None
-    filter: Annotated[
-        Annotated[str, AfterValidator(source_rules.attribute_filter)] | None,
-        Field(
-            description="which messages Pub/Sub delivers, by their attributes; at most 256 bytes",
-            examples=['attributes.kind = "export"'],
-        ),
-    ] = None
+    filter: Filter = None
 
 
 class LogSource(Model):

@@ -28,7 +28,7 @@ class Partly(dict[str, Any]):
 DIGITS = Loose(ANY)
 # Digits arrive as text. `content` can be any JSON.
 COMMON: Document = {
-    "message": {"id": DIGITS, "data": DIGITS, "attributes": MAP, "publish_time": TEXT},
+    "message": {"id": DIGITS, "data": DIGITS, "attributes": MAP, "ordering_key": DIGITS, "publish_time": TEXT},
     "event": {"id": DIGITS, "kind": TEXT, "time": TEXT, "key": TEXT},
     "content": ANY,
     "lines": Texts(LIST),
@@ -37,9 +37,15 @@ OBJECT: Document = {
     "uri": TEXT,
     "bucket": TEXT,
     "name": DIGITS,
+    "folder": DIGITS,
+    "stem": DIGITS,
     "generation": DIGITS,
+    "metageneration": DIGITS,
     "size": COUNT,
     "content_type": TEXT,
+    "storage_class": TEXT,
+    "md5_hash": TEXT,
+    "crc32c": TEXT,
     "time_created": TEXT,
     "metadata": MAP,
 }

@@ -9,19 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jmespath.functions import Functions
-
 from function_src.launcher.expression import TYPES, plain_path
 from function_src.launcher.fitting import show
-from infra.package.documents import ANY, COUNT, LIST, MAP, NOTHING, TEXT, TRUTH, Document, Loose, Partly, Texts
+from function_src.launcher.functions import Functions
+from infra.package.documents import (
+    ANY,
+    COUNT,
+    DIGITS,
+    LIST,
+    MAP,
+    NOTHING,
+    TEXT,
+    TRUTH,
+    Document,
+    Loose,
+    Partly,
+    Texts,
+)
 
 Kind = str | Mapping[str, Any]
 JMESPATH = {TEXT: "string", COUNT: "number", TRUTH: "boolean", LIST: "array", MAP: "object", NOTHING: "null"}
 GIVEN_BY = {
-    **dict.fromkeys(("abs", "ceil", "floor", "length", "sum"), COUNT),
+    **dict.fromkeys(("abs", "ceil", "find_first", "find_last", "floor", "length", "sum"), COUNT),
     **dict.fromkeys(("contains", "ends_with", "starts_with"), TRUTH),
-    **dict.fromkeys(("join", "to_string", "type"), TEXT),
-    **dict.fromkeys(("keys", "map", "sort", "sort_by", "to_array", "values"), LIST),
+    **dict.fromkeys(("add_time", "join", "to_string", "type"), TEXT),
+    **dict.fromkeys(("format_time", "lower", "replace", "trim", "upper"), DIGITS),
+    **dict.fromkeys(("keys", "map", "sort", "sort_by", "split", "to_array", "values"), LIST),
     "merge": MAP,
 }
 OF_TEXT = "ask with starts_with(), ends_with() or contains()"

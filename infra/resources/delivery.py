@@ -8,7 +8,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.configuration.function_settings import DeliverySettings
-from infra.configuration.source_settings import PubSubSource
+from infra.configuration.source_settings import GcsSource, PubSubSource
 from infra.configuration.source_settings import Source as SourceSettings
 from infra.resources import grants
 from infra.resources.foundation import Foundation
@@ -19,6 +19,7 @@ ACK_DEADLINE_SECONDS = 600  # the longest: it is also how long Pub/Sub waits for
 BACKOFF_SECONDS = (10, 600)  # from the first wait, which doubles, to the longest
 NEVER = gcp.pubsub.SubscriptionExpirationPolicyArgs(ttl="")  # else 31 idle days delete the subscription
 LONGEST_RETENTION_DAYS = 31
+MAY_BE_THERE = (GcsSource, PubSubSource)  # whose topic may have been there before
 
 
 class Delivery(pulumi.ComponentResource):
@@ -51,7 +52,7 @@ class Delivery(pulumi.ComponentResource):
         )
         self._project = foundation.settings.project
         self._after_services = pulumi.ResourceOptions(parent=self, depends_on=foundation.services)
-        existing, only = (source.topic, source.filter) if isinstance(source, PubSubSource) else (None, None)
+        existing, only = (source.topic, source.filter) if isinstance(source, MAY_BE_THERE) else (None, None)
         retention = _days(settings.retention_days)
         self.topic = None if existing else self._topic(f"{name}-events", labels, kept_for=retention if only else None)
         dead_letters = self._topic(f"{name}-dead-letters", labels)

@@ -54,7 +54,11 @@ class PipelineTrigger(pulumi.ComponentResource):
         self.exports: dict[str, pulumi.Input[str]] = {
             **{f"{name}-{what}": value for what, value in source.exports.items()},
             f"{name}-topic": delivery.topic_name,
-            **({f"{name}-subscription": delivery.subscription.name} if settings.source.kind == "pubsub" else {}),
+            **(
+                {f"{name}-subscription": delivery.subscription.name}
+                if settings.source.kind == "pubsub" or not delivery.topic
+                else {}
+            ),
             f"{name}-function-uri": launcher.endpoint,
             f"{name}-dead-letter-subscription": delivery.dead_letters.name,
             f"{name}-launcher-identity": launcher.email,

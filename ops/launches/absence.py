@@ -14,6 +14,7 @@ from function_src.launcher.glob import Glob
 from ops.errors import OperationError
 from ops.launches.cloud import Cloud
 from ops.launches.deployment import DeployedTrigger, Deployment, announced_since
+from ops.launches.events import notification, passed_over_because
 from ops.launches.history import Launch
 from ops.launches.sweep import read_memory, unheard_of
 from ops.launches.words import GENERATION
@@ -113,7 +114,9 @@ def _unannounced(cloud: Cloud, deployment: Deployment, trigger: DeployedTrigger,
     uri, written = f"gs://{blob.bucket.name}/{blob.name}#{blob.generation}", blob.time_created
     launch = unheard_of(trigger, blob)
     if launch is None:
-        return Absence(uri, "the launcher passes it over", trigger)
+        return Absence(
+            uri, f"the launcher passes it over: {passed_over_because(trigger, notification(blob))}", trigger
+        )
     memory = read_memory(cloud, deployment)
     if written < memory.since:
         return memory.unknown(launch)

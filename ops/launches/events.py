@@ -46,12 +46,23 @@ class Asked:
 
 def event_of(trigger: DeployedTrigger, message: Mapping[str, Any]) -> Event | None:
     """The event that a message announces to a trigger; None where it announces none that the trigger takes up."""
+    event = _taken_up(trigger, message)
+    return event if isinstance(event, Event) else None
+
+
+def passed_over_because(trigger: DeployedTrigger, message: Mapping[str, Any]) -> str | None:
+    """Why a trigger takes up no event of what a message announces; None if it does."""
+    event = _taken_up(trigger, message)
+    return None if isinstance(event, Event) else event
+
+
+def _taken_up(trigger: DeployedTrigger, message: Mapping[str, Any]) -> Event | str:
     source = read_source(trigger.source, trigger.id)
     try:
         event = read_event(trigger.id, source, {}, json.dumps({"message": message}).encode())
-        return None if source.check(event.document) else event
-    except BadDeliveryError:
-        return None
+        return source.check(event.document) or event
+    except BadDeliveryError as error:
+        return str(error)
 
 
 def as_first_published(trigger: DeployedTrigger, message: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,13 +73,15 @@ def as_first_published(trigger: DeployedTrigger, message: Mapping[str, Any]) -> 
     """
     attributes = {name: text for name, text in _attributes(message).items() if not name.startswith(DEAD_LETTER)}
     if trigger.kind in ("pubsub", "schedule"):
-        first = {
-            FIRST_ID: message["messageId"],
-            FIRST_TIME: published_at(message).isoformat(),
-            FOR_TRIGGER: trigger.id,
-        }
+        first = {FIRST_ID: message["messageId"], FIRST_TIME: published_at(message).isoformat()}
         attributes = first | attributes
-    return {"data": message.get("data", ""), "attributes": attributes}
+    return meant_for(trigger, {"data": message.get("data", ""), "attributes": attributes})
+
+
+def meant_for(trigger: DeployedTrigger, message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message to publish again for one trigger alone, where others may be subscribed to its topic."""
+    to_it = {FOR_TRIGGER: trigger.id} if trigger.kind in ("pubsub", "schedule") or trigger.source.get("topic") else {}
+    return {**message, "attributes": to_it | {**_attributes(message)}}
 
 
 def published_at(message: Mapping[str, Any]) -> datetime:

@@ -20,7 +20,7 @@ from google.cloud.storage import Bucket
 from ops.errors import OperationError
 from ops.launches.cloud import Cloud, google_errors
 from ops.launches.deployment import DeployedTrigger, Deployment
-from ops.launches.events import Asked, as_first_published, asking_again, event_of, notification, signed
+from ops.launches.events import Asked, as_first_published, asking_again, event_of, meant_for, notification, signed
 from ops.launches.history import Launch, dead_letter
 from ops.launches.words import State
 
@@ -228,4 +228,4 @@ def _announcement(cloud: Cloud, launch: Launch) -> dict[str, Any]:
     blob = cloud.storage.bucket(bucket).get_blob(name, generation=int(generation))
     if blob is None:
         raise OperationError(f"{launch.event} is gone from the bucket; there is nothing to launch from")
-    return notification(blob)
+    return meant_for(launch.trigger, notification(blob))

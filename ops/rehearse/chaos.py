@@ -14,8 +14,8 @@ from ops.printing import print_json
 from ops.tables import print_rows, visible
 from rehearsal.chaos.chaos import Report, run_chaos, run_rush
 from rehearsal.chaos.faults import LOST_RACE
-from rehearsal.environment import may_read
 from rehearsal.function import FunctionError
+from rehearsal.planned import may_read
 from rehearsal.program import Plan, evaluate, read_stack
 
 

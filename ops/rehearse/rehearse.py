@@ -8,7 +8,10 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from rich.markup import escape
+
 from ops.errors import OperationError
+from ops.printing import MARKS
 from ops.rehearse.files import samples_of
 from ops.rehearse.story import Story
 from ops.rehearse.telling import Step, Teller
@@ -32,6 +35,8 @@ def rehearse_stack(stack: str, file: Path | None, teller: Teller, *, engine: boo
         with contextlib.ExitStack() as running:
             with teller.progress.status("Evaluating the program") as status:
                 plan = evaluate(*read_stack(stack))
+                for line in plan.advice:
+                    teller.progress.print(MARKS["advice"], escape(line), highlight=False)
                 samples = samples_of(plan, file)
                 if engine:
                     status.update("Starting Pulumi's engine")

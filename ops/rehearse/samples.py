@@ -7,13 +7,17 @@ import re
 from collections.abc import Mapping
 
 from function_src.launcher.glob import Glob
+from function_src.launcher.objects import made_by_a_tool
 from ops.errors import OperationError
 from rehearsal.environment import RunningTrigger
 
 
 def takes(trigger: RunningTrigger, name: str) -> bool:
     """Whether a trigger takes up an object of that name."""
-    glob = trigger.settings["source"].get("glob")
+    source = trigger.settings["source"]
+    glob, include = source.get("glob"), frozenset(source.get("include", ()))
+    if made_by_a_tool({"name": name, "size": 1}, include):
+        return False
     return name.startswith(trigger.prefix) and (not glob or Glob(glob).matches(name))
 
 

@@ -30,6 +30,8 @@ def show_verdicts(stack: str | None, console: Console, *, as_json: bool) -> int:
 def _show(verdict: Verdict, console: Console) -> None:
     for mistake in verdict.mistakes:
         console.print(MARKS["problem"], escape(mistake.in_words))
+    for line in verdict.advice:
+        console.print(MARKS["advice"], escape(f"{verdict.file}: {line}"))
     if not verdict.mistakes:
         *others, last = verdict.looked_at
         console.print(MARKS["ok"], f"{escape(verdict.file)}: {', '.join(others)} and {last} are right")

@@ -45,11 +45,12 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was looked at of a stack, and what is wrong with it."""
+    """What was looked at of a stack, what is wrong with it, and what is seldom meant as it is."""
 
     file: str
     looked_at: tuple[str, ...]
     mistakes: tuple[Mistake, ...]
+    advice: tuple[str, ...] = ()
 
 
 def verify(stack: str | None = None, root: Path = ROOT) -> Iterator[Verdict]:
@@ -87,9 +88,9 @@ def verify_file(path: Path, root: Path = ROOT) -> Verdict:
         return Verdict(file, FIRST, tuple(_said_by(error, file)))
     mistakes = [mistake for plan in plans for mistake in _broken_rules(plan, config, file)]
     if path.resolve().parent != root.resolve():
-        return Verdict(file, (*FIRST, RULES), tuple(dict.fromkeys(mistakes)))
+        return Verdict(file, (*FIRST, RULES), tuple(dict.fromkeys(mistakes)), plans[-1].advice)
     mistakes += _stale_manifests(plans[-1], config, file, root)
-    return Verdict(file, (*FIRST, RULES, FILES), tuple(dict.fromkeys(mistakes)))
+    return Verdict(file, (*FIRST, RULES, FILES), tuple(dict.fromkeys(mistakes)), plans[-1].advice)
 
 
 def _said_by(error: ConfigurationError, file: str) -> Iterator[Mistake]:

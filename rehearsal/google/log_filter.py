@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,25 @@ ORDERS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
 }
+# What stands where an entry says nothing: of LogEntry's own fields, the default of their type. Source: the language's
+# page, "Missing fields". Of a payload and of labels nothing stands there, and every comparison with nothing is false.
+OF_THE_ENTRY = {
+    **dict.fromkeys(("insertId", "logName", "spanId", "textPayload", "trace"), ""),
+    **dict.fromkeys(("receiveTimestamp", "timestamp"), "1970-01-01T00:00:00Z"),
+    **dict.fromkeys(("severity",), "DEFAULT"),
+    **dict.fromkeys(("traceSampled", "operation.first", "operation.last"), False),
+    **dict.fromkeys(("operation.id", "operation.producer", "sourceLocation.file", "sourceLocation.function"), ""),
+    **dict.fromkeys(("sourceLocation.line", "split.index", "split.totalSplits"), 0),
+    **dict.fromkeys(("split.uid", "resource.type"), ""),
+    **{f"httpRequest.{name}": 0 for name in ("cacheFillBytes", "requestSize", "responseSize", "status")},
+    **{f"httpRequest.{name}": False for name in ("cacheHit", "cacheLookup", "cacheValidatedWithOriginServer")},
+    **{
+        f"httpRequest.{name}": ""
+        for name in ("latency", "protocol", "referer", "remoteIp", "requestMethod", "requestUrl", "serverIp")
+    },
+    "httpRequest.userAgent": "",
+}
+WITHOUT_DEFAULT = ("apphub", "errorGroups", "jsonPayload", "labels", "metadata", "protoPayload", "resource.labels")
 SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 
 
@@ -119,8 +138,10 @@ class _Reader:
             )
         path = tuple(_plain(part) for part in PART.findall(name))
         sign, values = self._take(), self._values()
+        default = _default_of(path)
         return LogFilter(
-            lambda entry: _compares(_look_up(entry, path), sign, values), {} if sign[0] == "!" else {path: values[0]}
+            lambda entry: _compares(_look_up(entry, path) or ([] if values == ["*"] else default), sign, values),
+            {} if sign[0] == "!" else {path: values[0]},
         )
 
     def _values(self) -> list[str]:
@@ -161,9 +182,25 @@ def _look_up(entry: Any, path: Sequence[str]) -> list[Any]:
     return _look_up(entry[path[0]], path[1:]) if isinstance(entry, Mapping) and path[0] in entry else []
 
 
-def _compares(found: Iterable[Any], sign: str, values: Sequence[str]) -> bool:
+def _default_of(path: Sequence[str]) -> list[Any]:
+    """What stands at a path in an entry that says nothing there.
+
+    Raises:
+        UnsupportedFilterError: no entry has such a field, which the service refuses too.
+    """
+    name = ".".join(path)
+    if name in OF_THE_ENTRY:
+        return [OF_THE_ENTRY[name]]
+    if name in {known.partition(".")[0] for known in OF_THE_ENTRY} or f"{name}.".startswith(
+        tuple(f"{root}." for root in WITHOUT_DEFAULT)
+    ):
+        return []
+    raise UnsupportedFilterError(f"the log filter has {name!r}, which no log entry has")
+
+
+def _compares(found: Sequence[Any], sign: str, values: Sequence[str]) -> bool:
     if sign in ("!=", "!~"):
-        return not _compares(found, {"!=": "=", "!~": "=~"}[sign], values)
+        return bool(found) and not _compares(found, {"!=": "=", "!~": "=~"}[sign], values)
     return any(_holds(item, sign, value) for item in found for value in values)
 
 

@@ -63,7 +63,7 @@ def test_anything_else_is_said_and_not_taken_for_a_no(condition: str, problem: s
     [
         ("", "when: '' is not JMESPath: it is empty"),
         ("object.name ==", "when: 'object.name ==' is not JMESPath: it breaks off at its end"),
-        ("matches(object.name, '.*')", "when: \"matches(object.name, '.*')\": JMESPath has no function matches()"),
+        ("matches(object.name, '.*')", "when: \"matches(object.name, '.*')\": there is no function matches()"),
         ("starts_with(object.name)", "when: 'starts_with(object.name)': starts_with() takes 2 arguments, not 1"),
         (True, "when: true is not JMESPath, which is text; put it in quotes"),
         ({"from": "a"}, 'when: {"from": "a"} is not JMESPath, which is text'),

@@ -48,9 +48,15 @@ def test_the_wrapping_changes_neither_object_nor_identity_nor_key(wrap: Wrap) ->
         "uri": "gs://acme-incoming/incoming/orders 7.csv",
         "bucket": "acme-incoming",
         "name": "incoming/orders 7.csv",
+        "folder": "incoming",
+        "stem": "orders 7",
         "generation": "1712345678901234",
+        "metageneration": None,
         "size": 12,
         "content_type": "text/csv",
+        "storage_class": None,
+        "md5_hash": None,
+        "crc32c": None,
         "time_created": FRESH,
         "metadata": {"owner": "ann"},
     }
@@ -122,10 +128,11 @@ def test_the_push_itself_can_be_mapped_too() -> None:
 
 
 def test_pubsub_may_spell_its_fields_either_way() -> None:
-    body = {"message": {"data": "e30=", "message_id": "7", "publish_time": "now"}}
+    body = {"message": {"data": "e30=", "message_id": "7", "publish_time": "now", "ordering_key": "a"}}
     body["message"]["data"] = message(as_json(OBJECT))["message"]["data"]
     document = read(({}, as_json(body))).document
-    assert (document["message"]["id"], document["message"]["publish_time"]) == ("7", "now")
+    fields = [document["message"][name] for name in ("id", "publish_time", "ordering_key")]
+    assert fields == ["7", "now", "a"]
 
 
 def test_a_notification_without_size_type_or_metadata_is_an_event_all_the_same() -> None:

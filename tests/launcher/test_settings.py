@@ -40,7 +40,7 @@ def without(path: str) -> dict[str, Any]:
 def test_the_settings_are_what_the_program_wrote() -> None:
     assert read(SETTINGS) == Trigger(
         id="acme-ml-dev/dev/echo",
-        source=GcsSource("acme-incoming", "incoming/"),
+        source=GcsSource("acme-incoming", "incoming/", trigger_id="acme-ml-dev/dev/echo"),
         parameters={"filename": Parameter(None, "x")},
         content_limit=1048576,
         ledger="launch-ledger-1a2b3c4",

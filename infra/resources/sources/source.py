@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import pulumi
 import pulumi_gcp as gcp
@@ -14,14 +14,14 @@ from infra.resources.foundation import Foundation
 from infra.resources.grants import Grant, Principal
 from infra.resources.sources.log_sink import LogSink
 from infra.resources.sources.schedule import Schedule
-from infra.resources.sources.trigger_bucket import TriggerBucket
+from infra.resources.sources.trigger_bucket import AnnouncedBucket, TriggerBucket
 
 
 class Source(Protocol):
     """What sends a trigger's events."""
 
     @property
-    def settings(self) -> Mapping[str, pulumi.Input[str]]:
+    def settings(self) -> Mapping[str, pulumi.Input[Any]]:
         """What the launcher must know of it: the block `source` of TRIGGER."""
 
     @property
@@ -60,6 +60,8 @@ def make_source(
 ) -> Source:
     """Makes what a source needs, but for what sends the events."""
     match source:
+        case source_settings.GcsSource(bucket=str(bucket), topic=str()):
+            return AnnouncedBucket(bucket, source, foundation)
         case source_settings.GcsSource():
             return TriggerBucket(name, source, foundation, labels, parent)
         case source_settings.PubSubSource():

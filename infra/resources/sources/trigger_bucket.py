@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pulumi
 import pulumi_gcp as gcp
@@ -14,6 +15,7 @@ from infra.resources.grants import Grant
 from infra.resources.told import UNMOVED
 
 SECONDS_A_DAY = 86_400
+READER, READS = "roles/storage.objectViewer", "A parameter or `when` reads what is in its files"
 
 
 class TriggerBucket(pulumi.ComponentResource):
@@ -38,23 +40,16 @@ class TriggerBucket(pulumi.ComponentResource):
         self._source = source
         self._foundation = foundation
         self._bucket_name: pulumi.Input[str] = source.bucket or self._make(name, source, labels)
+        self.settings = _settings(source, self._bucket_name)
         self.exports = {"bucket": self._bucket_name}
         self.register_outputs({})
 
-    @property
-    def settings(self) -> dict[str, pulumi.Input[str]]:
-        """What the launcher must know of its source."""
-        glob = {"glob": self._source.glob} if self._source.glob else {}
-        return {"kind": "gcs", "bucket": self._bucket_name, "prefix": self._source.prefix, **glob}
-
     def let_read(self, launcher: grants.Principal) -> list[Grant]:
         """Lets the launcher read files, for triggers with a parameter or a `when` that reads what is in them."""
-        role, reason = "roles/storage.objectViewer", "A parameter or `when` reads what is in its files"
-        if self._source.bucket:  # which other triggers may read too
-            on = grants.on_bucket(self._source.bucket, self._source.bucket)
-            return [self._foundation.grant(role, on=on, to=launcher, reason=reason)]
+        if self._source.bucket:
+            return [_let_read(self._source.bucket, launcher, self._foundation)]
         on = grants.on_bucket(f"{self._name}-bucket", self._bucket_name)
-        return [Grant(role, on=on, to=launcher, reason=reason, parent=self)]
+        return [Grant(READER, on=on, to=launcher, reason=READS, parent=self)]
 
     def open(self, topic: gcp.pubsub.Topic, after: Sequence[pulumi.Resource]) -> None:
         """Sends events to the topic, once everything that handles them stands (``after``).
@@ -97,6 +92,35 @@ class TriggerBucket(pulumi.ComponentResource):
         )
         made = pulumi.Output.all(bucket.name, bucket.location)
         return made.apply(lambda values: _unmoved(name, values[0], values[1], location))
+
+
+class AnnouncedBucket:
+    """A bucket whose owner announces its new objects on a topic that was there before: in any project."""
+
+    def __init__(self, bucket: str, source: GcsSource, foundation: Foundation) -> None:
+        self._bucket = bucket
+        self._foundation = foundation
+        self.settings = {**_settings(source, bucket), "topic": str(source.topic)}
+        self.exports: dict[str, pulumi.Input[str]] = {"bucket": bucket}
+
+    def let_read(self, launcher: grants.Principal) -> list[Grant]:
+        """Lets the launcher read files, for triggers with a parameter or a `when` that reads what is in them."""
+        return [_let_read(self._bucket, launcher, self._foundation)]
+
+    def open(self, _topic: gcp.pubsub.Topic, _after: Sequence[pulumi.Resource]) -> None:
+        """Nothing: the bucket's owner has told Cloud Storage where to announce."""
+
+
+def _settings(source: GcsSource, bucket: pulumi.Input[str]) -> dict[str, pulumi.Input[Any]]:
+    """What the launcher must know of its source."""
+    glob = {"glob": source.glob} if source.glob else {}
+    include = {"include": source.meant} if source.meant else {}
+    return {"kind": "gcs", "bucket": bucket, "prefix": source.prefix, **glob, **include}
+
+
+def _let_read(bucket: str, launcher: grants.Principal, foundation: Foundation) -> Grant:
+    """A grant on a bucket that was there before, which other triggers may read too."""
+    return foundation.grant(READER, on=grants.on_bucket(bucket, bucket), to=launcher, reason=READS)
 
 
 def _unmoved(trigger: str, bucket: str, made_in: str, wanted: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from infra.errors import ConfigurationError
 from infra.resources.foundation import SERVICES
 from infra.resources.told import refuse_untold
 from rehearsal.google.log_filter import read_log_filter
@@ -24,6 +25,7 @@ LOG_FILTER = 'protoPayload.methodName="google.cloud.bigquery.v2.JobService.Inser
 SOURCES: dict[str, dict[str, Any]] = {
     "gcs": {"kind": "gcs", "prefix": "incoming/"},
     "existing bucket": {"kind": "gcs", "bucket": "acme-there", "prefix": "in/", "glob": "in/2026/*.json"},
+    "announced bucket": {"kind": "gcs", "bucket": "acme-there", "topic": TOPIC, "glob": "**/*.tmp"},
     "pubsub": {"kind": "pubsub", "filter": 'attributes.type = "order"'},
     "existing topic": {"kind": "pubsub", "topic": TOPIC},
     "log": {"kind": "log", "filter": LOG_FILTER},
@@ -163,6 +165,52 @@ def test_an_existing_topic_is_subscribed_to_and_not_made() -> None:
     assert found.exports["echo-topic"] == TOPIC
     assert settings_of(found) == {"kind": "pubsub", "topic": TOPIC}
     assert not [grant for grant in found.of_type(":TopicIAMMember") if grant.inputs["topic"] == TOPIC]
+
+
+def test_a_bucket_that_is_announced_elsewhere_is_left_to_its_owner() -> None:
+    found = plan(source=SOURCES["announced bucket"], parameters={"filename": "content.note"})
+    assert not found.of_type(":Notification")
+    assert "echo-bucket" not in [bucket.name for bucket in found.of_type(":Bucket")]
+    assert [topic.name for topic in found.of_type(":Topic")] == ["echo-dead-letters"]
+    assert found.named("echo-events", ":Subscription").inputs["topic"] == TOPIC
+    assert (found.exports["echo-bucket"], found.exports["echo-topic"]) == ("acme-there", TOPIC)
+    assert "echo-subscription" in found.exports
+    assert settings_of(found) == {
+        "kind": "gcs",
+        "bucket": "acme-there",
+        "topic": TOPIC,
+        "prefix": "",
+        "glob": "**/*.tmp",
+        "include": ["temporary"],  # which the glob names
+    }
+    [reads] = [one for one in found.of_type(":BucketIAMMember") if one.inputs["bucket"] == "acme-there"]
+    assert reads.inputs["role"] == "roles/storage.objectViewer"
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ({"topic": TOPIC}, "can carry any bucket's objects: add bucket, the one whose objects are events"),
+        (
+            {"filter": "attributes:a"},
+            "filter is for a topic that is there already; use prefix and glob, or add topic",
+        ),
+        ({"bucket": "acme-there", "topic": TOPIC, "location": "EU"}, "location is for a bucket that the stack makes"),
+        ({"include": ["tmp"]}, "include[0]: is 'tmp'; use 'folders', 'temporary' or 'uploads'"),
+        ({"include": "temporary"}, "include: is 'temporary'"),
+        ({"bucket": "acme-there", "topic": "new-objects"}, "use the full name, projects/PROJECT/topics/TOPIC"),
+    ],
+    ids=str,
+)
+def test_a_source_of_objects_that_cannot_be_is_refused(source: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        plan(source={"kind": "gcs", **source}, parameters={"filename": "event.id"})
+    assert problem in str(refused.value)
+
+
+def test_more_triggers_than_a_bucket_has_notifications_can_be_on_its_topic() -> None:
+    sources = [{**SOURCES["announced bucket"], "prefix": f"{number}/"} for number in range(11)]
+    assert len(evaluate("dev", stack(*sources, function={"max_instances": 1})).of_type(":Function")) == 11
 
 
 def test_a_filter_is_pubsub_s_and_its_topic_keeps_what_another_filter_may_need(dev: Plan) -> None:

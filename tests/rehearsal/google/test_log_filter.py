@@ -50,7 +50,24 @@ ENTRY: dict[str, Any] = {
         ('log_id("cloudaudit.googleapis.com/activity")', False),
         ("NOT severity=ERROR", True),
         ("-severity=ERROR", True),
-        ("nothing != x", True),
+        ("protoPayload.nothing != x", False),  # nothing stands there, and each comparison with nothing is false
+        ("protoPayload.nothing !~ x", False),
+        ("jsonPayload.nothing = x", False),
+        ("labels.nothing != x", False),
+        ("resource.labels.nothing !~ x", False),
+        ("NOT protoPayload.nothing = x", True),
+        ("-labels.nothing : x", True),
+        ("labels.nothing != (a OR b)", False),
+        ("textPayload != x", True),  # a field of every entry, which has its type's default
+        ("textPayload !~ x", True),
+        ("textPayload : *", False),
+        ("httpRequest.status < 400", True),
+        ("httpRequest.status >= 500", False),
+        ("traceSampled = false", True),
+        ("operation.first != true", True),
+        ('resource.type = ""', True),
+        ("httpRequest : *", False),
+        ('receiveTimestamp < "2026-11-22T10:00:00Z"', True),
         ("severity=NOTICE AND labels.env=dev", False),
         ("severity=NOTICE labels.env=prod", True),
         ("severity=NOTICE -- a comment\nlabels.env=dev", False),
@@ -65,7 +82,22 @@ def test_a_filter_selects_as_documented(text: str, selected: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "hello", '"hello"', 'SEARCH("x")', "sample(insertId, 0.1)", "a=", "a=(b OR)", "(a=b", "a=b)", "= b"]
+    "text",
+    [
+        "",
+        "hello",
+        '"hello"',
+        'SEARCH("x")',
+        "sample(insertId, 0.1)",
+        "a=",
+        "a=(b OR)",
+        "(a=b",
+        "a=b)",
+        "= b",
+        "thud=a",
+        "operation.thud != a",
+        "textPayload.thud=a",
+    ],
 )
 def test_what_is_not_understood_is_an_error_and_not_a_guess(text: str) -> None:
     with pytest.raises(UnsupportedFilterError):
@@ -78,7 +110,13 @@ def test_an_order_of_text_is_not_guessed_at() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['a.b="x" AND a."c d":"y"', "severity>=ERROR", 'log_id("x/y") NOT a.b=c', "(a=1 OR b=2) c=(3 OR 4)"]
+    "text",
+    [
+        'jsonPayload.b="x" AND jsonPayload."c d":"y"',
+        "severity>=ERROR",
+        'log_id("x/y") NOT jsonPayload.b=c',
+        "(labels.a=1 OR labels.b=2) labels.c=(3 OR 4)",
+    ],
 )
 def test_an_example_of_what_a_filter_selects_is_found_for_the_usual_ones(text: str) -> None:
     found = read_log_filter(text)
