@@ -71,3 +71,17 @@ def test_a_file_that_the_glob_does_not_match_is_never_missing() -> None:
     told = notification(OBJECT)["message"]
     assert event_of(trigger(kind="gcs", bucket="acme-incoming", prefix="incoming/", glob="**/_SUCCESS"), told) is None
     assert event_of(trigger(kind="gcs", bucket="acme-incoming", prefix="incoming/", glob="**/*.csv"), told)
+
+
+def test_an_object_s_announcement_on_a_topic_of_others_is_published_again_for_its_trigger_alone() -> None:
+    there = {"kind": "gcs", "bucket": "acme-incoming", "prefix": "incoming/", "topic": "projects/p/topics/t"}
+    first = notification(OBJECT)["message"]
+    again = arriving(as_first_published(trigger(**there), first), "2")
+    found = [event_of(trigger(**there), told) for told in (first, again)]
+    assert found[0]
+    assert len({event.key for event in found if event}) == 1
+    assert event_of(trigger("other", **there), again) is None
+    assert (
+        as_first_published(trigger(kind="gcs", bucket="acme-incoming", prefix=""), first)["attributes"]
+        == (first["attributes"])
+    )
