@@ -142,7 +142,7 @@ def test_the_function_imports_nothing_that_it_does_not_require() -> None:
 
 
 def test_the_function_requires_four_packages_and_the_time_zones() -> None:
-    """An image that functions run in need not have the zones; they are files, read where an expression asks for one."""
+    """The image of a function need not have the zones; they are files, read where an expression asks for one."""
     lines = (ROOT / "function_src" / "requirements.in").read_text().splitlines()
     assert [line for line in lines if not line.startswith("#")] == [
         "functions-framework",

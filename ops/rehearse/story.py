@@ -17,7 +17,7 @@ from ops.rehearse.telling import Step, Teller
 from rehearsal.environment import Environment, Happening, LogLine, RunningTrigger
 from rehearsal.google.pubsub import ACKNOWLEDGED, Attempt
 from rehearsal.kfp.runs import RunChange
-from rehearsal.runs.executor import Outputs
+from rehearsal.runs.executor import NOT_EXECUTED, Outputs
 
 SECONDS_OF_SILENCE = 300  # a component may install packages first
 PATIENCE = 12  # deliveries of one event that end in `retry`
@@ -175,7 +175,8 @@ class Story:
             return Step(title, expected, outcome, (*details, *filter(None, [reason])))
         run = self._until_run_ends(str(run_id))
         outputs = self._trigger.endpoint.outputs(run.run_id)
-        ended = ": ".join([f"run {run.run_id} {run.state.lower()}", *run.error.splitlines()[:1]])
+        became = "was started" if run.error.startswith(NOT_EXECUTED) else run.state.lower()
+        ended = ": ".join([f"run {run.run_id} {became}", *run.error.splitlines()[:1]])
         details = [ended, *map(_outputs_line, outputs, outputs.values())]
         return Step(title, expected, outcome if run.state == "SUCCEEDED" else "run failed", tuple(details))
 

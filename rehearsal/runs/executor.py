@@ -18,10 +18,12 @@ from typing import IO, Any, Protocol, cast
 
 from rehearsal.leash import leashed, scratch
 from rehearsal.runs.failures import summarise
+from rehearsal.runs.graph import unexecutable
 from rehearsal.runs.pods import pass_on, variables
 
 PROGRAM = "rehearsal.runs.run_package"
 ROOT = Path(__file__).resolve().parent.parent.parent
+NOT_EXECUTED = "not executed here"
 MAX_REPORT_BYTES = 32 * 1024 * 1024
 INHERITED = re.compile(r"PIP_\w+|LANG|LC_\w+|TZ|SSL_CERT_\w+|REQUESTS_CA_BUNDLE")
 
@@ -31,7 +33,10 @@ Outputs = dict[str, Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended: SUCCEEDED or FAILED, in which task. ``error`` is the gist of its ``log``."""
+    """How an execution ended: SUCCEEDED or FAILED, in which task. ``error`` is the gist of its ``log``.
+
+    A run that is not executed succeeds, and ``error`` says why it is not.
+    """
 
     state: str
     error: str = ""
@@ -82,6 +87,8 @@ class RunExecutor:
 
         Cancelling this kills the process and all that it started; either way nothing of the run stays on the disk.
         """
+        if problem := unexecutable(package):
+            return Outcome("SUCCEEDED", f"{NOT_EXECUTED}: {problem}")
         container = variables(workflow) if self._in_pods else {}
         parameters = pass_on(parameters, container) if self._in_pods else parameters
         # A process that was just killed may still be letting go of its files when they are removed.

@@ -7,7 +7,6 @@ It takes ``{"package", "parameters", "directory"}`` from stdin and writes one JS
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import json
 import os
@@ -27,6 +26,7 @@ from kfp.local.orchestrator import task_executor
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 
 from rehearsal.runs.steps import run_step
+from rehearsal.runs.values import compute_like_a_cluster
 
 COLOUR = re.compile(r"\x1b\[\d+m")
 STORAGE_TIMEOUT_SECONDS = 60
@@ -52,10 +52,10 @@ def main() -> None:
         if storage := os.environ.get("STORAGE_EMULATOR_HOST"):
             import_from(storage)
         local.init(local.SubprocessRunner(use_venv=False), pipeline_root=request["directory"], raise_on_error=True)
-        package = without_omitted(request["package"], request["parameters"])
+        compute_like_a_cluster()
         # Not by components.load_component_from_text: it takes a pipeline that is called like one of its components
         # for that component alone, and runs nothing else of it (kfp 2.17.0, ComponentSpec.from_ir_dicts).
-        spec = json_format.ParseDict(package, PipelineSpec())
+        spec = json_format.ParseDict(request["package"], PipelineSpec())
         pipeline_orchestrator.run_local_pipeline(spec, request["parameters"])
 
 
@@ -112,25 +112,6 @@ def import_from(storage: str) -> None:
         return str(_download(uri, storage)) if uri.startswith("gs://") else uri
 
     importer_handler.get_importer_uri = local_uri
-
-
-def without_omitted(package: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
-    """The package without the optional inputs that got no value: kfp.local cannot represent "no value".
-
-    The tasks of the pipeline then fall back on their own defaults, as on a cluster. An input that is handed on into a
-    loop, a condition or a nested pipeline is beyond this: kfp.local fails on it.
-    """
-    package = copy.deepcopy(package)
-    inputs = package["root"].get("inputDefinitions", {}).get("parameters", {})
-    optional = {name for name, spec in inputs.items() if spec.get("isOptional") and "defaultValue" not in spec}
-    omitted = optional - parameters.keys()
-    for name in omitted:
-        del inputs[name]
-    for task in package["root"]["dag"]["tasks"].values():
-        sources = task.get("inputs", {}).get("parameters", {})
-        for name in [name for name, source in sources.items() if source.get("componentInputParameter") in omitted]:
-            del sources[name]
-    return package
 
 
 def _artifact(artifact: Any) -> dict[str, Any]:

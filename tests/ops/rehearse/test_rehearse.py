@@ -47,7 +47,7 @@ def test_another_stack_and_a_file_of_one_s_own_with_the_data_that_it_names() -> 
     done = rehearse("--stack", "examples/Pulumi.orders.yaml", "--file", "examples/new-orders.json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "orders.csv, beside new-orders.json, stands in for gs://acme-orders/2026/11/orders.csv" in done.stdout
-    assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 3.0}' in done.stdout
+    assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 3}' in done.stdout
 
 
 def test_a_file_that_the_pipeline_cannot_use_is_seen_in_the_exit_status(tmp_path: Path) -> None:

@@ -12,14 +12,14 @@ def test_batch_markers_start_runs_and_data_files_are_skipped() -> None:
     done = rehearse("--stack", "examples/Pulumi.batches.yaml", "--file", "examples/2026-11-22.manifest.json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert outcomes(done) == [*FILES, REPLAYED]
-    assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 3.0}' in done.stdout
+    assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 3}' in done.stdout
 
 
 def test_each_trigger_of_the_prod_stack_is_rehearsed_with_its_own_sample() -> None:
     done = rehearse("--stack", str(PROD))
     assert done.returncode == 0, done.stdout + done.stderr
     assert outcomes(done) == [*STORY, REPLAYED, *FILES]
-    assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 2.0}' in done.stdout
+    assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 2}' in done.stdout
     assert "task echo: Output = gs://acme-shop-exports/catalog-2026-11-22.parquet" in done.stdout
 
 
