@@ -34,6 +34,7 @@ YAML_PROBLEMS = (
     (r"duplicate anchor", HERE, "an anchor (&) whose name is taken; give it a name of its own"),
     (r"unhashable key", HERE, "a key that is a list or a map; put text that starts with a bracket in quotes"),
     (r"for merging", HERE, "<< takes a map, or a list of maps; give it one"),
+    (r"merge in quotes", HERE, "<<, which Pulumi takes for the merge that it is without quotes; take them off"),
     (r"no such tag", HERE, "starts with !, which YAML keeps for itself; put it in quotes"),
     (r"half a character", HERE, "half a character; write the whole one"),
     (r"no such value", HERE, "no such number, or true or false; put it in quotes"),

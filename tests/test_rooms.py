@@ -93,7 +93,8 @@ def test_what_is_asked_for_and_what_is_deployed_need_no_pulumi() -> None:
     [
         ("errors", set()),
         ("syntax", set()),
-        ("configuration", {"cron", "errors", "syntax"}),
+        ("dialect", set()),
+        ("configuration", {"cron", "dialect", "errors", "syntax"}),
         ("package", {"errors", "syntax"}),
         ("check", {"configuration", "errors", "package", "syntax"}),
         ("resources", {"check", "configuration", "errors", "package"}),

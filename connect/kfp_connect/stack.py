@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from kfp_connect.dialect import StackLoader, set_elsewhere, unreadable
 from kfp_connect.problems import ConnectError, Problem
 
 T = TypeVar("T")
@@ -27,16 +28,6 @@ FIXES = {  # by what was wanted and what was given, where the one for a word or 
     ("block of keys", "a list"): "leave out the dash",
     **{("text", given): "write text instead" for given in ("a block of keys", "a list", "empty")},
 }
-
-
-class StackLoader(yaml.SafeLoader):
-    """YAML as the Pulumi CLI reads it: a date is text."""
-
-
-StackLoader.add_constructor(  # typeshed takes no method for a constructor, as PyYAML itself does
-    "tag:yaml.org,2002:timestamp",
-    StackLoader.construct_yaml_str,  # type: ignore[type-var]
-)
 
 
 @dataclass(frozen=True)
@@ -54,6 +45,8 @@ class Block:
             ConnectError: it is of another shape, which ``fix`` mends.
         """
         value = self.keys.get(name)
+        if found := unreadable(value):
+            raise self.wrong(name, *found)
         if value is not None and not isinstance(value, shape):
             wanted, given = SHAPES[shape], _given(value)
             raise self.wrong(name, f"is {given}, which is no {wanted}", FIXES.get((wanted, given), fix))
@@ -95,8 +88,8 @@ def read_target(stack: str | os.PathLike[str], trigger: str | None) -> Block:
         ConnectError: there is none, or no such file, or it is wrong.
     """
     path = _find_file(str(stack))
-    targets = {str(each.keys.get("name")): each.block("target", "write kind: ...") for each in _read_triggers(path)}
-    usable = [name for name, target in targets.items() if target.keys.get("kind") == "kfp"]
+    targets = {str(each.text("name")): each.block("target", "write kind: ...") for each in _read_triggers(path)}
+    usable = [name for name, target in targets.items() if target.text("kind") == "kfp"]
     stack_name, listed = _name(path), ", ".join(usable)
     if trigger and trigger not in targets:
         known = ", ".join(targets) or "there is none"
@@ -133,17 +126,29 @@ def _name(path: Path) -> str:
 
 def _read_triggers(path: Path) -> list[Block]:
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), StackLoader)  # noqa: S506 it is a SafeLoader
-        config = dict(document["config"])
+        document = _document(path)
+        config = dict(document["config"] if "environment" not in document else document.get("config") or {})
         given = next((config[key] for key in (TRIGGERS, *ALSO_TRIGGERS) if key in config), None)
         triggers = json.loads(given) if isinstance(given, str) else given
+        elsewhere = set_elsewhere(TRIGGERS, document, _project(path)) if triggers is None else None
     except (OSError, ValueError, TypeError, KeyError, RecursionError, yaml.YAMLError) as error:
         raise ConnectError(Problem.NOT_A_STACK, FILE=path.name, REASON=_reason(error)) from None
-    listed = Block(path.name, "", {TRIGGERS: triggers}).require(
-        TRIGGERS, list, "add a trigger, as Pulumi.dev.yaml does"
-    )
+    found = Block(path.name, "", {TRIGGERS: triggers})
+    if elsewhere:
+        raise found.wrong(TRIGGERS, *elsewhere)
+    listed = found.require(TRIGGERS, list, "add a trigger, as Pulumi.dev.yaml does")
     numbered = Block(path.name, "", {f"{TRIGGERS}[{number}]": each for number, each in enumerate(listed)})
     return [numbered.block(name, "write key: value, or leave it out") for name in numbered.keys]
+
+
+def _document(path: Path) -> Any:
+    return yaml.load(path.read_text(encoding="utf-8-sig"), StackLoader)  # noqa: S506 it is a SafeLoader
+
+
+def _project(path: Path) -> Any:
+    """The project's own file, which lies beside its stacks or above them."""
+    near = (folder / "Pulumi.yaml" for folder in path.resolve().parents)
+    return next((_document(file) for file in near if file.is_file()), None)
 
 
 def _reason(error: Exception) -> str:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from infra.configuration.explain import KEYS, PROJECT, closest
+from infra.dialect import MERGE, StackLoader, Unclear, set_elsewhere, unreadable
 from infra.errors import ConfigurationError, printable
 from infra.syntax import explain_yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FILE_ENDINGS = (".yaml", ".yml")
 BLOCKS = ("config", "encryptedkey", "encryptionsalt", "environment", "secretsprovider")  # what Pulumi reads of a file
-YAML = "tag:yaml.org,2002:"
-MERGE = f"{YAML}merge"
-NO_TEXT = {f"{YAML}{kind}" for kind in ("bool", "float", "int", "merge", "null")}
-PLAIN = NO_TEXT | {f"{YAML}{kind}" for kind in ("map", "seq", "str")}
+REQUIRED = ("gcp:project", "gcp:region", f"{PROJECT}:triggers")
 
 
 def read_stack(stack: str, root: Path = ROOT) -> tuple[str, dict[str, str]]:
@@ -30,7 +28,7 @@ def read_stack(stack: str, root: Path = ROOT) -> tuple[str, dict[str, str]]:
     """
     path = find_stack(stack, root)
     try:
-        config = _configuration(_text(path))
+        config = _configuration(_text(path), root)
     except _WrongFileError as error:
         raise ConfigurationError(in_file(path.name, error.problems)) from None
     return _name(path), config
@@ -66,30 +64,6 @@ def in_file(name: str, problems: Iterable[str]) -> str:
     return f"{name}:" + "".join(f"\n  {printable(problem)}" for problem in problems)
 
 
-class StackLoader(yaml.SafeLoader):
-    """YAML as the Pulumi CLI reads it, where a date is text; and of that only what JSON can hold."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 the name is PyYAML's
-        first: [resolver for resolver in resolvers if resolver[0] in NO_TEXT]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """What a node holds. Python's own errors at a number become errors of the file, with their place."""
-        problem = "found no such tag"
-        try:
-            if node.tag in PLAIN:
-                found = super().construct_object(node, deep)
-                if isinstance(found, str):
-                    found.encode()
-                return found
-        except UnicodeEncodeError:
-            problem = "found half a character"
-        except (LookupError, ValueError):
-            problem = "found no such value"
-        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-
-
 class _WrongFileError(Exception):
     """What is wrong with a file, problem by problem."""
 
@@ -109,16 +83,19 @@ def _text(path: Path) -> str:
         raise _WrongFileError(f"line {line}: a character that is not UTF-8; save the file as UTF-8") from None
 
 
-def _configuration(text: str) -> dict[str, str]:
+def _configuration(text: str, root: Path) -> dict[str, str]:
     """The configuration in a stack file's text: lists and maps as JSON, as the engine hands them over."""
     try:
         loader = StackLoader(text)
-        root = loader.get_single_node()
-        if root is None:
+        node = loader.get_single_node()
+        if node is None:
             return {}
-        if twice := [*_repeated(loader, root)]:
+        if twice := [*_repeated(loader, node)]:
             raise _WrongFileError(*twice)
-        config = _config_of(loader.construct_document(root))
+        document = loader.construct_document(node)
+        config = _config_of(document)
+        if problems := [*_unreadable(config), *_elsewhere(config, document, root)]:
+            raise _WrongFileError(*problems)
         return {key: "" if value is None else _as_text(value) for key, value in config.items()}
     except (yaml.YAMLError, RecursionError) as error:
         raise _WrongFileError(explain_yaml(error, text)) from None
@@ -137,6 +114,35 @@ def _config_of(document: Any) -> dict[str, Any]:
     if problems:
         raise _WrongFileError(*problems)
     return {_full_name(key): value for key, value in zip(keys, (config or {}).values(), strict=True)}
+
+
+def _unreadable(value: Any, place: str = "", within: tuple[int, ...] = ()) -> Iterator[str]:
+    """What in a value is read as one thing here and as another there, or by nobody but Pulumi, each with its place.
+
+    A secret that is none of our keys' is Pulumi's business.
+    """
+    found = unreadable(value)
+    if found and (isinstance(value, Unclear) or place.startswith(KEYS)):
+        yield f"{place}: {'; '.join(found)}"
+    if id(value) in within:  # by an alias, which is said when it is written as JSON
+        return
+    inside = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
+    for key, each in inside:
+        problem, fix = ("is empty", "give it a name") if key is None else unreadable(key) or ("", "")
+        if problem:
+            yield f"{place}: a key {problem}; {fix}"
+        below = f"{place}[{key}]" if isinstance(value, list) else f"{place}.{_as_text(key)}" if place else key
+        yield from _unreadable(each, below, (*within, id(value)))
+
+
+def _elsewhere(config: Mapping[str, Any], document: Any, root: Path) -> Iterator[str]:
+    """Our keys that the file has not, where what may have them is not read here."""
+    file = root / "Pulumi.yaml"
+    project = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None
+    for key in KEYS:
+        named = document if key in REQUIRED else None
+        if config.get(key) is None and (found := set_elsewhere(key, named, project)):
+            yield f"{key}: {'; '.join(found)}"
 
 
 def _strange(block: str) -> str:
@@ -195,6 +201,6 @@ def _pairs(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
 
 def _as_text(value: Any) -> str:
     try:
-        return value if isinstance(value, str) else json.dumps(value)
+        return str(value) if isinstance(value, str | Unclear) else json.dumps(value)
     except ValueError:
         raise _WrongFileError("an alias (*) stands within what it names; take it out") from None

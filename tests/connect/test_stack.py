@@ -65,13 +65,13 @@ def test_so_is_whatever_else_is_allowed(tmp_path: Path) -> None:
         "access": "iap",
         "iap_backend_service": "kfp",
         "audience": "1234-abc.apps.googleusercontent.com",
-        "namespace": "2026-11-22",
+        "namespace": "on",
         "installation_service_account": "nodes@acme-gke.iam.gserviceaccount.com",
     }
     nothing = {**KFP, "audience": None, "namespace": None}
     triggers = [trigger("first", VERTEX), trigger("second", everything), trigger("third", nothing)]
     path = write(tmp_path, triggers)
-    path.write_text(path.read_text().replace("'2026-11-22'", "2026-11-22"))
+    path.write_text(path.read_text().replace("'on'", "on"))
     text = path.read_text()
     for key in (TRIGGERS, "triggers", "event-triggered-pipelines:config:triggers"):
         path.write_text(text.replace(TRIGGERS, key))
@@ -108,6 +108,47 @@ def test_what_is_wrong_is_said_in_the_program_s_words(tmp_path: Path, triggers: 
         find_endpoint(stack=path)
     assert by_a_client.value.problem is Problem.BAD_STACK
     assert str(by_a_client.value) == str(by_the_program.value).replace(":\n  ", ": ")
+
+
+@pytest.mark.parametrize("written", ["2026-11-22", "089", "1e3", "0o17", "12345678901234567890", "{secure: v1:a:b}"])
+@pytest.mark.parametrize("key", ["namespace", "audience", "host"])
+def test_what_the_file_does_not_plainly_say_is_refused_in_the_program_s_words(
+    tmp_path: Path, key: str, written: str
+) -> None:
+    path = write(tmp_path, [trigger("a", {**KFP, key: "VALUE"})])
+    path.write_text(path.read_text().replace("VALUE", written))
+    with pytest.raises(ConfigurationError) as by_the_program:
+        read_stack(str(path))
+    with pytest.raises(ConnectError) as by_a_client:
+        find_endpoint(stack=path)
+    assert str(by_a_client.value) == str(by_the_program.value).replace(":\n  ", ": ")
+
+
+def test_a_trigger_s_name_is_what_pulumi_reads(tmp_path: Path) -> None:
+    path = write(tmp_path, [trigger("NAME", KFP)])
+    text = path.read_text()
+    path.write_text(text.replace("NAME", "on"))
+    assert find_endpoint(stack=path, trigger="on").host == HOST
+    path.write_text(text.replace("NAME", "2026-11-22"))
+    assert "2026-11-22 00:00:00 +0000 UTC to the Pulumi CLI" in str(refusal(path, "2026-11-22"))
+
+
+@pytest.mark.parametrize("rest", ["", "config: {gcp:project: a, gcp:region: b}\n"])
+def test_triggers_that_are_elsewhere_are_said_to_be_there(tmp_path: Path, rest: str) -> None:
+    path = tmp_path / "Pulumi.mine.yaml"
+    path.write_text(f"environment: [dev]\n{rest}")
+    assert str(refusal(path)) == (
+        f"Pulumi.mine.yaml: {TRIGGERS}: may come from the file's environment (dev), which only Pulumi can read; "
+        "write it into the file as it is, or run pulumi itself"
+    )
+    (tmp_path / "Pulumi.yaml").write_text("config: {triggers: {value: []}}")
+    path.write_text("config: {gcp:project: a, gcp:region: b}\n")
+    assert "stands in Pulumi.yaml, and the stack file alone is read here" in str(refusal(path))
+
+
+def test_the_program_and_a_client_read_yaml_with_the_same_code() -> None:
+    copies = [ROOT / "infra" / "dialect.py", ROOT / "connect" / "kfp_connect" / "dialect.py"]
+    assert len({path.read_text() for path in copies}) == 1
 
 
 def test_the_program_and_a_client_read_an_endpoint_with_the_same_code() -> None:

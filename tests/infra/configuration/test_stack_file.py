@@ -49,7 +49,19 @@ def refusal(folder: Path, content: str | bytes) -> str:
         ("config: {a:b: {c: ~}}", {"a:b": '{"c": null}'}),
         ("config: {triggers: 7}", {"event-triggered-pipelines:triggers": "7"}),
         ("config: {gcp:config:project: a}", {"gcp:project": "a"}),
-        ("config: {a:b: {day: 2026-11-22, is: =}}", {"a:b": '{"day": "2026-11-22", "is": "="}'}),
+        ("config: {a:b: {day: '2026-11-22', is: =}}", {"a:b": '{"day": "2026-11-22", "is": "="}'}),
+        (
+            "config: {a:b: {is: on, not: no, at: 12:30, y: yes}}",
+            {"a:b": '{"is": "on", "not": "no", "at": "12:30", "y": "yes"}'},
+        ),
+        ("config: {a:b: {on: {off: 1}}}", {"a:b": '{"on": {"off": 1}}'}),
+        ("config: {a:b: yes, a:c: 190:20:30}", {"a:b": "yes", "a:c": "190:20:30"}),
+        (
+            "config: {a:b: [1.0, -0.0, 1_000, 0x1F, 0b11, 0451, 1.0e+3, !!float 5]}",
+            {"a:b": "[1, 0, 1000, 31, 3, 297, 1000, 5]"},
+        ),
+        ("config: {a:b: {1.0: x, true: y}}", {"a:b": '{"1": "x", "true": "y"}'}),
+        ("config: {a:b: [! 5, ! '5', !!str 089, !!int 0x1F]}", {"a:b": '[5, "5", "089", 31]'}),
         ("config: {a:b: {1: x}}", {"a:b": '{"1": "x"}'}),
         ("own: &own {x: 1}\nconfig: {a:b: *own, a:c: *own}", {"a:b": '{"x": 1}', "a:c": '{"x": 1}'}),
     ],
@@ -118,7 +130,7 @@ def test_a_key_beside_a_merge_overrides_it(folder: Path, content: str, value: di
 
 
 plain = st.recursive(
-    st.integers()
+    st.integers(-(2**53), 2**53)
     | st.booleans()
     | st.none()
     | st.text(st.characters(codec="ascii", categories=["L", "N"]), max_size=3),
@@ -198,7 +210,16 @@ def test_of_any_file_a_key_written_once_more_is_found_and_without_it_nothing_is(
         ('config:\n  a:b: "\\ud800"', "line 2, column 8: half a character; write the whole one"),
         ("config:\n  a:b: !!int x", "line 2, column 8: no such number, or true or false; put it in quotes"),
         ("config:\n  a:b: !!bool x", "line 2, column 8: no such number, or true or false; put it in quotes"),
-        (f"config:\n  a:b: {'9' * 5000}", "line 2, column 8: no such number, or true or false; put it in quotes"),
+        ("config:\n  a:b: !!bool yes", "line 2, column 8: no such number, or true or false; put it in quotes"),
+        ("config:\n  a:b: !!int 1.0", "line 2, column 8: no such number, or true or false; put it in quotes"),
+        ("config:\n  a:b: !!int 089", "line 2, column 8: no such number, or true or false; put it in quotes"),
+        ("config:\n  a:b: !!null x", "line 2, column 8: no such number, or true or false; put it in quotes"),
+        ("config:\n  a:b: !!binary aGk=", "line 2, column 8: starts with !, which YAML keeps for itself; put it in"),
+        ("config:\n  a:b: !!timestamp 2026-11-22", "line 2, column 8: starts with !, which YAML keeps for itself"),
+        (
+            "config:\n  a:b: {'<<': {x: 1}}",
+            "line 2, column 9: <<, which Pulumi takes for the merge that it is without",
+        ),
         ("config:\n  a:b: 'x' y", "line 2, column 12: belongs to nothing above it"),
         ("config:\n  a:b: ]", "line 2, column 8: what follows is not YAML"),
         ("config:\n  a:b: &x [*x]", "an alias (*) stands within what it names; take it out"),
@@ -210,6 +231,116 @@ def test_a_file_that_is_no_stack_file(folder: Path, content: str | bytes, proble
     text = refusal(folder, content)
     assert text.startswith(problem)
     assert "\n" not in text
+
+
+# --- what one reader takes for one thing, and another for another ---------------------------------------------------
+
+QUOTES = "put it in quotes"
+LOST = f"is a whole number beyond 2^53, of which the Pulumi CLI or others lose digits; {QUOTES}"
+TIME = f"to the Pulumi CLI, and a date to others; {QUOTES}"
+
+
+def number(value: str, others: str = "text") -> str:
+    return f"is the number {value} to the Pulumi CLI, and {others} to others; {QUOTES}, or write {value}"
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("2026-11-25", f"is the text 2026-11-25 00:00:00 +0000 UTC {TIME}"),
+        ("2026-11-25T10:00:00Z", f"is the text 2026-11-25 10:00:00 +0000 UTC {TIME}"),
+        ("2026-11-25 10:00:00.50", f"is the text 2026-11-25 10:00:00.5 +0000 UTC {TIME}"),
+        ("2026-1-2T3:04:05+02:00", f"is the text 2026-01-02 03:04:05 +0200 +0200 {TIME}"),
+        ("089", number("89")),
+        ("-08", number("-8")),
+        ("1e3", number("1000")),
+        ("1.0e3", number("1000")),
+        ("1e-6", number("0.000001")),
+        ("+.5", number("0.5")),
+        ("0o17", number("15")),
+        ("0X1F", number("31")),
+        ("12345678901234567890", LOST),
+        ("9007199254740993", LOST),
+        ("-9007199254740994.0", LOST),
+        ("1e21", f"is the number 1000000000000000000000 to the Pulumi CLI, and text to others; {QUOTES}"),
+        (
+            "0x1ffffffffffffffff",
+            f"is text to the Pulumi CLI, and the number 36893488147419103231 to others; {QUOTES}",
+        ),
+        (".inf", f"is a number that the Pulumi CLI refuses; {QUOTES}, or leave it out"),
+        (".nan", f"is a number that the Pulumi CLI refuses; {QUOTES}, or leave it out"),
+    ],
+)
+def test_what_not_everybody_reads_alike_is_refused_with_what_each_makes_of_it(
+    folder: Path, written: str, problem: str
+) -> None:
+    for place, content in {
+        "a:b": f"config:\n  a:b: {written}",
+        "a:b[1].c.d": f"config: {{a:b: [x, {{c: {{d: {written}}}}}]}}",
+        "a:b.c": f"own: &own {{c: {written}}}\nconfig:\n  a:b:\n    <<: *own\n    d: 1",
+        "a:b[0]": f"own: &own {written}\nconfig: {{a:b: [*own]}}",
+    }.items():
+        assert refusal(folder, content) == f"{place}: {written} {problem}"
+    assert refusal(folder, f"config:\n  a:b:\n    ? {written}\n    : x") == f"a:b: a key {written} {problem}"
+    assert read(folder, f"config:\n  a:b: '{written}'") == {"a:b": written}
+
+
+def test_what_is_long_is_shown_in_part(folder: Path) -> None:
+    assert refusal(folder, f"config:\n  a:b: {'9' * 5000}").startswith(f"a:b: {'9' * 40}… is text to the Pulumi CLI")
+
+
+def test_every_such_value_is_said_at_once_and_none_outside_the_configuration(folder: Path) -> None:
+    content = "own: {x: 2026-11-25, y: 1e3}\nconfig: {a:b: [1e3, {~: 0o17}]}"
+    assert [line.strip().split(" ")[0] for line in refusal(folder, content).splitlines()] == [
+        "a:b[0]:",
+        "a:b[1]:",
+        "a:b[1].null:",
+    ]
+
+
+# --- what the file alone does not say -------------------------------------------------------------------------------
+
+WRITE = "write it into the file as it is, or run pulumi itself"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("config: {gcp:project: {secure: v1:a:b}}", f"gcp:project: is a secret, which only Pulumi can read; {WRITE}"),
+        (
+            "config: {triggers: [{name: a, target: {host: {secure: v1:a:b}}}]}",
+            f"event-triggered-pipelines:triggers[0].target.host: is a secret, which only Pulumi can read; {WRITE}",
+        ),
+    ],
+)
+def test_a_secret_is_called_one(folder: Path, content: str, problem: str) -> None:
+    assert refusal(folder, content) == problem
+
+
+def test_a_secret_of_somebody_else_is_passed_over(folder: Path) -> None:
+    secret = "{secure: v1:a:b}"
+    assert read(folder, f"config: {{other:token: {secret}, other:more: {{a: {secret}}}}}")
+
+
+@pytest.mark.parametrize(("written", "named"), [("[dev, net]", "dev, net"), ("{values: {}}", "its own")])
+def test_a_key_that_an_environment_may_hold_is_not_called_missing(folder: Path, written: str, named: str) -> None:
+    text = refusal(folder, f"environment: {written}\nconfig: {{gcp:project: a, triggers: [1]}}")
+    said = f"may come from the file's environment ({named}), which only Pulumi can read"
+    assert text == f"gcp:region: {said}; {WRITE}"
+    assert len(refusal(folder, f"environment: {written}").splitlines()) == 3
+    assert read(folder, f"environment: {written}\nconfig: {{gcp:project: a, gcp:region: b, triggers: [1]}}")
+
+
+@pytest.mark.parametrize("shared", ["gcp:region: b", "gcp:region: {value: b}", "ledger_days: 7"])
+def test_a_key_that_the_project_s_file_holds_is_said_to_be_there(tmp_path: Path, shared: str) -> None:
+    (tmp_path / "Pulumi.yaml").write_text(f"name: x\nconfig: {{triggers: {{type: array}}, {shared}}}")
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {gcp:project: a, triggers: [1]}")
+    with pytest.raises(ConfigurationError, match=r"stands in Pulumi\.yaml, and the stack file alone is read here"):
+        read_stack("dev", tmp_path)
+    (tmp_path / "Pulumi.dev.yaml").write_text(
+        "config: {gcp:project: a, gcp:region: c, triggers: [1], ledger_days: 9}"
+    )
+    assert read_stack("dev", tmp_path)
 
 
 def test_a_file_that_nobody_may_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
