@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -27,13 +28,18 @@ class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
     """
 
     def __init__(
-        self, endpoint: Endpoint, tokens: Tokens | None, *, namespace: str = "", ca_file: str | None = None
+        self,
+        endpoint: Endpoint,
+        tokens: Tokens | None,
+        *,
+        namespace: str = "",
+        ca_file: str | None = None,
+        own: Mapping[str, str] | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.server_version = ""
-        self._tokens = tokens
         configuration = make_configuration(endpoint, ca_file)
-        self._transport = Transport(configuration, endpoint, tokens)
+        self._transport = Transport(configuration, endpoint, tokens, own)
         self._configuration = configuration
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # "only works with v2": which is checked here
@@ -49,7 +55,7 @@ class Client(kfp.Client):  # type: ignore[misc]  # kfp has no types
     @property
     def account(self) -> str:
         """Whose token is sent: an address, as far as it can be known without asking anybody."""
-        return self._tokens.account if self._tokens else "nobody"
+        return self._transport.account
 
     def get_kfp_healthz(self, sleep_duration: int = 5) -> V2beta1GetHealthzResponse:  # noqa: ARG002 kfp's signature
         """The server's health, asked for once.

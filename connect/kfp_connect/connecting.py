@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
 from kfp_connect.client import Client
@@ -10,6 +11,7 @@ from kfp_connect.credentials import TOKEN_VARIABLE, TokenRequest, Way, Wish, fin
 from kfp_connect.deadline import Deadline
 from kfp_connect.endpoint import Endpoint, find_endpoint
 from kfp_connect.problems import ConnectError, Problem
+from kfp_connect.session import own_headers
 from kfp_connect.tokens import Tokens
 
 SECONDS = 5.0  # less than anybody waits before wondering
@@ -28,6 +30,8 @@ def connect(
     source: Way = "default",
     namespace: str = "",
     ca_file: str | None = None,
+    cookies: str | Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Client:
     """Returns a ``kfp.Client`` that has reached the endpoint and keeps its token fresh.
 
@@ -42,15 +46,21 @@ def connect(
     elsewhere: an endpoint inside a network or behind a port-forward asks for none.
 
     ``audience`` is what Identity-Aware Proxy wants ID tokens for. ``namespace`` is for installations with several
-    users. ``ca_file`` holds the certificates of an authority of your own.
+    users. ``ca_file`` holds the certificates of an authority of your own. ``cookies`` (``NAME=VALUE; ...``, or a map)
+    and ``headers`` are those of a session of yours, at a Kubeflow behind Dex or oauth2-proxy.
 
     Raises:
         ConnectError: within five seconds, with what is wrong and what mends it.
     """
     endpoint = find_endpoint(host, stack, trigger, audience)
+    own = own_headers(endpoint, cookies, headers)
     deadline = Deadline(SECONDS)
     tokens = open_tokens(endpoint, Wish(credentials, key_file, token, account, source), deadline)
-    return open_client(endpoint, tokens, deadline, namespace=namespace, ca_file=ca_file)
+    if tokens and "authorization" in own:
+        raise ConnectError(
+            Problem.BAD_ARGUMENT, NAME="headers", VALUE="a second authorization", FIX="either this one or credentials"
+        )
+    return open_client(endpoint, tokens, deadline, namespace=namespace, ca_file=ca_file, own=own)
 
 
 def open_tokens(endpoint: Endpoint, wish: Wish, deadline: Deadline) -> Tokens | None:
@@ -89,15 +99,21 @@ def _default_way(endpoint: Endpoint, wish: Wish) -> Way | None:
 
 
 def open_client(
-    endpoint: Endpoint, tokens: Tokens | None, deadline: Deadline, *, namespace: str = "", ca_file: str | None = None
+    endpoint: Endpoint,
+    tokens: Tokens | None,
+    deadline: Deadline,
+    *,
+    namespace: str = "",
+    ca_file: str | None = None,
+    own: Mapping[str, str] | None = None,
 ) -> Client:
-    """Returns a client that has reached the endpoint.
+    """Returns a client that has reached the endpoint. ``own`` are headers of the user's.
 
     Raises:
         ConnectError: it has not.
     """
 
     def reach() -> Client:
-        return Client(endpoint, tokens, namespace=namespace, ca_file=ca_file)
+        return Client(endpoint, tokens, namespace=namespace, ca_file=ca_file, own=own)
 
     return deadline.run(reach, Problem.NO_ANSWER_IN_TIME, HOST=endpoint.host)

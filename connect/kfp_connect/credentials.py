@@ -22,15 +22,14 @@ from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 
+from kfp_connect.credential_files import SCOPE, UNREADABLE, kind_of, read_credentials, read_key
 from kfp_connect.problems import ConnectError, Problem
 
 Way = Literal["default", "metadata", "key-file", "impersonate", "token"]
 WAYS: tuple[str, ...] = get_args(Way)
 SOURCES = ("default", "metadata", "key-file")  # of those who act as another
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 TOKEN_VARIABLE = "KF_PIPELINES_TOKEN"  # noqa: S105 the name of a variable and no token
 KEY_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
-UNREADABLE = (OSError, ValueError, TypeError, AttributeError, LookupError, GoogleAuthError)  # what google-auth raises
 LONGEST_WAIT = 10.0  # seconds, for each wait on a server that gives tokens
 
 
@@ -116,18 +115,15 @@ def _default(request: Request) -> Credentials:
     """
     named = os.environ.get(KEY_VARIABLE)
     path = named or _cloud_sdk.get_application_default_credentials_path()
+    if named or Path(path).is_file():
+        return read_credentials(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # against files from strangers, and people without a quota project
-            if named or Path(path).is_file():
-                found, _ = google.auth.load_credentials_from_file(path, scopes=[SCOPE], request=request)
-            else:
-                found, _ = google.auth.default(scopes=[SCOPE], request=request)
-    except UNREADABLE as error:
-        if named:
-            raise _bad_key_file(named, error) from None
+            warnings.simplefilter("ignore")  # against people without a quota project
+            found, _ = google.auth.default(scopes=[SCOPE], request=request)
+    except UNREADABLE:
         raise ConnectError(Problem.NO_CREDENTIALS) from None
-    return cast("Credentials", found)
+    return found
 
 
 def _key_file(path: str) -> Credentials:
@@ -135,11 +131,7 @@ def _key_file(path: str) -> Credentials:
         raise _missing(
             "key-file", "a file", f'key_file="key.json", on the command line --key-file, or {KEY_VARIABLE}'
         )
-    try:
-        found = service_account.Credentials.from_service_account_file(path, scopes=[SCOPE])
-        return cast("Credentials", found)
-    except UNREADABLE as error:
-        raise _bad_key_file(path, error) from None
+    return read_key(path)
 
 
 def _impersonated(wish: Wish, request: Request) -> Credentials:
@@ -167,7 +159,7 @@ def _for_audience(found: Credentials, audience: str, request: Request) -> Creden
         case service_account.Credentials():
             uri = found._token_uri  # noqa: SLF001 google-auth has no public name for it
             return service_account.IDTokenCredentials(found.signer, found.service_account_email, uri, audience)
-    raise ConnectError(Problem.NO_ID_TOKEN, AUDIENCE=audience)
+    raise ConnectError(Problem.NO_ID_TOKEN, WHAT=kind_of(found), AUDIENCE=audience)
 
 
 def _missing(way: str, option: str, example: str) -> ConnectError:
@@ -189,17 +181,6 @@ def _readable(token: str) -> str:
         VALUE="none: it has characters that no token has",
         FIX="what is printed by gcloud auth application-default print-access-token",
     )
-
-
-def _bad_key_file(path: str, error: Exception) -> ConnectError:
-    match error:
-        case FileNotFoundError():
-            reason = "there is no such file"
-        case AttributeError() | TypeError() | KeyError():
-            reason = "it does not hold what a key does"
-        case _:
-            reason = _first_line(error)
-    return ConnectError(Problem.BAD_KEY_FILE, FILE=path, REASON=reason)
 
 
 def _first_line(error: Exception) -> str:

@@ -101,7 +101,7 @@ class StackLoader(yaml.SafeLoader):
 
 def _is_quoted(node: yaml.Node) -> bool:
     """Whether it is text by its style, also where ``!`` stands before it."""
-    return node.tag == BARE and bool(node.style)
+    return isinstance(node, yaml.ScalarNode) and node.tag == BARE and bool(node.style)
 
 
 def _wrong(node: yaml.Node, problem: str) -> yaml.constructor.ConstructorError:

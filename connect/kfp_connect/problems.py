@@ -54,17 +54,28 @@ class Problem(Enum):
         "the metadata server gives no token: {REASON}",
         'the credentials "metadata" are for Google Cloud, with a service account attached; elsewhere use "default"',
     )
-    BAD_KEY_FILE = (
-        "{FILE} is no usable service account key: {REASON}",
-        "gcloud iam service-accounts keys create {FILE} --iam-account=ACCOUNT",
-    )
+    BAD_CREDENTIALS_FILE = ("{FILE} {PROBLEM}", "{FIX}")
     CREDENTIALS_REFUSED = (
         "Google gives {ACCOUNT} no token: {REASON}",
         "gcloud auth application-default login; for a key file, make a new key: that one may have been deleted",
     )
+    FEDERATION_REFUSED = (
+        "Google gives no token: {REASON}",
+        (
+            "check the pool's provider and the attribute condition: gcloud iam workload-identity-pools providers "
+            "describe PROVIDER --workload-identity-pool=POOL --location=global"
+        ),
+    )
+    FEDERATED_MAY_NOT_IMPERSONATE = (
+        "the federated credentials may not act as {ACCOUNT}: {REASON}",
+        (
+            "gcloud iam service-accounts add-iam-policy-binding {ACCOUNT} "
+            "--member='principalSet://iam.googleapis.com/POOL/*' --role=roles/iam.workloadIdentityUser"
+        ),
+    )
     NO_WAY_TO_GOOGLE = (
         "the server that gives tokens cannot be reached: {REASON}",
-        "mend the way there: curl https://oauth2.googleapis.com",
+        "mend the way there: curl https://oauth2.googleapis.com, for federated credentials https://sts.googleapis.com",
     )
     NO_TOKEN_IN_TIME = (
         "there was no token within {SECONDS} s",
@@ -81,7 +92,7 @@ class Problem(Enum):
         ),
     )
     NO_ID_TOKEN = (
-        "a person's credentials get no ID token for {AUDIENCE}",
+        "{WHAT} get no ID token for {AUDIENCE}",
         (
             'act as a service account: credentials="impersonate", account="NAME@PROJECT.iam.gserviceaccount.com", '
             "on the command line --credentials and --account"
@@ -109,6 +120,10 @@ class Problem(Enum):
             "on the command line --credentials and --audience"
         ),
     )
+    SESSION_REFUSED = (
+        "{HOST} does not let in whose cookies or headers were passed: it answered {SAID}",
+        'sign in there with a browser, and pass what the session has then: cookies="...", or headers={{...}}',
+    )
     FORBIDDEN = (
         "{HOST} is forbidden to {ACCOUNT} (403)",
         (
@@ -126,8 +141,9 @@ class Problem(Enum):
     LOGIN_PAGE = (
         "{HOST} answered {STATUS} with a page for people: it wants a login",
         (
-            'for Identity-Aware Proxy say audience="...", on the command line --audience; for a hosted endpoint take '
-            "its URL from: kubectl describe configmap inverse-proxy-config -n kubeflow"
+            'for Identity-Aware Proxy say audience="...", on the command line --audience; for Dex or oauth2-proxy pass '
+            'cookies="..." of a session; for a hosted endpoint take its URL from: kubectl describe configmap '
+            "inverse-proxy-config -n kubeflow"
         ),
     )
     V1_ONLY = (

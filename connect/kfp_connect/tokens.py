@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import requests
-from google.auth import compute_engine, impersonated_credentials, jwt
+from google.auth import compute_engine, external_account, impersonated_credentials, jwt
 from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError, TransportError
 from google.auth.transport.requests import Request
@@ -17,6 +18,7 @@ from kfp_connect.problems import ConnectError, Problem
 MARGIN = timedelta(minutes=4)  # the metadata server hands a token out again until 5 minutes before its end
 LONGEST_REASON = 300
 IMPERSONATED = (impersonated_credentials.Credentials, impersonated_credentials.IDTokenCredentials)
+FEDERATED = external_account.Credentials
 METADATA = (compute_engine.Credentials, compute_engine.IDTokenCredentials)
 
 
@@ -76,15 +78,40 @@ class Tokens:
         self._renew_at = expiry and expiry - min(MARGIN, (expiry - now()) / 4)
 
     def _explain(self, error: GoogleAuthError | requests.RequestException) -> ConnectError:
-        reason = " ".join(str(argument) for argument in error.args)[:LONGEST_REASON]
-        account = self.account
+        reason, account = _said(error), self.account
         if isinstance(self._credentials, METADATA):
             return ConnectError(Problem.NO_METADATA, REASON=reason)
         if isinstance(error, TransportError | requests.RequestException):
             return ConnectError(Problem.NO_WAY_TO_GOOGLE, REASON=reason)
+        federated = isinstance(_source(self._credentials), FEDERATED)
         if isinstance(self._credentials, IMPERSONATED) and reason.startswith(("Unable to acquire", "Error getting")):
-            return ConnectError(Problem.MAY_NOT_IMPERSONATE, ACCOUNT=account, REASON=reason)
+            kind = Problem.FEDERATED_MAY_NOT_IMPERSONATE if federated else Problem.MAY_NOT_IMPERSONATE
+            return ConnectError(kind, ACCOUNT=account, REASON=reason)
+        if federated:
+            return ConnectError(Problem.FEDERATION_REFUSED, REASON=reason)
         return ConnectError(Problem.CREDENTIALS_REFUSED, ACCOUNT=account, REASON=reason)
+
+
+def _source(credentials: Any) -> Any:
+    """Whose credentials are used in the end, however many act as another."""
+    inner = getattr(credentials, "_target_credentials", None) or getattr(credentials, "_source_credentials", None)
+    return _source(inner) if inner else credentials
+
+
+def _said(error: Exception) -> str:
+    """What the server that gives tokens said, in one line; as its own ``invalid_grant: ...`` where it says that."""
+    for argument in error.args:
+        try:
+            said = argument if isinstance(argument, dict) else json.loads(argument)
+            parts = [said["error"], *filter(None, [said.get("error_description")])]
+            text = ": ".join(parts)
+            break
+        except (ValueError, TypeError, LookupError, AttributeError):
+            continue
+    else:
+        text = " ".join(map(str, error.args))
+    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    return line[:LONGEST_REASON].strip().removesuffix(".")
 
 
 def _claims(token: Any) -> dict[str, Any]:

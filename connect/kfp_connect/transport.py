@@ -56,12 +56,24 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
     executed.
     """
 
-    def __init__(self, configuration: Configuration, endpoint: Endpoint, tokens: Tokens | None) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        endpoint: Endpoint,
+        tokens: Tokens | None,
+        own: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(configuration)
         # Before 2.5.0 urllib3 follows redirects whatever the retries of a pool say (CVE-2025-50181).
         self.pool_manager.request = partial(self.pool_manager.request, redirect=False)
         self._endpoint = endpoint
         self._tokens = tokens
+        self._own = own or {}
+
+    @property
+    def account(self) -> str:
+        """Whose requests these are, as far as it can be known without asking anybody."""
+        return self._tokens.account if self._tokens else "whose session it is" if self._own else "nobody"
 
     def request(
         self,
@@ -90,16 +102,17 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
             "_preload_content": _preload_content,
             "_request_timeout": _timeouts(_request_timeout),
         }
+        headers = {**(headers or {}), **self._own}
         if not self._tokens:
-            return self._send(method, url, dict(headers or {}), options)
+            return self._send(method, url, headers, options)
         token = self._tokens.get()
         try:
-            return self._send(method, url, {**(headers or {}), "authorization": f"Bearer {token}"}, options)
+            return self._send(method, url, {**headers, "authorization": f"Bearer {token}"}, options)
         except ConnectError as error:
             if error.problem is not Problem.UNAUTHORIZED:
                 raise
         token = self._tokens.get(refused=token)
-        return self._send(method, url, {**(headers or {}), "authorization": f"Bearer {token}"}, options)
+        return self._send(method, url, {**headers, "authorization": f"Bearer {token}"}, options)
 
     def get_json(self, path: str) -> dict[str, Any]:
         """The JSON object at a path of the endpoint; raises as :meth:`request` does."""
@@ -117,6 +130,8 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
         status = error.status
         if not status:  # kfp_server_api's way to say that TLS failed
             return self._problem(Problem.UNTRUSTED, REASON=error.reason)
+        if self._own and not self._tokens and (300 <= status < 400 or status in (401, 403)):
+            return self._problem(Problem.SESSION_REFUSED, SAID=_said(error))
         if 300 <= status < 400:
             return self._problem(Problem.LOGIN_PAGE, STATUS=status)
         if status in (401, 403) and not self._tokens:
@@ -140,6 +155,8 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
             raise self._explain_broken(error) from None
         kind = response.headers if hasattr(response, "headers") else response.getheaders()
         if not _is_json(kind):
+            if self._own and not self._tokens:
+                raise self._problem(Problem.SESSION_REFUSED, SAID=f"{response.status} with a page for people")
             raise self._problem(Problem.LOGIN_PAGE, STATUS=response.status)
         return response
 
@@ -154,7 +171,7 @@ class Transport(RESTClientObject):  # type: ignore[misc]  # kfp_server_api has n
         return self._problem(Problem.BROKEN, REASON=reason)
 
     def _problem(self, problem: Problem, **facts: object) -> ConnectError:
-        account = self._tokens.account if self._tokens else "nobody"
+        account = self.account
         return ConnectError(
             problem,
             HOST=self._endpoint.host,

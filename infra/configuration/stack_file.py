@@ -131,7 +131,7 @@ def _unreadable(value: Any, place: str = "", within: tuple[int, ...] = ()) -> It
         problem, fix = ("is empty", "give it a name") if key is None else unreadable(key) or ("", "")
         if problem:
             yield f"{place}: a key {problem}; {fix}"
-        below = f"{place}[{key}]" if isinstance(value, list) else f"{place}.{_as_text(key)}" if place else key
+        below = f"{place}[{key}]" if isinstance(value, list) else f"{place}.{_as_text(key)}" if place else str(key)
         yield from _unreadable(each, below, (*within, id(value)))
 
 
