@@ -73,7 +73,7 @@ def _contents(path: str) -> Mapping[str, Any]:
         held = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, ValueError) as error:
         if isinstance(error, FileNotFoundError) or "\0" in str(path):
-            raise _wrong(path, "is not there: there is no such file", "name the file that is") from None
+            raise _wrong(path, "is not there", "name a file that is") from None
         what = "is empty" if not Path(path).stat().st_size else f"is no JSON, or was cut off: {error}"
         raise _wrong(path, what, ANOTHER_FILE) from None
     except (OSError, TypeError, RecursionError) as error:
@@ -95,7 +95,7 @@ def _read(path: str, held: Mapping[str, Any]) -> Credentials:
         return READERS[kind](held)
     except UNREADABLE as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else _first_line(error)
-        raise _wrong(path, f"holds {KINDS[kind]}, but not all of them: {reason}", ANOTHER_FILE) from None
+        raise _wrong(path, f"holds {KINDS[kind]}, of no use as it is: {reason}", ANOTHER_FILE) from None
 
 
 def _key(held: Mapping[str, Any]) -> Credentials:

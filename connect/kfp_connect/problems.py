@@ -141,7 +141,7 @@ class Problem(Enum):
     LOGIN_PAGE = (
         "{HOST} answered {STATUS} with a page for people: it wants a login",
         (
-            'for Identity-Aware Proxy say audience="...", on the command line --audience; for Dex or oauth2-proxy pass '
+            'for Identity-Aware Proxy say audience="...", on the command line --audience; for Dex or oauth2-proxy '
             'cookies="..." of a session; for a hosted endpoint take its URL from: kubectl describe configmap '
             "inverse-proxy-config -n kubeflow"
         ),

@@ -106,5 +106,5 @@ def test_it_connects_where_there_is_no_repository(site: Path, tmp_path: Path, se
     assert done.returncode == 0, done.stderr
     connected, wrong, foreign = done.stdout.splitlines()
     assert connected == f"{KEYED} is connected to Kubeflow Pipelines 2.17.0"
-    assert wrong.startswith("no-such-key.json is no usable service account key: there is no such file; ")
+    assert wrong.startswith("no-such-key.json is not there; name a file that is")
     assert foreign == "[]"

@@ -6,6 +6,7 @@ That the right problem is named is the proof that it was quick: what takes more 
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import ssl
 import threading
@@ -155,19 +156,26 @@ def test_a_metadata_server_that_never_answers(
     assert "there was no token within 0.5 s" in str(failed)
 
 
+PEM = '{"type": "service_account", "client_email": "a@b", "token_uri": "https://c", "private_key": "no key"}'
+POOL = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/providers/ci"
+
+
 @pytest.mark.parametrize(
-    ("content", "reason"),
+    ("content", "what"),
     [
-        (None, "there is no such file"),
-        ("no JSON", "Expecting value"),
-        ("[]", "it does not hold what a key does"),
-        ('{"type": "authorized_user"}', "missing fields"),
-        ('{"client_email": "a@b", "token_uri": "https://c", "private_key": "no key"}', "Unable to load PEM file"),
+        (None, "is not there"),
+        ("", "is empty"),
+        ("no JSON", "is no JSON, or was cut off: Expecting value"),
+        ('{"type": "external_account", "aud', "is no JSON, or was cut off: Unterminated string"),
+        ("[]", "does not hold what credentials do"),
+        ('{"installed": {"client_secret": "hush"}}', "holds the secret of an OAuth client, by which people sign in"),
+        ('{"type": "gdch_service_account"}', "holds credentials of type 'gdch_service_account', where there are"),
+        (PEM, "holds a service account key, of no use as it is: Unable to load PEM file"),
     ],
 )
 @pytest.mark.parametrize("named", ["argument", "variable", "default"])
-def test_a_key_file_that_is_none(
-    bare: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, reason: str, named: str
+def test_a_file_of_credentials_that_is_none(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, what: str, named: str
 ) -> None:
     path = bare / "key.json"
     if content is not None:
@@ -175,9 +183,149 @@ def test_a_key_file_that_is_none(
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "" if named == "argument" else str(path))
     way: Any = "default" if named == "default" else "key-file"
     failed = failure("http://127.0.0.1:1", way, key_file=str(path) if named == "argument" else None)
-    assert failed.problem is Problem.BAD_KEY_FILE
-    assert str(path) in str(failed)
-    assert named == "default" or reason in str(failed)
+    assert failed.problem is Problem.BAD_CREDENTIALS_FILE
+    assert str(failed).startswith(f"{path} {what}")
+    assert "keys create" not in str(failed)
+    assert "hush" not in str(failed)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ({"type": "authorized_user", "client_id": "a"}, "a person's credentials"),
+        ({"type": "external_account", "audience": POOL}, "federated credentials"),
+        ({"type": "external_account_authorized_user"}, "a person's federated credentials"),
+        ({"type": "impersonated_service_account"}, "credentials that act as another account"),
+    ],
+)
+def test_credentials_of_another_kind_are_called_what_they_are_and_stay(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, content: dict[str, str], what: str
+) -> None:
+    path = bare / "application_default_credentials.json"
+    path.write_text(json.dumps(content))
+    failed = failure("http://127.0.0.1:1", key_file=str(path))
+    assert failed.problem is Problem.BAD_CREDENTIALS_FILE
+    assert failed.what == f"{path} holds {what}, and no service account key"
+    assert failed.fix == f'leave out credentials, or say "default", with GOOGLE_APPLICATION_CREDENTIALS={path}'
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    failed = failure("http://127.0.0.1:1", "default")
+    assert failed.what.startswith(f"{path} holds {what}, of no use as it is: ")
+    assert "keys create" not in str(failed)
+
+
+# --- federated -----------------------------------------------------------------------------------------------------
+
+
+class Sts:
+    """A token service, which knows one subject token; and who may act as whom, by the cloud's own stand-in."""
+
+    def __init__(self, cloud: Cloud, subject: str) -> None:
+        self.cloud, self.subject = cloud, subject
+        self.answer: Response | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = (await Request(scope, receive).body()).decode()
+        refusal = JSONResponse({"error": "invalid_grant", "error_description": "The audience does not match."}, 400)
+        token = {
+            "access_token": self.cloud.tokens.issue("federated", 100),
+            "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "token_type": "Bearer",
+            "expires_in": 100,
+        }
+        right = self.subject in body
+        await (self.answer or (JSONResponse(token) if right else refusal))(scope, receive, send)
+
+
+@pytest.fixture
+def federated(cloud: Cloud, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Sts]:
+    """Makes federated credentials the default ones. What asks for a project is answered with nothing."""
+
+    def ask(*_: Any, **__: Any) -> None:
+        raise AssertionError("nobody needs the project")
+
+    monkeypatch.setattr("google.auth.external_account.Credentials.get_project_id", ask)
+
+    def make(subject: str = "mine", **more: Any) -> Sts:
+        sts = Sts(cloud, subject)
+        (cloud.home / "subject").write_text("mine")
+        (cloud.home / "federated.json").write_text(
+            json.dumps(
+                {
+                    "type": "external_account",
+                    "audience": POOL,
+                    "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+                    "token_url": f"{serve(sts)}/v1/token",
+                    "credential_source": {"file": str(cloud.home / "subject")},
+                    **more,
+                }
+            )
+        )
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(cloud.home / "federated.json"))
+        return sts
+
+    return make
+
+
+def test_federated_credentials_connect_and_ask_for_no_project(cloud: Cloud, federated: Callable[..., Sts]) -> None:
+    federated()
+    assert connect(cloud.url, "default").server_version
+
+
+def test_federated_credentials_that_are_refused_say_why(cloud: Cloud, federated: Callable[..., Sts]) -> None:
+    federated("another's")
+    failed = failure(cloud.url, "default")
+    assert failed.problem is Problem.FEDERATION_REFUSED
+    assert failed.what == "Google gives no token: invalid_grant: The audience does not match"
+    assert failed.fix.startswith("check the pool's provider and the attribute condition: gcloud iam")
+
+
+def test_what_the_token_service_says_is_one_bounded_line(cloud: Cloud, federated: Callable[..., Sts]) -> None:
+    sts = federated()
+    sts.answer = JSONResponse({"error": "invalid_target", "error_description": "a\n\x1b[2J" + "x" * 5000}, 400)
+    failed = failure(cloud.url, "default")
+    assert failed.problem is Problem.FEDERATION_REFUSED
+    assert failed.what.isprintable()
+    assert len(failed.what) < 400
+
+
+def test_a_token_service_that_is_down(cloud: Cloud, federated: Callable[..., Sts]) -> None:
+    federated(token_url=f"http://{nobody()}/v1/token")
+    assert failure(cloud.url, "default").problem is Problem.NO_WAY_TO_GOOGLE
+
+
+def test_federated_credentials_get_no_id_token_and_are_no_person(cloud: Cloud, federated: Callable[..., Sts]) -> None:
+    federated()
+    failed = failure(cloud.iap_url, audience=AUDIENCE)
+    assert failed.problem is Problem.NO_ID_TOKEN
+    assert failed.what == f"federated credentials get no ID token for {AUDIENCE}"
+
+
+@pytest.mark.parametrize("audience", [None, AUDIENCE])
+def test_federated_credentials_act_as_an_account_and_get_its_id_tokens(
+    cloud: Cloud, federated: Callable[..., Sts], audience: str | None
+) -> None:
+    url = iam._IAM_ENDPOINT.format(RUNS)
+    federated(service_account_impersonation_url=url)
+    failed = failure(cloud.iap_url if audience else cloud.url, "default", audience=audience)
+    assert failed.problem is Problem.FEDERATED_MAY_NOT_IMPERSONATE
+    assert f"add-iam-policy-binding {RUNS} --member='principalSet://" in failed.fix
+    cloud.may_act.add(("federated", RUNS))
+    client = connect(cloud.iap_url if audience else cloud.url, "default", audience=audience)
+    assert client.account == RUNS
+
+
+def test_credentials_of_gcloud_that_act_as_an_account_do(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud.sign_in()
+    path = cloud.home / "application_default_credentials.json"
+    held = {
+        "type": "impersonated_service_account",
+        "service_account_impersonation_url": iam._IAM_ENDPOINT.format(RUNS),
+        "source_credentials": json.loads(path.read_text()),
+    }
+    path.write_text(json.dumps(held))
+    assert failure(cloud.url, "default").problem is Problem.MAY_NOT_IMPERSONATE
+    cloud.may_act.add((PERSON, RUNS))
+    assert connect(cloud.url, "default").account == RUNS
 
 
 @pytest.mark.parametrize(
@@ -216,7 +364,7 @@ def test_a_key_that_was_deleted(cloud: Cloud) -> None:
     cloud.oauth.delete_keys(KEYED)
     failed = failure(cloud.url, "key-file", key_file=path)
     assert failed.problem is Problem.CREDENTIALS_REFUSED
-    assert f"Google gives {KEYED} no token: invalid_grant: Invalid JWT Signature." in str(failed)
+    assert f"Google gives {KEYED} no token: invalid_grant: Invalid JWT Signature;" in str(failed)
 
 
 def test_a_person_who_has_to_sign_in_again(cloud: Cloud) -> None:

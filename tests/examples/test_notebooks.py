@@ -92,7 +92,7 @@ def test_with_a_key_file(endpoint: Endpoint, play: Play, loopback: Loopback, tmp
     printed = play("connect_key_file", endpoint.environment)
     assert printed["connect"] == CONNECTED.format(KEYED)
     assert printed["run"].endswith("SUCCEEDED\n")
-    assert printed["wrong"].startswith("no-such-key.json is no usable service account key: there is no such file; ")
+    assert printed["wrong"].startswith("no-such-key.json is not there; name a file that is")
     assert callers(endpoint) == {KEYED}
 
 
