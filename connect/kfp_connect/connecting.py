@@ -9,9 +9,8 @@ from dataclasses import replace
 from kfp_connect.client import Client
 from kfp_connect.credentials import TOKEN_VARIABLE, TokenRequest, Way, Wish, find_credentials
 from kfp_connect.deadline import Deadline
-from kfp_connect.endpoint import Endpoint, find_endpoint
+from kfp_connect.endpoint import Endpoint, find_endpoint, own_headers
 from kfp_connect.problems import ConnectError, Problem
-from kfp_connect.session import own_headers
 from kfp_connect.tokens import Tokens
 
 SECONDS = 5.0  # less than anybody waits before wondering

@@ -108,8 +108,7 @@ def _person(held: Mapping[str, Any]) -> Credentials:
 
 
 def _federated_person(held: Mapping[str, Any]) -> Credentials:
-    found = external_account_authorized_user.Credentials.from_info(held)
-    return cast("Credentials", found.with_scopes([SCOPE]))
+    return cast("Credentials", external_account_authorized_user.Credentials.from_info(held))
 
 
 def _federated(held: Mapping[str, Any]) -> Credentials:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kfp_connect.origin import is_hosted, is_loopback, read_endpoint
@@ -11,6 +13,11 @@ from kfp_connect.stack import Block, read_target
 
 VARIABLE = "KF_PIPELINES_ENDPOINT"  # kfp's own
 DEFAULT_INSTALLATION = "PROJECT_NUMBER-compute@developer.gserviceaccount.com"
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+COOKIE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+=[!-:<-~]*")
+NOT_YOURS = ("connection", "content-length", "content-type", "cookie", "host", "te", "transfer-encoding", "upgrade")
+GOOGLE_TOKEN = "ya29."  # noqa: S105 how Google's access tokens begin, and no token
 
 
 @dataclass(frozen=True)
@@ -80,3 +87,38 @@ def _read_host(value: str, place: str) -> str:
 def _halves(error: ValueError) -> tuple[str, str]:
     problem, _, fix = str(error).rpartition("; ")
     return problem, fix
+
+
+def own_headers(
+    endpoint: Endpoint, cookies: str | Mapping[str, str] | None, headers: Mapping[str, str] | None
+) -> dict[str, str]:
+    """The headers of somebody whom Dex or oauth2-proxy has let in already. They go with each request, to the endpoint
+    alone, and no message shows them.
+
+    Raises:
+        ConnectError: they cannot be sent, or not there.
+    """
+    own = {str(name).lower(): str(value) for name, value in (headers or {}).items()}
+    for name, value in own.items():
+        if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+            raise _bad("headers", "none: a name or a value has characters that no header has", "NAME: VALUE in ASCII")
+        if name in NOT_YOURS:
+            raise _bad("headers", f"one of {name!r}, which is the client's", 'others, and cookies="..." for cookies')
+    token = own.get("authorization", "").partition(" ")[2].strip()
+    if token.startswith(GOOGLE_TOKEN) and not endpoint.takes_access_tokens:
+        raise ConnectError(Problem.NOT_FOR_TOKENS, HOST=endpoint.host)
+    return {**own, "cookie": _cookie(cookies)} if cookies else own
+
+
+def _cookie(cookies: str | Mapping[str, str]) -> str:
+    if isinstance(cookies, Mapping):
+        pairs = [f"{name}={value}" for name, value in cookies.items()]
+    else:
+        pairs = [pair.strip() for pair in str(cookies).strip().rstrip(";").split(";")]
+    if all(COOKIE.fullmatch(pair) for pair in pairs):
+        return "; ".join(pairs)
+    raise _bad("cookies", "none: it has no NAME=VALUE, or characters that no cookie has", "NAME=VALUE; NAME=VALUE")
+
+
+def _bad(name: str, value: str, fix: str) -> ConnectError:
+    return ConnectError(Problem.BAD_ARGUMENT, NAME=name, VALUE=value, FIX=fix)

@@ -213,6 +213,55 @@ def test_credentials_of_another_kind_are_called_what_they_are_and_stay(
     assert "keys create" not in str(failed)
 
 
+EXTERNAL = {"type": "external_account", "audience": POOL, "token_url": "http://127.0.0.1:1/token"}
+JWT = "urn:ietf:params:oauth:token-type:jwt"
+
+
+@pytest.mark.parametrize(
+    ("held", "problem"),
+    [
+        ({**EXTERNAL, "subject_token_type": JWT, "credential_source": {"file": "nowhere"}}, "FEDERATION_REFUSED"),
+        (
+            {**EXTERNAL, "subject_token_type": JWT, "credential_source": {"executable": {"command": "/nowhere"}}},
+            "FEDERATION_REFUSED",
+        ),
+        (
+            {
+                **EXTERNAL,
+                "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request",
+                "credential_source": {"environment_id": "aws1", "regional_cred_verification_url": "https://nowhere"},
+            },
+            "FEDERATION_REFUSED",
+        ),
+        (
+            {
+                "type": "external_account_authorized_user",
+                "audience": POOL,
+                "token_url": "http://127.0.0.1:1/token",
+                "refresh_token": "r",
+                "client_id": "a",
+                "client_secret": "b",
+            },
+            "NO_WAY_TO_GOOGLE",
+        ),
+        (
+            {
+                "type": "impersonated_service_account",
+                "service_account_impersonation_url": f"http://127.0.0.1:1/{RUNS}:generateAccessToken",
+                "source_credentials": {**EXTERNAL, "subject_token_type": JWT, "credential_source": {"file": "no"}},
+            },
+            "FEDERATION_REFUSED",
+        ),
+    ],
+)
+def test_a_whole_file_of_each_kind_is_tried(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, held: dict[str, Any], problem: str
+) -> None:
+    (bare / "held.json").write_text(json.dumps(held))
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(bare / "held.json"))
+    assert failure("http://127.0.0.1:1", "default").problem is Problem[problem]
+
+
 # --- federated -----------------------------------------------------------------------------------------------------
 
 

@@ -12,8 +12,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import Receive, Scope, Send
 
 from kfp_connect import ConnectError, Problem, connect
-from kfp_connect.endpoint import Endpoint
-from kfp_connect.session import own_headers
+from kfp_connect.endpoint import Endpoint, own_headers
 from rehearsal.kfp.server import KfpEndpoint
 from tests.conftest import Serve
 from tests.connect.conftest import Cloud
