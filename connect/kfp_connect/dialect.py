@@ -124,7 +124,8 @@ def set_elsewhere(key: str, document: Any, project: Any) -> tuple[str, str] | No
     The CLI takes it from the ``project``'s file, Pulumi.yaml, or from the environments that the stack file names.
     """
     shared = _block(project, "config")
-    value = shared.get(key, shared.get(key.rpartition(":")[2]))
+    own = key.removeprefix(f"{project['name']}:") if shared and "name" in project else key
+    value = shared.get(key, shared.get(own))
     if (value.get("value") if isinstance(value, dict) else value) is not None:
         return "stands in Pulumi.yaml, and the stack file alone is read here", IN_FILE
     if names := document.get("environment") if isinstance(document, dict) else None:

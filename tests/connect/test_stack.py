@@ -141,7 +141,7 @@ def test_triggers_that_are_elsewhere_are_said_to_be_there(tmp_path: Path, rest: 
         f"Pulumi.mine.yaml: {TRIGGERS}: may come from the file's environment (dev), which only Pulumi can read; "
         "write it into the file as it is, or run pulumi itself"
     )
-    (tmp_path / "Pulumi.yaml").write_text("config: {triggers: {value: []}}")
+    (tmp_path / "Pulumi.yaml").write_text("name: event-triggered-pipelines\nconfig: {triggers: {value: []}}")
     path.write_text("config: {gcp:project: a, gcp:region: b}\n")
     assert "stands in Pulumi.yaml, and the stack file alone is read here" in str(refusal(path))
 

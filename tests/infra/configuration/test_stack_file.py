@@ -333,9 +333,14 @@ def test_a_key_that_an_environment_may_hold_is_not_called_missing(folder: Path, 
 
 @pytest.mark.parametrize("shared", ["gcp:region: b", "gcp:region: {value: b}", "ledger_days: 7"])
 def test_a_key_that_the_project_s_file_holds_is_said_to_be_there(tmp_path: Path, shared: str) -> None:
-    (tmp_path / "Pulumi.yaml").write_text(f"name: x\nconfig: {{triggers: {{type: array}}, {shared}}}")
-    (tmp_path / "Pulumi.dev.yaml").write_text("config: {gcp:project: a, triggers: [1]}")
-    with pytest.raises(ConfigurationError, match=r"stands in Pulumi\.yaml, and the stack file alone is read here"):
+    (tmp_path / "Pulumi.yaml").write_text(
+        f"name: event-triggered-pipelines\nconfig: {{project: b, triggers: {{type: array}}, {shared}}}"
+    )
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}")
+    with pytest.raises(
+        ConfigurationError,
+        match=r"^Pulumi\.dev\.yaml:\n  [\w:-]+: stands in Pulumi\.yaml, and the stack file alone is read here",
+    ):
         read_stack("dev", tmp_path)
     (tmp_path / "Pulumi.dev.yaml").write_text(
         "config: {gcp:project: a, gcp:region: c, triggers: [1], ledger_days: 9}"
