@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from function_src.launcher.fitting import KFP, VERTEX
+from function_src.launcher.glob import BadGlobError, Glob
 from function_src.launcher.package import FENCE, Package, read_package
 from infra.configuration.capacity import too_little_memory
 from infra.configuration.settings import TRIGGERS, StackSettings, TriggerSettings, in_stack_file, read_settings
@@ -67,7 +68,8 @@ def loop(bucket: str | None, root: str | None) -> str | None:
 
 def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
     package, text = _compile(where, settings.pipeline)
-    document = document_of(settings.source.kind, getattr(settings.source, "payload", None))
+    source = settings.source
+    document = document_of(source.kind, getattr(source, "payload", None), getattr(source, "glob", None))
     reads_content, problems = _check_mapping(
         where, settings.parameters, settings.when, package, document, settings.target.kind
     )
@@ -142,8 +144,16 @@ def _problems_of_mappings(config: Mapping[str, str]) -> Iterator[str]:
             yield from str(error).splitlines()
             continue
         if kind in DOCUMENTS and isinstance(parameters, dict) and isinstance(when, str | None):
-            document = document_of(kind, source.get("payload"))
+            document = document_of(kind, source.get("payload"), _glob_of(source))
             yield from _check_mapping(where, parameters, when, package, document, _kind_of_target(trigger))[1]
+
+
+def _glob_of(source: Mapping[str, Any]) -> str | None:
+    """The glob of a source, if it is one."""
+    try:
+        return Glob(source["glob"]).text
+    except (KeyError, TypeError, BadGlobError):
+        return None
 
 
 def _kind_of_target(trigger: Mapping[str, Any]) -> str:

@@ -24,7 +24,13 @@ from .functions import OPTIONS, BadArgumentError, Functions, bad_call
 
 NO_JSON = "the content is text, and no JSON"
 CONTENT_ROOTS = frozenset({"content", "lines"})
-ROOTS = CONTENT_ROOTS | {"event", "log", "message", "object"}  # of the event documents of all sources together
+ROOTS = CONTENT_ROOTS | {
+    "event",
+    "log",
+    "message",
+    "object",
+    "path",
+}  # of the event documents of all sources together
 CHAINS = ("subexpression", "index_expression", "pipe", "flatten")
 # JMESPath's own errors are ValueErrors. Beside them it lets through what Python says to contains('a', `1`), to
 # infinity rounded, and to an expression or a document that nests too deeply.

@@ -118,7 +118,10 @@ class GcsSource:
             raise BadDeliveryError(str(error)) from None
         identity = ("gcs", found["bucket"], found["name"], found["generation"])
         subject, label = f"{found['uri']}#{found['generation']}", found["name"].rsplit("/", 1)[-1]
-        return Occurrence(identity, subject, label, published or found["time_created"], {"object": found})
+        parts = {"object": found}
+        if self.glob and self.glob.captures:
+            parts["path"] = self.glob.capture(found["name"]) or {}
+        return Occurrence(identity, subject, label, published or found["time_created"], parts)
 
     def check(self, document: Mapping[str, Any]) -> str | None:
         """Refuses objects of other buckets: who may publish to the topic must not choose what is read and run."""

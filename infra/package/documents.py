@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from function_src.launcher.glob import INT, Glob
 from infra.errors import printable
 
 Document = Mapping[str, Any]
@@ -83,9 +84,15 @@ DOCUMENTS: Mapping[str, Document] = {
 }
 
 
-def document_of(kind: str, payload: Any = None) -> Document:
-    """What an event of a kind of source holds. What each firing of a schedule carries stands in the stack file."""
-    return {**DOCUMENTS[kind], **({"content": _partly(payload)} if isinstance(payload, dict) else {})}
+def document_of(kind: str, payload: Any = None, glob: str | None = None) -> Document:
+    """What an event of a kind of source holds. What each firing of a schedule carries stands in the stack file, and
+    so does what a glob captures of a name."""
+    captures = Glob(glob).captures if glob else {}
+    return {
+        **DOCUMENTS[kind],
+        **({"content": _partly(payload)} if isinstance(payload, dict) else {}),
+        **({"path": {name: COUNT if of == INT else DIGITS for name, of in captures.items()}} if captures else {}),
+    }
 
 
 def kind_at(path: Sequence[str], document: Document) -> str:

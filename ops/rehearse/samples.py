@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from function_src.launcher.glob import Glob
+from function_src.launcher.glob import DATE, INT, Glob
 from function_src.launcher.objects import made_by_a_tool
 from ops.errors import OperationError
 from rehearsal.environment import RunningTrigger
@@ -28,7 +28,7 @@ def matching_name(trigger: RunningTrigger, name: str) -> str:
         OperationError: none was found.
     """
     glob = trigger.settings["source"].get("glob", "")
-    filled = re.sub(r"\*+/?|\?|\[.[^\]]*\]", lambda wild: _fill(wild[0], name), glob)
+    filled = re.sub(r"\*+/?|\?|\[.[^\]]*\]|\{.*?\}", lambda wild: _fill(wild[0], name), glob)
     candidates = (trigger.prefix + name, Glob(glob).head + name if glob else name, filled, trigger.prefix + filled)
     for candidate in candidates:
         if takes(trigger, candidate):
@@ -42,6 +42,8 @@ def _fill(wild: str, name: str) -> str:
         return ""
     if wild.startswith("*"):
         return name.split(".", maxsplit=1)[0] + ("/" if wild.endswith("/") else "")
+    if wild.startswith("{"):
+        return {INT: "7", DATE: "2026-11-22"}.get(wild.strip("{}").partition(":")[2], "x")
     return "x" if wild == "?" else wild[1]
 
 

@@ -2,9 +2,11 @@
 
 import fnmatch
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from function_src.launcher.glob import BadGlobError, Glob
@@ -93,3 +95,83 @@ def test_what_matches_starts_as_the_glob_says(glob: str, name: str) -> None:
 def test_a_hostile_name_takes_no_longer_than_its_length() -> None:
     """A regular expression tries some of these over and over: this one would not end in a lifetime."""
     assert not Glob("**/" * 12 + "*a" * 12 + "x").matches("a/" * 500 + "a" * 24)
+
+
+# --- captures -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("glob", "name", "captured"),
+    [
+        ("sales/dt={day}/{region}/*.csv", "sales/dt=2026-11-22/eu/a.csv", {"day": "2026-11-22", "region": "eu"}),
+        ("sales/dt={day}/{region}/*.csv", "sales/dt=2026-11-22/eu/west/a.csv", None),
+        ("sales/dt={day}/*.csv", "sales/dt=/a.csv", None),  # at least a letter
+        ("{name}-{n:int}.csv", "a-b-003.csv", {"name": "a-b", "n": 3}),
+        ("{name}-{n:int}.csv", "a-b.csv", None),
+        ("{a}-{b}", "x-y-z", {"a": "x", "b": "y-z"}),
+        ("{a}{b}", "xyz", {"a": "x", "b": "yz"}),
+        ("**/{last}/*", "a/b/c", {"last": "b"}),
+        ("**/{first}/**", "a/b/c", {"first": "a"}),
+        ("**/{day:date}.json", "in/2026-02-28.json", {"day": "2026-02-28"}),
+        ("**/{day:date}.json", "in/2026-02-30.json", None),
+        ("**/{day:date}.json", "in/2026-2-28.json", None),
+        ("{n:int}.csv", "9" * 20 + ".csv", {"n": "9" * 20}),  # no whole number that JSON is sure to keep
+        ("{n:int}.csv", "٣.csv", None),
+        ("{tenant}/[ab]?/{file}.csv", "acme/a1/é.csv", {"tenant": "acme", "file": "é"}),
+        ("*.csv", "a.csv", {}),
+    ],
+)
+def test_a_capture_takes_a_part_of_a_name(glob: str, name: str, captured: dict[str, object] | None) -> None:
+    assert Glob(glob).capture(name) == captured
+    assert Glob(glob).matches(name) is (captured is not None)
+
+
+@pytest.mark.parametrize(
+    ("glob", "problem"),
+    [
+        ("{day}/{day}", "{day} stands in it twice"),
+        ("{day:week}", "{day:week} has the kind 'week'; use {day}, {day:int} or {day:date}"),
+        ("{Day}", "'{' is not understood"),
+        ("{}", "'{' is not understood"),
+        ("a}", "'}' is not understood"),
+    ],
+)
+def test_a_capture_that_is_none_is_refused(glob: str, problem: str) -> None:
+    with pytest.raises(BadGlobError) as refused:
+        Glob(glob)
+    assert problem in str(refused.value)
+
+
+def every_way(tokens: list[str], name: str) -> Iterator[dict[str, str]]:
+    """All that captures could take, what stands first taking as little as it can first: slowly, by trying."""
+    if not tokens:
+        if not name:
+            yield {}
+        return
+    token, *rest = tokens
+    if token in ("*", "**", "{a}", "{b}", "{c:int}"):
+        for length in range(token[0] == "{", len(name) + 1):
+            taken = name[:length]
+            if (token != "**" and "/" in taken) or (token == "{c:int}" and not set(taken) <= set("012")):
+                break
+            for others in every_way(rest, name[length:]):
+                yield {**({token[1]: taken} if token[0] == "{" else {}), **others}
+    elif name.startswith(token):
+        yield from every_way(rest, name[len(token) :])
+
+
+PARTS = st.sampled_from(["*", "**", "-", "/", "a", "1"])
+
+
+@settings(max_examples=500)
+@given(
+    tokens=st.lists(PARTS, max_size=4).flatmap(lambda parts: st.permutations([*parts, "{a}", "{b}", "{c:int}"])),
+    name=st.text("a1-/", max_size=9),
+)
+def test_captures_take_what_trying_every_way_finds_first(tokens: list[str], name: str) -> None:
+    glob = "".join(tokens)
+    assume(not any(one[0] == two[0] == "*" for one, two in pairwise(tokens)))
+    assume("**/" not in glob and not glob.startswith("/"))
+    first = next(every_way(tokens, name), None)
+    found = Glob(glob).capture(name)
+    assert found == (None if first is None else {**first, "c": int(first["c"])})

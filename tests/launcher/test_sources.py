@@ -168,6 +168,15 @@ def test_only_what_the_glob_matches_is_taken_up() -> None:
     assert source.check(marker.document) is None
 
 
+def test_what_a_glob_captures_of_a_name_is_in_the_event() -> None:
+    source = GcsSource("acme-incoming", "incoming/", Glob("incoming/{kind}s {n:int}.csv"))
+    event = read_event(TRIGGER_ID, source, *push(OBJECT))
+    assert (event.document["path"], source.check(event.document)) == ({"kind": "order", "n": 7}, None)
+    other = read_event(TRIGGER_ID, source, *push({**OBJECT, "name": "incoming/orders x.csv"}))
+    assert source.check(other.document) == "its name does not match incoming/{kind}s {n:int}.csv"
+    assert event.key == read_event(TRIGGER_ID, GcsSource("acme-incoming", ""), *push(OBJECT)).key
+
+
 def test_an_object_of_another_bucket_is_refused_whatever_the_glob() -> None:
     source = GcsSource("acme-other", "", Glob("nothing"))
     with pytest.raises(BadDeliveryError, match=r"is not in gs://acme-other/"):

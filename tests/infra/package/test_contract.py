@@ -263,6 +263,31 @@ def test_an_expression_on_what_the_source_s_events_have(kind: str, expression: s
     check_parameters("p", {"uri": expression}, INPUTS, DOCUMENTS[kind], "kfp")
 
 
+GLOB = "sales/dt={day:date}/{n:int}/{region}.csv"
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("path.regoin", "path.regoin does not exist; did you mean path.region? path has: day, n, region"),
+        ("path.n == 'a'", "path.n is a number and 'a' is text: they are never equal"),
+        ("path.day[0]", "path.day is"),
+    ],
+)
+def test_what_a_glob_captures_is_known_at_preview(expression: str, problem: str) -> None:
+    document = document_of("gcs", glob=GLOB)
+    check_parameters("p", {"uri": "join('-', [path.day, path.region])"}, INPUTS, document, "kfp")
+    check_condition("w", "path.n > `3`", document)
+    with pytest.raises(ConfigurationError) as refused:
+        check_parameters("p", {"uri": f"to_string({expression})"}, INPUTS, document, "kfp")
+    assert problem in str(refused.value)
+
+
+def test_without_a_capture_there_is_no_path() -> None:
+    with pytest.raises(ConfigurationError, match="path.day does not exist"):
+        check_parameters("p", {"uri": "path.day"}, INPUTS, document_of("gcs", glob="sales/*"), "kfp")
+
+
 PAYLOAD = {"window_days": 7, "store": {"region": "north"}}
 
 

@@ -211,7 +211,17 @@ def test_a_line_has_all_of_a_mistake_and_a_script_gets_its_parts(monkeypatch: py
     assert first["mistakes"] == [
         {"file": "Pulumi.dev.yaml", "key": "gcp:region", "what": "is [red]", "fix": "choose another"}
     ]
-    assert second == {"file": "Pulumi.prod.yaml", "looked_at": [*EVERYTHING], "mistakes": []}
+    assert second == {"file": "Pulumi.prod.yaml", "looked_at": [*EVERYTHING], "mistakes": [], "advice": []}
+
+
+def test_what_is_seldom_meant_is_shown_and_is_no_mistake(tmp_path: Path) -> None:
+    stack = tmp_path / "Pulumi.odd.yaml"
+    stack.write_text(DEV.read_text().replace("kind: gcs, prefix: incoming/", "kind: schedule, cron: '*/45 * * * *'"))
+    stack.write_text(stack.read_text().replace("object.uri", "event.id"))
+    said = CliRunner().invoke(app, ["verify", "--stack", str(stack)])
+    assert said.exit_code == 0, said.stdout
+    assert said.stdout.startswith("i Pulumi.odd.yaml: event-triggered-pipelines:triggers[0].source.cron: '*/45 * * *")
+    assert "It fires next at" in said.stdout
 
 
 def test_one_stack_alone_is_looked_at_when_it_is_named(project: Path) -> None:
