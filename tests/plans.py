@@ -15,7 +15,7 @@ import pulumi
 import yaml
 
 from infra.resources.foundation import SERVICES
-from ops.iam import document
+from ops.iam.kept import document
 from rehearsal.program import ROOT, Plan, Resource, evaluate, read_stack
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -106,6 +106,28 @@ def test_the_program_has_floors_and_each_knows_only_those_below(floor: str, belo
     assert known - {floor} <= below
 
 
+@pytest.mark.parametrize(
+    ("floor", "below"),
+    [
+        ("deployer", set()),
+        ("catalogue", set()),
+        ("reading", set()),
+        ("comparing", {"catalogue", "reading"}),
+        ("paths", {"catalogue", "reading"}),
+        ("kept", {"catalogue", "comparing", "deployer", "paths", "reading"}),
+        ("review", {"catalogue", "comparing", "kept", "paths", "reading"}),
+    ],
+)
+def test_the_review_of_permissions_has_floors_and_each_knows_only_those_below(floor: str, below: set[str]) -> None:
+    known = {
+        name.split(".")[2]
+        for path in modules(f"ops/iam/{floor}")
+        for name in imports(path)
+        if name.startswith("ops.iam.")
+    }
+    assert known - {floor} <= below
+
+
 @pytest.mark.parametrize("room", ALLOWED)
 def test_rooms_within_a_room_know_each_other_in_one_direction(room: str) -> None:
     doors: dict[str, set[str]] = {}

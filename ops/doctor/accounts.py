@@ -13,7 +13,7 @@ from ops.doctor.google_apis import GoogleApis
 from ops.doctor.project import check_account, check_project
 from ops.doctor.web import Web
 from ops.findings import Finding
-from ops.iam.deployer import accounts_relied_on, project_of
+from ops.iam.deployer.needs import accounts_relied_on, project_of
 from rehearsal.program import PROJECT_NUMBER, Plan
 
 SECONDS = 10.0

@@ -30,7 +30,7 @@ from ops.doctor.project import (
 from ops.doctor.web import Web
 from ops.findings import Check, Finding, show_findings, unchecked
 from ops.google import LOGIN
-from ops.iam.deployer import accounts_relied_on, granted_on, needs_of, project_of
+from ops.iam.deployer.needs import accounts_relied_on, granted_on, needs_of, project_of
 from rehearsal.program import PROJECT_NUMBER, Plan, read_stack
 
 AT_ONCE = 8

@@ -8,7 +8,7 @@ from typing import Any
 from ops.doctor.web import Answer, UnreachableError, Web
 from ops.findings import Finding, unchecked
 from ops.google import LOGIN
-from ops.iam.deployer import grant_command
+from ops.iam.deployer.needs import grant_command
 
 # What lets a person look, by API.
 VIEWERS = {

@@ -13,7 +13,7 @@ from typing import Any
 from infra.configuration.rules import DEFAULT_ACCOUNTS
 from ops.doctor.google_apis import GoogleApis, RefusedError
 from ops.findings import Finding, ok, problem, unchecked
-from ops.iam.deployer import accounts_relied_on, is_own
+from ops.iam.deployer.needs import accounts_relied_on, is_own
 from rehearsal.program import Plan
 
 DEFAULT_GRANTS = "iam.automaticIamGrantsForDefaultServiceAccounts"

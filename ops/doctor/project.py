@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from infra.configuration.rules import APP_ENGINE_ACCOUNT, COMPUTE_ENGINE_ACCOUNT
 from ops.doctor.google_apis import GoogleApis, RefusedError
 from ops.findings import Finding, ok, problem, unchecked
-from ops.iam.deployer import Needs, role_with
+from ops.iam.deployer.needs import Needs, role_with
 
 # `pulumi up` enables the others through these two (docs/deploy.md).
 FIRST_SERVICES = ("cloudresourcemanager.googleapis.com", "serviceusage.googleapis.com")

@@ -34,7 +34,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show every permission that a stack gives: who, what, on what, why, and for which trigger."""
-    from ops.iam import document, manifest  # these import Pulumi, which takes a second
+    from ops.iam.kept import document, manifest  # these import Pulumi, which takes a second
 
     _check_one_way(as_markdown, as_json)
     found = manifest.manifest_of(stack)
@@ -49,7 +49,7 @@ def show(
 @iam.command()
 def update(as_json: Json = False) -> None:
     """Write the files in iam/: for every stack, the permissions that it gives, and those that deploying it takes."""
-    from ops.iam import document  # as above
+    from ops.iam.kept import document  # as above
 
     written = document.update()
     if as_json:
@@ -61,7 +61,7 @@ def update(as_json: Json = False) -> None:
 @iam.command()
 def check(as_json: Json = False) -> None:
     """Fail when a file in iam/ is not what the program gives, or what deploying it takes. Exits with 1 then."""
-    from ops.iam import document  # as above
+    from ops.iam.kept import document  # as above
 
     document.check()
     if as_json:
@@ -85,7 +85,8 @@ def diff(
 
     Exits with 0, or with 1 where something cannot be read, 2 for wrong arguments, 3 for what --fail-on names.
     """
-    from ops.iam import inputs, report  # as above
+    from ops.iam.comparing import report  # as above
+    from ops.iam.review import inputs  # as above
 
     _check_one_way(as_markdown, as_json)
     found = inputs.compared(before, after, stack)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from infra.configuration.stack_file import find_stack
 from infra.errors import ConfigurationError
-from ops.iam.document import leftover_files, stale_files
-from ops.iam.manifest import MANIFESTS
+from ops.iam.kept.document import leftover_files, stale_files
+from ops.iam.kept.manifest import MANIFESTS
 from policy.declarations import declared_access, is_production
 from policy.rules import violations
 from rehearsal.program import ROOT, Plan, evaluate, read_stack

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.resources import propagation
-from ops.iam.deployer import project_of
+from ops.iam.deployer.needs import project_of
 from rehearsal.engine.cli import NoEngineError, find_cli
 from rehearsal.engine.cloud import Cloud
 from rehearsal.engine.given import given_by

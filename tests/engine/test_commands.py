@@ -17,7 +17,7 @@ from infra.resources import propagation
 from ops.deploy import deploy, leftovers, pulumi_cli, recover, show
 from ops.deploy.pulumi_cli import select
 from ops.errors import OperationError
-from ops.iam.deployer import needs_of
+from ops.iam.deployer.needs import needs_of
 from ops.printing import open_console
 from rehearsal.engine.cloud import Fault
 from rehearsal.engine.kinds.functions import BUILD_FAILED

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.iam.deployer import Needs, needs_of
-from ops.iam.inputs import of_preview
+from ops.iam.deployer.needs import Needs, needs_of
+from ops.iam.review.inputs import of_preview
 from rehearsal.program import ROOT, evaluate, read_stack
 from tests.engine.conftest import MakeWorld
 from tests.engine.worlds import World

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from pulumi.runtime.proto import provider_pb2
 
-from ops.iam.deployer import NEEDS
+from ops.iam.deployer.needs import NEEDS
 from rehearsal.engine.cloud import Cloud
 from rehearsal.engine.kinds.kind import Kind
 from rehearsal.engine.kinds.table import KINDS

@@ -21,7 +21,7 @@ from ops.deploy import show
 from ops.doctor import diagnosis
 from ops.errors import OperationError
 from ops.findings import ok
-from ops.iam import document
+from ops.iam.kept import document
 from ops.rehearse import chaos, rehearse
 from ops.scripts import asked_for_json
 from rehearsal.chaos.chaos import Report

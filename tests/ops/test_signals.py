@@ -27,7 +27,7 @@ HIDE_CURSOR = b"\x1b[?25l"
         (REHEARSE, "grpc"),
         (REHEARSE, "infra.resources.trigger"),  # the program is being evaluated
         (["chaos", "--stack", str(DEV)], "rehearsal.chaos.world"),
-        (["iam", "show"], "ops.iam.manifest"),
+        (["iam", "show"], "ops.iam.kept.manifest"),
     ],
 )
 def test_ctrl_c_while_modules_are_imported_is_no_traceback(arguments: list[str], module: str) -> None:

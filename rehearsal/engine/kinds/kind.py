@@ -2,7 +2,7 @@
 
 Which properties there are and which are demanded is the SDK's word (pulumi_gcp 10.2), as its classes of arguments
 have it; what another value replaces is magic-modules' `ForceNew`; the permissions are from the sources that
-ops/iam/deployer.py names.
+ops/iam/deployer/needs.py names.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ import pytest
 from ops.doctor.google_apis import GoogleApis
 from ops.doctor.project import check_elsewhere
 from ops.doctor.web import Web
-from ops.iam.deployer import ACT_AS
+from ops.iam.deployer.needs import ACT_AS
 from tests.ops.doctor.conftest import APP_ENGINE, COMPUTE, HOST, NUMBER, PROJECT, Change, Clinic
 
 ME = '--member="user:$(gcloud config get-value account)"'

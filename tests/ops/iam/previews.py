@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ops.iam.inputs import of_preview
-from ops.iam.report import Comparison, to_markdown
+from ops.iam.comparing.report import Comparison, to_markdown
+from ops.iam.review.inputs import of_preview
 
 PREVIEWS = sorted((Path(__file__).parent / "recorded").glob("*.json"))
 BUCKET_MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"

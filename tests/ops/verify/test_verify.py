@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from infra.errors import ConfigurationError
 from infra.package import packaging
 from ops.cli import app
-from ops.iam import document
+from ops.iam.kept import document
 from ops.verify import show, stacks
 from ops.verify.stacks import Mistake, Verdict, verify, verify_file
 from policy.rules import Violation

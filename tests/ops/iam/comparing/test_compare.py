@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops.iam.compare import Change, compare
-from ops.iam.permissions import Permission
-from ops.iam.preview import read_preview
+from ops.iam.comparing.compare import Change, compare
+from ops.iam.reading.permissions import Permission
+from ops.iam.reading.preview import read_preview
 from tests.ops.iam.previews import BUCKET_MEMBER, PROJECT_MEMBER, state, step
 
 UNTIMED = settings(deadline=None)  # a busy machine is no failure

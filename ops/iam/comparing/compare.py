@@ -12,8 +12,8 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ops.iam.permissions import WIDE, Permission
-from ops.iam.risks import Risk, risks_of
+from ops.iam.comparing.risks import Risk, risks_of
+from ops.iam.reading.permissions import WIDE, Permission
 
 Effect = Literal["broadened", "moved", "narrowed", "unchanged"]
 ROLE = ("roles/", "projects/", "organizations/")

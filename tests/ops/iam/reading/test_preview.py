@@ -9,9 +9,9 @@ import pulumi_gcp
 import pytest
 
 from ops.errors import OperationError
-from ops.iam.permissions import gives_access
-from ops.iam.preview import read_preview
-from ops.iam.report import to_markdown
+from ops.iam.comparing.report import to_markdown
+from ops.iam.reading.permissions import gives_access
+from ops.iam.reading.preview import read_preview
 from tests.ops.iam.previews import BUCKET_MEMBER, PREVIEWS, PROJECT_MEMBER, change, effects, recorded, state, step
 
 ALL_OPERATIONS = ["same", "create", "update", "delete", "replace", "create-replacement", "delete-replaced", "import"]

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from ops.iam.permissions import DESTINATION, Permission, gives_access, permissions_of
-from ops.iam.risks import ACCESS_TOKEN
+from ops.iam.comparing.risks import ACCESS_TOKEN
+from ops.iam.reading.permissions import DESTINATION, Permission, gives_access, permissions_of
 from rehearsal.program import PROJECT_NUMBER, Plan, Resource, evaluate, read_stack
 
 MANIFESTS = "iam"

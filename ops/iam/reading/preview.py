@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops.errors import OperationError
-from ops.iam.permissions import Permission, gives_access, permissions_of, withholds
+from ops.iam.reading.permissions import Permission, gives_access, permissions_of, withholds
 from policy.declarations import is_production
 from policy.rules import violations
 

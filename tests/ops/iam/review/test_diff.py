@@ -15,9 +15,10 @@ from rich.console import Console
 
 from ops import cli
 from ops.errors import OperationError
-from ops.iam import document, inputs
-from ops.iam.manifest import Entry, Manifest
-from ops.iam.report import Comparison, cell, code, to_json, to_markdown, to_terminal
+from ops.iam.comparing.report import Comparison, cell, code, to_json, to_markdown, to_terminal
+from ops.iam.kept import document
+from ops.iam.kept.manifest import Entry, Manifest
+from ops.iam.review import inputs
 from tests.ops.iam.previews import BUCKET_MEMBER, PREVIEWS, change, recorded, roles, state, step
 from tests.plans import DEV, STACKS
 

@@ -13,11 +13,11 @@ from rich.console import Console
 from infra.configuration.stack_file import stack_names
 from infra.resources import grants
 from ops.errors import OperationError
-from ops.iam import document
-from ops.iam.inputs import of_manifests
-from ops.iam.manifest import Manifest, from_plan
-from ops.iam.permissions import DESTINATION
-from ops.iam.report import place
+from ops.iam.comparing.report import place
+from ops.iam.kept import document
+from ops.iam.kept.manifest import Manifest, from_plan
+from ops.iam.reading.permissions import DESTINATION
+from ops.iam.review.inputs import of_manifests
 from rehearsal.program import PROJECT_NUMBER, Plan, Resource, evaluate, read_stack
 from tests.ops.iam.previews import change, state, step
 from tests.plans import DEV, PROD, STACKS, TRIGGERS, dev_config, plan

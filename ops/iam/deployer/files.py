@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping
 
 import yaml
 
-from ops.iam.deployer import ACT_AS, ONLY_LOGGED, SERVICE_ACCOUNT_USER, Needs, grant_command, needs_of, role_with
+from ops.iam.deployer.needs import (
+    ACT_AS,
+    ONLY_LOGGED,
+    SERVICE_ACCOUNT_USER,
+    Needs,
+    grant_command,
+    needs_of,
+    role_with,
+)
 from rehearsal.program import Plan
 
 SUFFIXES = (".deployer.md", ".deployer.yaml")

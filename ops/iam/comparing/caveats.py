@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ops.iam.compare import Change
-from ops.iam.permissions import Permission
-from ops.iam.report import place
+from ops.iam.comparing.compare import Change
+from ops.iam.comparing.report import place
+from ops.iam.reading.permissions import Permission
 
 AGENTS = (
     "Google Cloud gives its service agents roles of their own when an API is enabled; they stand in no program and "

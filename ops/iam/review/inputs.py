@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from ops.errors import OperationError
-from ops.iam.caveats import caveats_of
-from ops.iam.compare import compare
-from ops.iam.manifest import MANIFESTS, Manifest
-from ops.iam.preview import DRY, read_preview
-from ops.iam.report import Comparison
+from ops.iam.comparing.caveats import caveats_of
+from ops.iam.comparing.compare import compare
+from ops.iam.comparing.report import Comparison
+from ops.iam.kept.manifest import MANIFESTS, Manifest
+from ops.iam.reading.preview import DRY, read_preview
 from rehearsal.program import ROOT
 
 STDIN = "-"

@@ -12,10 +12,10 @@ from rich.text import Text
 from infra.configuration.stack_file import stack_names
 from infra.errors import ConfigurationError
 from ops.errors import OperationError
-from ops.iam.deployer_files import SUFFIXES, deployer_files
-from ops.iam.manifest import MANIFESTS, Entry, Manifest, from_plan
-from ops.iam.report import cell, code, place
-from ops.iam.risks import risks_of
+from ops.iam.comparing.report import cell, code, place
+from ops.iam.comparing.risks import risks_of
+from ops.iam.deployer.files import SUFFIXES, deployer_files
+from ops.iam.kept.manifest import MANIFESTS, Entry, Manifest, from_plan
 from ops.tables import Prose, print_table
 from rehearsal.program import ROOT, Plan, evaluate, read_stack
 

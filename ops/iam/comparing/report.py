@@ -15,9 +15,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ops.iam.compare import EFFECTS, Change
-from ops.iam.permissions import WIDE, Permission
-from ops.iam.risks import DESCRIPTIONS
+from ops.iam.comparing.compare import EFFECTS, Change
+from ops.iam.comparing.risks import DESCRIPTIONS
+from ops.iam.reading.permissions import WIDE, Permission
 from ops.tables import Cell, Prose, print_table, visible
 
 STYLES = {"broadened": "red", "moved": "yellow", "narrowed": "green", "unchanged": "dim"}

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from ops.errors import OperationError
-from ops.iam.deployer import ACT_AS, ATTACH, NEEDS, SERVICE_ACCOUNT_USER, accounts_relied_on, needs_of
-from ops.iam.deployer_files import LONGEST_LIST, SUFFIXES, deployer_files
+from ops.iam.deployer.files import LONGEST_LIST, SUFFIXES, deployer_files
+from ops.iam.deployer.needs import ACT_AS, ATTACH, NEEDS, SERVICE_ACCOUNT_USER, accounts_relied_on, needs_of
 from rehearsal.program import Plan, evaluate, read_stack
 from tests.plans import DEV, PROD, STACK_FILES, STACKS, plan
 

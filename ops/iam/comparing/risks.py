@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ops.iam.permissions import DESTINATION, UNREAD, WIDE, Permission
+from ops.iam.reading.permissions import DESTINATION, UNREAD, WIDE, Permission
 from policy.rules import IMPERSONATION, RULES
 
 ACCESS_TOKEN = "access-token"  # noqa: S105 what kind is shown, and none itself

@@ -1,0 +1,1 @@
+"""What a change does to permissions, and how that is said."""

@@ -1,0 +1,1 @@
+"""What deploying a stack takes of whoever does it."""

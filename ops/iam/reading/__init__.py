@@ -1,0 +1,1 @@
+"""What a stack's permissions are, read out of resources and out of previews."""

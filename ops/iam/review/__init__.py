@@ -1,0 +1,1 @@
+"""What a reviewer asks: what changed, whether anything may that never should, and why somebody may."""
