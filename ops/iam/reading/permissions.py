@@ -35,9 +35,12 @@ WIDE = {
 CUSTOM_ROLE = "custom role"
 DESTINATION = "endpoint"  # the kind of what is no grant, and gives as much: where an account's tokens are sent
 UNREAD = "access that is not read here"
+NOT_READ = "not-read"  # an input of a type that is known otherwise
+TWO_SIDED = (NOT_READ, "selects")  # of these, what goes may have been a guard
 # Give or withhold access in ways of their own, which are not read: any change of one counts as broadened.
 OTHER_ACCESS = re.compile(
-    r"iam/(\w*PolicyBinding|DenyPolicy|(Principal)?AccessBoundaryPolicy|WorkloadIdentityPoolProvider)"
+    r"iam/(\w*PolicyBinding|DenyPolicy|(Principal)?AccessBoundaryPolicy|WorkloadIdentityPool(Provider|ManagedIdentity|Namespace)?"
+    r"|WorkforcePool(Provider)?)"
     r"|privilegedaccessmanager/[Ee]ntitlement"
 )
 # Inputs that do not say on what: the rest does.
@@ -60,6 +63,7 @@ class Permission:
     resource: str
     condition: str = ""
     apart: str = ""
+    two_sided: bool = field(default=False, compare=False)  # what goes may have been a guard
     authoritative: bool = field(default=False, compare=False)
     violations: tuple[str, ...] = field(default=(), compare=False)  # the names of the rules that it breaks
     given_by: frozenset[str] = field(default=frozenset(), compare=False)  # the resources that do
@@ -94,16 +98,20 @@ def permissions_of(
     found = []
     for permission, its_inputs in _read(type_token, inputs, urn, project, state_id):
         broken = tuple(violation.rule for violation in violations(type_token, its_inputs, production=False))
-        cannot_compare = permission.hidden or permission.role == UNREAD
-        found.append(
-            replace(
-                permission,
-                apart=f"{urn} {apart}" if cannot_compare else permission.apart,
-                violations=broken,
-                given_by=frozenset({urn}),
-            )
-        )
+        found.append(replace(given_by(permission, urn, apart), violations=broken))
     return found
+
+
+def given_by(permission: Permission, urn: str, apart: str) -> Permission:
+    """As a resource gives it: what cannot be compared is kept apart."""
+    cannot_compare = permission.hidden or permission.role == UNREAD
+    kept = f"{urn} {apart}" if cannot_compare else permission.apart
+    return replace(permission, apart=kept, given_by=frozenset({urn}))
+
+
+def kind_or_token(type_token: str) -> str:
+    """``storage/Bucket``; of what is not Google Cloud's, the whole token."""
+    return kind_of(type_token) or type_token
 
 
 def _read(

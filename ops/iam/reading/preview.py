@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops.errors import OperationError
-from ops.iam.reading.permissions import Permission, gives_access, permissions_of, withholds
+from ops.iam.reading.access import access_of, access_of_config
+from ops.iam.reading.permissions import Permission, gives_access, withholds
+from ops.iam.reading.ways import is_read
 from policy.declarations import is_production
 from policy.rules import violations
 
@@ -45,6 +47,7 @@ def read_preview(document: Any, name: str) -> Preview:
     config = document.get("config")
     config = config if isinstance(config, Mapping) else {}
     production, preview = is_production(config), Preview(str(config.get("gcp:project", "")))
+    preview.after += access_of_config(config)
     for number, step in enumerate(steps):
         if (
             not isinstance(step, Mapping)
@@ -52,20 +55,17 @@ def read_preview(document: Any, name: str) -> Preview:
             or not isinstance(step.get("urn"), str)
         ):
             raise OperationError(f"{name}: steps[{number}] has no `op` and `urn`; make it anew: {DRY}")
-        if step["op"] not in NO_CHANGE and gives_access(type_of(step)):
+        if step["op"] not in NO_CHANGE and _collect(step, preview):
             preview.iam_steps += 1
-            _collect(step, preview)
         else:
             preview.other_steps += 1
-            preview.violations += [
-                found for found in _violations(step, production) if found not in preview.violations
-            ]
+        preview.violations += [found for found in _violations(step, production) if found not in preview.violations]
     return preview
 
 
 def _violations(step: Mapping[str, Any], production: bool) -> list[str]:
     """The rules that a resource breaks that gives no permissions: a public bucket, a function that all may call."""
-    if step["op"] in NO_CHANGE | OLD_ONLY | {"same"}:
+    if step["op"] in NO_CHANGE | OLD_ONLY | {"same"} or gives_access(type_of(step)):
         return []
     broken = violations(type_of(step), _inputs(step, "newState"), production=production)
     return [f"{name_of(step)}: {violation.message} ({violation.rule})" for violation in broken]
@@ -104,27 +104,32 @@ def name_of(step: Mapping[str, Any]) -> str:
     return str(step["urn"]).rsplit("::", 1)[-1]
 
 
-def _collect(step: Mapping[str, Any], preview: Preview) -> None:
+def _collect(step: Mapping[str, Any], preview: Preview) -> bool:
+    """Adds what a step does to access to both sides; returns whether it does anything to it."""
     operation = step["op"]
-    before, after = preview.before, preview.after
-    if withholds(type_of(step)):
-        before, after = after, before
-    if operation not in NEW_ONLY:
-        before += _permissions(step, "oldState", preview.project)
-    if operation not in OLD_ONLY:
-        after += _permissions(step, "newState", preview.project)
-    elif _state(step, "oldState").get("retainOnDelete"):
-        after += _permissions(step, "oldState", preview.project)
+    old = _access(step, "oldState", preview.project) if operation not in NEW_ONLY else []
+    new = _access(step, "newState", preview.project) if operation not in OLD_ONLY else []
+    if operation in OLD_ONLY and _state(step, "oldState").get("retainOnDelete"):
+        new = old
+    elif operation == "delete" and is_read(type_of(step)):
+        old = [found for found in old if not found.two_sided]  # what its inputs guarded goes with it
+    before, after = (preview.after, preview.before) if withholds(type_of(step)) else (preview.before, preview.after)
+    before += old
+    after += new
+    return bool(old or new)
 
 
-def _permissions(step: Mapping[str, Any], side: str, project: str) -> list[Permission]:
-    return permissions_of(
+def _access(step: Mapping[str, Any], side: str, project: str) -> list[Permission]:
+    state = _state(step, side)
+    if state.get("custom") is False:  # a component is its children, which have steps of their own
+        return []
+    return access_of(
         type_of(step),
         _inputs(step, side),
         str(step["urn"]),
         project=project,
         apart="" if step["op"] == "same" else side,
-        state_id=str(_state(step, side).get("id") or ""),
+        state_id=str(state.get("id") or ""),
     )
 
 
