@@ -42,7 +42,7 @@ def _caveats(changes: Sequence[Change], where: str) -> Iterator[str]:
         yield AUTHORITATIVE.format(where=where, those=", ".join(emptied))
     if any(change.permission.hidden for change in changes):
         yield HIDDEN
-    if any(change.effect in ("narrowed", "moved") for change in changes):
+    if any((change.before and not change.after) or "moved from" in change.what for change in changes):
         yield SHARED.format(where=where)
     if changes:
         yield AGENTS.format(where=where)

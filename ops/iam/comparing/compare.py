@@ -1,8 +1,9 @@
-"""What a change does to permissions: each is broadened, narrowed, moved or unchanged.
+"""What a change does to permissions: each is broadened, narrowed or unchanged.
 
-"Wider" is a small model, and errs to one side. Only two things are narrower for certain: what is gone, and what has
-a condition that it did not have. Another condition, another role, a role on a parent resource and whatever is not
-known are broadened, since whether one set of permissions contains another is Google Cloud's to know and not ours.
+"Wider" is a small model, and errs to one side. Narrower for certain are what is gone, what has a condition that it did
+not have, and a role all of whose permissions were held there before, by the pinned catalogue. Another condition,
+another resource, a role on a parent and whatever is not known are broadened, and so is what goes without having been
+read: it may have been a guard.
 """
 
 from __future__ import annotations
@@ -12,23 +13,34 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ops.iam.catalogue.roles import Catalogue, pinned
+from ops.iam.comparing.holding import Held
 from ops.iam.comparing.risks import Risk, risks_of
-from ops.iam.reading.permissions import WIDE, Permission
+from ops.iam.comparing.words import added, became, narrowed
+from ops.iam.reading.custom import custom_roles
+from ops.iam.reading.permissions import Permission
 
-Effect = Literal["broadened", "moved", "narrowed", "unchanged"]
-ROLE = ("roles/", "projects/", "organizations/")
-EFFECTS: tuple[Effect, ...] = ("broadened", "moved", "narrowed", "unchanged")  # as they are listed
+Effect = Literal["broadened", "narrowed", "unchanged"]
+EFFECTS: tuple[Effect, ...] = ("broadened", "narrowed", "unchanged")  # as they are listed
+AUTHORITATIVE = "now given by an authoritative resource"
+GONE = "gone without having been read: it may have been a guard"
 
 
 @dataclass(frozen=True)
 class Change:
-    """One permission, before and after. ``what`` says in words what became of it."""
+    """One permission, before and after. ``what`` says in words what became of it; the rest, which permissions of IAM.
+
+    ``gained`` is all of it where ``exact``; else the catalogue knows no more than that.
+    """
 
     effect: Effect
     what: str
     before: Permission | None
     after: Permission | None
     risks: tuple[Risk, ...] = ()
+    gained: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    exact: bool = True
 
     @property
     def high(self) -> bool:
@@ -43,17 +55,26 @@ class Change:
         return found
 
 
-def compare(before: Iterable[Permission], after: Iterable[Permission]) -> list[Change]:
+def compare(
+    before: Iterable[Permission], after: Iterable[Permission], catalogue: Catalogue | None = None
+) -> list[Change]:
     """Every permission of both sides in exactly one change, the ones to look at first."""
     old, new = _by_identity(before), _by_identity(after)
+    roles = catalogue or pinned()
+    held, wanted = Held(old, roles.also(custom_roles(old))), roles.also(custom_roles(new))
     changes = [_kept(old[permission], new[permission]) for permission in old.keys() & new.keys()]
     lost, gained = set(old) - set(new), set(new) - set(old)
     for was, now in _pairs(lost, gained, lambda p: (p.role, p.member, p.kind, p.resource)):
         changes.append(_recondition(old[was], new[now]))
+    contained = {now for now in gained if held.contain(now, wanted)}
+    within = _pairs(lost, contained, lambda p: (p.member, p.kind, p.resource, p.condition))
+    changes += [_narrower(old[was], new[now], held.catalogue, wanted) for was, now in within]
+    changes += [Change("unchanged", f"held already by {held.by(now)}", None, new[now]) for now in contained]
+    gained -= contained | {now for _, now in within}
     for was, now in _pairs(lost, gained, lambda p: (p.role, p.member, p.kind, p.condition)):
-        changes.append(Change("moved", f"moved from {was.resource}", old[was], new[now]))
-    changes += [Change("broadened", _added(new[now], lost), None, new[now]) for now in gained]
-    changes += [Change("narrowed", "removed", old[was], None) for was in lost]
+        changes.append(_broader(became(old[was], new[now]), old[was], new[now], held, wanted))
+    changes += [_broader(added(now, lost), None, new[now], held, wanted) for now in gained]
+    changes += [_gone(old[was]) for was in lost]
     return sorted((_with_risks(change) for change in changes), key=_order)
 
 
@@ -88,7 +109,7 @@ def _pairs(
 
 def _kept(was: Permission, now: Permission) -> Change:
     if now.authoritative and not was.authoritative:
-        return Change("unchanged", "now given by an authoritative resource", was, now)
+        return Change("unchanged", AUTHORITATIVE, was, now)
     return Change("unchanged", "", was, now)
 
 
@@ -100,24 +121,27 @@ def _recondition(was: Permission, now: Permission) -> Change:
     return Change("broadened", f"condition changed from {was.condition}", was, now)
 
 
-def _added(now: Permission, lost: Iterable[Permission]) -> str:
-    """How a permission came in: beside what the same member loses, the reader sees a replacement as one."""
-    if not now.role.startswith(ROLE):
-        return "added"
-    theirs = sorted((p for p in lost if p.member == now.member), key=_identity)
-    roles = [p.role for p in theirs if (p.kind, p.resource) == (now.kind, now.resource)]
-    if roles:
-        return f"role replaces {', '.join(roles)}"
-    if now.kind in WIDE and (narrower := [p.resource for p in theirs if p.role == now.role and p.kind not in WIDE]):
-        return f"role added on a parent of {', '.join(narrower)}"
-    return "added"
+def _narrower(was: Permission, now: Permission, before: Catalogue, after: Catalogue) -> Change:
+    """A role in the place of another, which held all of it."""
+    lost = tuple(sorted(before.at_least(was.role) - after.at_least(now.role)))
+    effect: Effect = "narrowed" if lost or was.role != now.role else "unchanged"
+    return Change(effect, narrowed(was, lost), was, now, lost=lost)
+
+
+def _broader(what: str, was: Permission | None, now: Permission, held: Held, roles: Catalogue) -> Change:
+    gained, exact, said = held.gains(now, roles)
+    return Change("broadened", "; ".join(filter(None, (what, said))), was, now, gained=gained, exact=exact)
+
+
+def _gone(was: Permission) -> Change:
+    return Change("broadened", GONE, was, None) if was.two_sided else Change("narrowed", "removed", was, None)
 
 
 def _with_risks(change: Change) -> Change:
     """What is gone or only kept is no risk of this change, except for what an authoritative resource removes."""
-    newly_authoritative = change.effect == "unchanged" and change.what
-    if change.after and (change.effect in ("broadened", "moved") or newly_authoritative):
-        return replace(change, risks=tuple(risks_of(change.after)))
+    newly_authoritative = change.effect == "unchanged" and change.what == AUTHORITATIVE
+    if (change.after and change.effect == "broadened") or newly_authoritative or change.what == GONE:
+        return replace(change, risks=tuple(risks_of(change.permission)))
     return change
 
 

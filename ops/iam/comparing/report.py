@@ -20,7 +20,7 @@ from ops.iam.comparing.risks import DESCRIPTIONS
 from ops.iam.reading.permissions import WIDE, Permission
 from ops.tables import Cell, Prose, print_table, visible
 
-STYLES = {"broadened": "red", "moved": "yellow", "narrowed": "green", "unchanged": "dim"}
+STYLES = {"broadened": "red", "narrowed": "green", "unchanged": "dim"}
 MARKUP = re.compile(r"[\\*\[\]<>|]")  # what Markdown reads as more than itself, within a line
 MENTION = re.compile(r"(?<!\w)@")
 COLUMNS = ("Change", "Principal", "Role", "On", "Condition", "Look at")
@@ -147,6 +147,9 @@ def _plain_change(change: Change) -> dict[str, Any]:
         "effect": change.effect,
         "what": change.what,
         "high": change.high,
+        "gained": list(change.gained),
+        "lost": list(change.lost),
+        "exact": change.exact,
         "risks": [risk.text for risk in change.risks],
         "before": _plain(change.before),
         "after": _plain(change.after),

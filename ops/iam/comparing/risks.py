@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from ops.iam.reading.permissions import DESTINATION, UNREAD, WIDE, Permission
+from ops.iam.reading.permissions import UNREAD, WIDE, Permission
+from ops.iam.reading.ways import WAYS
 from policy.rules import IMPERSONATION, RULES
 
-ACCESS_TOKEN = "access-token"  # noqa: S105 what kind is shown, and none itself
 DESCRIPTIONS = {rule.name: rule.description for rule in RULES}
+# What is known of the types that are not read, the first that fits.
+UNREAD_KINDS = (
+    (
+        re.compile(r"orgpolicy/|OrganizationPolicy|organizations/Policy"),
+        "an organisation policy: what it forbids, others may",
+    ),
+    (re.compile(r"accesscontextmanager/"), "a perimeter, or who is let through it"),
+    (re.compile(r"I[aA][mM]AuditConfig"), "which accesses are recorded; without it nobody learns who read what"),
+    (re.compile(r"tags/"), "a tag, which conditions of grants and of policies read"),
+    (re.compile(r"iam/Work(load|force)\w+"), "who of another identity provider may come in, as whom"),
+    (
+        re.compile(r"DenyPolicy|AccessBoundaryPolicy|PolicyBinding|ntitlement"),
+        "gives or withholds access in a way of its own: read its diff",
+    ),
+    (re.compile(r"^gcp:|^\w+/\w+$"), "a type that is not read here, so it may give access: review it"),
+    (re.compile(r""), "another provider, of which nothing is read here: review it"),
+)
 
 
 @dataclass(frozen=True)
@@ -38,10 +56,10 @@ def _notes(permission: Permission) -> Iterator[str]:
         yield "impersonation: may act as this account"
     if permission.kind in WIDE:
         yield f"{WIDE[permission.kind]}-wide" + (", narrowed by the condition" if permission.condition else "")
-    if permission.kind == DESTINATION and permission.role == ACCESS_TOKEN:
-        yield "whoever answers there may do what the account may, for an hour: an access token cannot be narrowed"
+    if permission.role in WAYS:
+        yield WAYS[permission.role][1]
     if permission.hidden:
         names = sorted(urn.rsplit("::", 1)[-1] for urn in permission.given_by)
         yield f"not known, taken for the widest: see {', '.join(names)}"
     if permission.role == UNREAD:
-        yield "gives or withholds access in a way of its own: read its diff"
+        yield next(said for pattern, said in UNREAD_KINDS if pattern.search(permission.kind))

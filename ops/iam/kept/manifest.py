@@ -6,20 +6,21 @@ to read. A pull request that changes a permission changes both, or `make verify`
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict
 
-from ops.iam.comparing.risks import ACCESS_TOKEN
-from ops.iam.reading.permissions import DESTINATION, Permission, gives_access, permissions_of
+from ops.iam.reading.access import access_of
+from ops.iam.reading.permissions import DESTINATION, TWO_SIDED, Permission, gives_access
+from ops.iam.reading.ways import WAYS, meaning
 from rehearsal.program import PROJECT_NUMBER, Plan, Resource, evaluate, read_stack
 
 MANIFESTS = "iam"
 TRIGGER_COMPONENT = ":index:PipelineTrigger"
 GRANT_COMPONENT = ":iam:Grant"
+ACCOUNT = "serviceAccount:"
+TOKEN = "The launcher sends it there to start runs, and to look for them"  # noqa: S105 a sentence
 
 
 class Entry(BaseModel):
@@ -40,15 +41,20 @@ class Entry(BaseModel):
     violations: tuple[str, ...] = ()  # rules that it breaks
 
     @property
+    def is_way(self) -> bool:
+        """Whether it is no grant, and says what a thing does."""
+        return self.role in WAYS and not self.member.startswith(ACCOUNT)
+
+    @property
     def permission(self) -> Permission:
-        """What is compared of it. A destination is never the same one moved: each is a host to look at."""
+        """What is compared of it."""
         return Permission(
             self.role,
             self.member,
             self.kind,
             self.resource,
             self.condition,
-            apart=DESTINATION if self.kind == DESTINATION else "",
+            two_sided=self.role in TWO_SIDED,
             authoritative=self.authoritative,
             violations=self.violations,
         )
@@ -75,21 +81,21 @@ def manifest_of(stack: str) -> Manifest:
 
 
 def from_plan(plan: Plan, project: str) -> Manifest:
-    """Lists the permissions of an evaluated program."""
+    """Lists the permissions of an evaluated program, and what else it does to access."""
     tidy = _Tidy(plan.resources)
-    entries = {entry for resource in plan.resources for entry in _entries(plan, resource, project, tidy)}
-    entries |= set(_destinations(plan, entries))
-    order = sorted(entries, key=lambda e: (e.principal, e.member, e.kind, e.resource, e.model_dump_json()))
+    given = {entry for resource in plan.resources for entry in _grants(plan, resource, project, tidy)}
+    entries = given | set(_ways(plan, given, project, tidy))
+    order = sorted(entries, key=lambda e: (e.is_way, e.principal, e.member, e.kind, e.resource, e.model_dump_json()))
     return Manifest(stack=plan.stack, project=project, grants=tuple(order))
 
 
-def _entries(plan: Plan, resource: Resource, project: str, tidy: _Tidy) -> Iterable[Entry]:
+def _grants(plan: Plan, resource: Resource, project: str, tidy: _Tidy) -> Iterable[Entry]:
     if not resource.custom or not gives_access(resource.type):
         return
     grants = (found for found in plan.of_type(GRANT_COMPONENT) if found.urn == resource.parent)
     grant = next(grants, None)
     condition = resource.inputs.get("condition") or {}
-    for found in permissions_of(resource.type, resource.inputs, resource.urn, project=project):
+    for found in access_of(resource.type, resource.inputs, resource.urn, project=project):
         yield Entry(
             principal=grant.inputs["principal"] if grant else tidy(found.member),
             member=tidy(found.member),
@@ -105,38 +111,26 @@ def _entries(plan: Plan, resource: Resource, project: str, tidy: _Tidy) -> Itera
         )
 
 
-def _destinations(plan: Plan, entries: Iterable[Entry]) -> Iterable[Entry]:
-    """Where the launchers' tokens are sent, but for Google's own APIs: of triggers that send them alike, once."""
-    names = {entry.member: entry.principal for entry in entries}
-    sent: dict[tuple[str, str, str], set[str]] = {}
-    for function in plan.of_type(":Function"):
-        service = function.inputs["serviceConfig"]
-        settings = json.loads(service["environmentVariables"]["TRIGGER"])
-        target, trigger = settings["target"], settings["id"].rsplit("/", 1)[-1]
-        member = f"serviceAccount:{target.get('impersonate', service['serviceAccountEmail'])}"
-        for host, role in _shown(target):
-            sent.setdefault((member, role, host), set()).add(trigger)
-    for (member, role, host), triggers in sent.items():
+def _ways(plan: Plan, given: Iterable[Entry], project: str, tidy: _Tidy) -> Iterable[Entry]:
+    """What is no grant: whom things run and call as, and where they send. What several triggers do alike is one."""
+    names = {entry.member: entry.principal for entry in given}
+    found: dict[Permission, set[str]] = {}
+    for resource in plan.resources:
+        if resource.in_cloud and not gives_access(resource.type):
+            for way in access_of(resource.type, resource.inputs, resource.urn, project=project):
+                found.setdefault(way, set()).update(_triggers(plan, resource))
+    for way, triggers in found.items():
+        member = tidy(way.member)
         yield Entry(
             principal=names.get(member, member),
             member=member,
-            role=role,
-            kind=DESTINATION,
-            resource=host,
-            reason="The launcher sends it there to start runs, and to look for them",
+            role=way.role,
+            kind=way.kind,
+            resource=tidy(way.resource),
+            condition=tidy(way.condition),
+            reason=TOKEN if way.kind == DESTINATION and member.startswith(ACCOUNT) else meaning(way.role),
             triggers=tuple(sorted(triggers)),
         )
-
-
-def _shown(target: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """The hosts that a target's launcher sends tokens to, and what it sends."""
-    match target:
-        case {"kind": "kfp", "credentials": "access-token", "host": host}:
-            yield host, ACCESS_TOKEN
-        case {"kind": "kfp", "credentials": "id-token", "host": host, "audience": audience}:
-            yield host, f"id-token:{audience}"
-    if workflows := target.get("workflows"):
-        yield workflows["endpoint"], ACCESS_TOKEN
 
 
 def _triggers(plan: Plan, resource: Resource) -> set[str]:

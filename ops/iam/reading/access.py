@@ -15,7 +15,7 @@ OF_PROVIDER = "gcp:"
 def access_of(
     type_token: str, inputs: Mapping[str, Any], urn: str, *, project: str, apart: str = "", state_id: str = ""
 ) -> list[Permission]:
-    """Of a resource that gives permissions, these, at least one; of another what it does else, which may be nothing."""
+    """The permissions that a resource gives, at least one; of one that gives none what else it does, if anything."""
     if gives_access(type_token):
         return permissions_of(type_token, inputs, urn, project=project, apart=apart, state_id=state_id)
     name = urn.rsplit("::", 1)[-1]

@@ -1,8 +1,8 @@
 """What is no grant and gives access all the same: whom a thing runs, calls and sends as, and the guards that are off.
 
 The default is the careful one. `known.yaml` lists the types whose every input is known, and what each input does to
-access; a type that is not there is not read at all, an input that is not there is shown with its value, and both count
-as broadened, whether they come, change or go: what goes may have been a guard.
+access; a type that is not there is not read at all, an input that is not there is shown with its value, and both
+count as broadened, whether they come, change or go: what goes may have been a guard.
 """
 
 from __future__ import annotations
@@ -16,7 +16,16 @@ from typing import Any
 
 import yaml
 
-from ops.iam.reading.permissions import DESTINATION, NOT_READ, SIGNATURE, TWO_SIDED, UNREAD, Permission, kind_or_token, shown
+from ops.iam.reading.permissions import (
+    DESTINATION,
+    NOT_READ,
+    SIGNATURE,
+    TWO_SIDED,
+    UNREAD,
+    Permission,
+    kind_or_token,
+    shown,
+)
 from ops.iam.reading.sends import ACCESS_TOKEN, tokens_of
 
 DEFAULT_ACCOUNT = "(a default account)"
@@ -31,11 +40,11 @@ WAYS: Mapping[str, tuple[str, str]] = {
     "makes-in": ("projects", "what it makes is made in this project"),
     "scope": ("scope", "the account's token is good for this much"),
     "calls": (DESTINATION, "its calls, with what is in them and the token that they carry, go there"),
-    "audience": (DESTINATION, "the token that it sends is taken by whoever takes this audience"),
     "sends-to": (DESTINATION, "what it passes on is copied there"),
     "selects": ("filter", "which entries it passes on"),
     "notifies": (DESTINATION, "what it tells is told there"),
     "publishes-to": ("pubsub/topic", "what it sends is read by whoever reads this topic"),
+    "watches": ("storage/bucket", "whoever writes there causes what it announces"),
     "delivers": ("pubsub/topic", "whoever may publish there is who calls"),
     "reads-code-from": ("storage/bucket", "whoever writes there writes the code that runs at the next deployment"),
     "written-in": ("storage/bucket", "whoever reads there reads it"),
@@ -70,7 +79,7 @@ def ways_of(type_token: str, inputs: Mapping[str, Any], name: str) -> Iterator[P
     if (known := _known()["kinds"].get(kind)) is None:
         yield Permission(UNREAD, "(see its diff)", kind, name, two_sided=True)
         return
-    thing = f"{kind.rsplit('/', 1)[-1].lower()} {name}"
+    thing = f"{kind.rsplit('/', 1)[-1].lower()}:{name}"
     for word, what in _read(known, inputs):
         if isinstance(what, Permission):
             yield what
@@ -78,6 +87,11 @@ def ways_of(type_token: str, inputs: Mapping[str, Any], name: str) -> Iterator[P
             yield way(word, thing, what)
     if kind == "bigquery/Dataset":
         yield from _accesses(inputs)
+
+
+def meaning(word: str) -> str:
+    """What a word of `WAYS` means, for the reader of a list; nothing for what is no such word."""
+    return WAYS[word][1] if word in WAYS else ""
 
 
 def way(word: str, thing: str, what: str) -> Permission:
@@ -162,7 +176,8 @@ def _trigger(text: str, account: str) -> Iterator[tuple[str, Any]]:
         yield NOT_READ, f"TRIGGER = {text}"
         return
     yield from ((ACCESS_TOKEN, sent) for sent in tokens_of(target, account))
-    words = {"service_account": "runs-jobs-as", "impersonate": "impersonates", "pipeline_root": "sends-to"}
+    words = {"service_account": "runs-jobs-as", "impersonate": "impersonates"}
+    words |= {"pipeline_root": "sends-to", "project": "makes-in"}
     for key in ("host", "api_endpoint", "workflows"):
         target.pop(key, None)
     for key, value in sorted(target.items()):
