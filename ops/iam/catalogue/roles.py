@@ -1,7 +1,7 @@
 """The pinned catalogue: role to permissions, and what may be concluded from it.
 
-A wrong list would fool a reviewer, so what is concluded errs to one side: what is listed is certainly held, and only a
-role that is marked complete holds certainly nothing else. A role that is not here may hold everything.
+A wrong list would fool a reviewer, so what is concluded errs to one side: what is listed is certainly held, and only
+a role that is marked complete holds certainly nothing else. A role that is not here may hold everything.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a change does to permissions: each is broadened, narrowed or unchanged.
 
-"Wider" is a small model, and errs to one side. Narrower for certain are what is gone, what has a condition that it did
-not have, and a role all of whose permissions were held there before, by the pinned catalogue. Another condition,
+"Wider" is a small model, and errs to one side. Narrower for certain are what is gone, what has a condition that it
+did not have, and a role all of whose permissions were held there before, by the pinned catalogue. Another condition,
 another resource, a role on a parent and whatever is not known are broadened, and so is what goes without having been
 read: it may have been a guard.
 """

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from ops.iam.comparing.compare import EFFECTS, Change
 from ops.iam.comparing.risks import DESCRIPTIONS
+from ops.iam.paths.paths import Path
 from ops.iam.reading.permissions import WIDE, Permission
 from ops.tables import Cell, Prose, print_table, visible
 
@@ -35,6 +36,7 @@ class Comparison:
     caveats: Sequence[str]
     violations: Sequence[str] = ()  # of resources that give no permissions themselves
     other_steps: int = 0
+    paths: Sequence[Path] = ()  # that it opens
 
     @property
     def broadened(self) -> bool:
@@ -100,6 +102,7 @@ def to_json(comparisons: Iterable[Comparison]) -> str:
             "title": comparison.title,
             "summary": {effect: _count(comparison, effect) for effect in EFFECTS} | {"high": comparison.high},
             "changes": [_plain_change(change) for change in comparison.changes],
+            "paths": [{"who": p.who, "whom": p.whom, "becomes": p.becomes, "by": p.by} for p in comparison.paths],
             "violations": list(comparison.violations),
             "caveats": list(comparison.caveats),
             "other_steps": comparison.other_steps,
@@ -139,6 +142,7 @@ def _below(comparison: Comparison) -> Iterable[str]:
     rules = {risk.rule: risk.text for change in comparison.changes for risk in change.risks if risk.rule}
     yield from (f"{text}: {DESCRIPTIONS[rule]}" for rule, text in sorted(rules.items()))
     yield from (f"HIGH: {violation}" for violation in comparison.violations)
+    yield from (f"NEW PATH: {path}" for path in comparison.paths)
     yield from comparison.caveats
 
 

@@ -134,8 +134,8 @@ def needs_of(plan: Plan) -> Needs:
     resources = [resource for resource in plan.resources if resource.in_cloud]
     if unknown := sorted({resource.type for resource in resources} - NEEDS.keys()):
         raise OperationError(
-            f"nobody has said what deploying {', '.join(unknown)} takes: add it to NEEDS in ops/iam/deployer/needs.py, and "
-            "what its role holds to tests/ops/iam/deployer/predefined_roles.yaml"
+            f"nobody has said what deploying {', '.join(unknown)} takes: add it to NEEDS in "
+            "ops/iam/deployer/needs.py, and what its role holds to tests/ops/iam/deployer/predefined_roles.yaml"
         )
     runs_as = sorted({account for resource in resources for account in _runs_as(resource)})
     types, elsewhere = {}, {account: {ACT_AS} for account in runs_as if not is_own(account, plan)}

@@ -161,6 +161,8 @@ class _Tidy:
             for resource in resources
             if resource.custom and re.fullmatch(rf"{re.escape(resource.name)}-[0-9a-f]{{7}}", _name(resource))
         }
+        addresses = ((r.name, _address(r)) for r in resources if r.type.endswith("/function:Function"))
+        self._made_up = {address: f"function:{name}" for name, address in addresses if address} | self._made_up
 
     def __call__(self, text: str) -> str:
         for made_up, written in self._made_up.items():
@@ -170,3 +172,7 @@ class _Tidy:
 
 def _name(resource: Resource) -> str:
     return "" if "name" in resource.inputs else str(resource.outputs.get("name", ""))
+
+
+def _address(function: Resource) -> str:
+    return str((function.outputs.get("serviceConfig") or {}).get("uri") or "")

@@ -1,7 +1,7 @@
 """What leads from one to another: grants that let somebody become an account, and what runs as one.
 
-Two strengths: who *becomes* an account may do all that it may; who *starts* only makes something run as it, as whoever
-publishes an event does. From there no grant of the account leads on.
+Two strengths: who *becomes* an account may do all that it may; who *starts* only makes something run as it, as
+whoever publishes an event does. From there no grant of the account leads on.
 """
 
 from __future__ import annotations
@@ -53,14 +53,15 @@ THINGS = {
     "artifactregistry/repository": "repository",
     "pubsub/topic": "topic",
 }
-# By the word of a way: how it is said, whether it leads from what is named to the thing, and whether it only starts.
+# By the word of a way, how it is said: what a thing runs as, and what makes a thing.
+BUILT, IMAGE = "is built as", "holds the image of"
 RUNS = {
     "runs-as": "runs as",
-    "builds-as": "is built as",
+    "builds-as": BUILT,
     "runs-jobs-as": "starts pipelines as",
     "impersonates": "makes tokens of",
 }
-MAKES = {"reads-code-from": "holds the code of", "image-in": "holds the image of"}
+MAKES = {"reads-code-from": "holds the code of", "image-in": IMAGE}
 
 
 @dataclass(frozen=True, order=True)
@@ -107,8 +108,8 @@ def _through(permissions: Iterable[Permission]) -> Iterator[Edge]:
             yield Edge(node_of(delivers), function, "is delivered to", becomes=False)
     topics = {p.member: node_of(p) for p in by_word["publishes-to"]}
     for watches in by_word["watches"]:
-        if topic := topics.get(watches.member):
-            yield Edge(node_of(watches), topic, "is announced on", becomes=False)
+        if watches.member in topics:
+            yield Edge(node_of(watches), topics[watches.member], "is announced on", becomes=False)
 
 
 def _thing(member: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ops.iam.catalogue.roles import pinned
-from ops.iam.paths.edges import ACCOUNT, Edge, edges_of
+from ops.iam.paths.edges import ACCOUNT, BUILT, IMAGE, Edge, edges_of
 from ops.iam.reading.custom import custom_roles
 from ops.iam.reading.permissions import Permission
 
@@ -86,6 +86,13 @@ def _from(start: str, ahead: dict[str, list[Edge]]) -> Iterator[Path]:
             yield Path(steps)
         for edge in ahead.get(node, ()):
             then = became and edge.becomes
-            if (became or not edge.granted) and (edge.target, then) not in seen:
+            if _open(edge, steps, became) and (edge.target, then) not in seen:
                 seen.add((edge.target, then))
                 waiting.append((edge.target, then, (*steps, edge)))
+
+
+def _open(edge: Edge, steps: Sequence[Edge], became: bool) -> bool:
+    """Whether a step can be taken: only code is built, and a grant is used by whoever has become its holder."""
+    if edge.how == BUILT:
+        return became and not (steps and steps[-1].how == IMAGE)
+    return became or not edge.granted

@@ -17,6 +17,7 @@ from ops.iam.comparing.caveats import caveats_of
 from ops.iam.comparing.compare import compare
 from ops.iam.comparing.report import Comparison
 from ops.iam.kept.manifest import MANIFESTS, Manifest
+from ops.iam.paths.paths import new_paths
 from ops.iam.reading.preview import DRY, read_preview
 from rehearsal.program import ROOT
 
@@ -52,14 +53,16 @@ def of_preview(document: Any, name: str) -> Comparison:
     """What a preview would change."""
     preview = read_preview(document, name)
     changes = compare(preview.before, preview.after)
-    return Comparison(name, changes, caveats_of(changes, "preview"), preview.violations, preview.other_steps)
+    opened = new_paths(preview.before, preview.after)
+    caveats = caveats_of(changes, "preview")
+    return Comparison(name, changes, caveats, preview.violations, preview.other_steps, opened)
 
 
 def of_manifests(title: str, before: Manifest | None, after: Manifest | None) -> Comparison:
     """What changed between two manifests; a missing one gives nothing to anybody."""
-    sides = [[entry.permission for entry in side.grants] if side else [] for side in (before, after)]
-    changes = compare(*sides)
-    return Comparison(title, changes, caveats_of(changes, "manifest"))
+    old, new = ([entry.permission for entry in side.grants] if side else [] for side in (before, after))
+    changes = compare(old, new)
+    return Comparison(title, changes, caveats_of(changes, "manifest"), paths=new_paths(old, new))
 
 
 def _of_revisions(before: str, after: str | None, stack: str | None, root: Path) -> list[Comparison]:
