@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,10 +12,13 @@ import typer
 
 from ops.options import Json, Stack
 from ops.printing import open_console, print_json
+from ops.tables import visible
 
 iam = typer.Typer(help="The stack's permissions as a document, and what a change does to them.", no_args_is_help=True)
+catalogue = typer.Typer(help="Which permissions a role holds, as it is pinned here.", no_args_is_help=True)
+iam.add_typer(catalogue, name="catalogue")
 UP_TO_DATE = "the files in iam/ are up to date"
-REACHED = 3  # the exit code of a diff that --fail-on stops
+REACHED = 3  # the exit code of a diff that --fail-on stops, and of a check that finds more access or a broken rule
 
 
 class FailOn(StrEnum):
@@ -59,15 +64,68 @@ def update(as_json: Json = False) -> None:
 
 
 @iam.command()
-def check(as_json: Json = False) -> None:
-    """Fail when a file in iam/ is not what the program gives, or what deploying it takes. Exits with 1 then."""
+def check(
+    base: Annotated[
+        str | None,
+        typer.Option("--no-new-access", metavar="REVISION", help="Fail if anybody may do more than there."),
+    ] = None,
+    never: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Rules of what nobody may ever; iam/never.yaml if it is there.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Fail when a file in iam/ is not what the program gives, when there is more access, or a rule is broken.
+
+    Exits with 1 for a stale file or what cannot be read, 2 for wrong arguments, 3 for access.
+    """
+    from ops.iam.comparing import report  # as above
     from ops.iam.kept import document  # as above
+    from ops.iam.review import checking  # as above
 
     document.check()
+    found = checking.held(base, never)
     if as_json:
-        print_json({"stale": []})
+        print_json({"stale": [], **json.loads(report.to_json(found.comparisons)), "never": found.broken})
     else:
         typer.echo(UP_TO_DATE)
+        report.to_terminal(found.comparisons, open_console())
+        typer.echo("".join(f"NEVER: {visible(said)}\n" for said in found.broken), nl=False)
+    if not found.passes:
+        sys.exit(REACHED)
+
+
+@iam.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="A principal or a resource: its name or address, or a part of it.")],
+    stack: Stack = "dev",
+    as_json: Json = False,
+) -> None:
+    """Say all that somebody may do, or who may do what to something: why, and by which path."""
+    from ops.iam.kept import manifest  # as above
+    from ops.iam.review import explain as explaining  # as above
+
+    found = explaining.explain(manifest.manifest_of(stack), name)
+    if as_json:
+        print_json(explaining.to_json(found))
+    else:
+        explaining.to_terminal(found, open_console())
+
+
+@catalogue.command("update")
+def update_catalogue(
+    roles: Annotated[list[str] | None, typer.Argument(help="roles/...; none is every role that is listed.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask Google, by gcloud, what roles hold, write that into the catalogue, and show what changed."""
+    from ops.iam.catalogue.update import update as ask  # late, as above
+
+    found = ask(roles or [])
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        signs = [f"+{name}" for name in one.added] + [f"-{name}" for name in one.removed]
+        typer.echo(f"{one.role}: {' '.join(signs) or 'as it was'}")
 
 
 @iam.command()

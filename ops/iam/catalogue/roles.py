@@ -59,11 +59,25 @@ class Catalogue:
         """What some roles together certainly hold."""
         return frozenset().union(*map(self.at_least, roles))
 
+    def holds(self, role: str) -> str:
+        """What a role holds, in words to look for; of a role that is not here, that it is not."""
+        if not is_role(role):
+            return ""
+        if role not in self.roles:
+            return "(not in the catalogue)"
+        more = [] if self.at_most(role) is not None else ["(and more)"]
+        return " ".join([*sorted(self.at_least(role)), *more])
+
     def _within(self, role: str) -> Iterator[str]:
         if found := self.roles.get(role):
             yield role
             for name in found.includes:
                 yield from self._within(name)
+
+
+def is_role(name: str) -> bool:
+    """Whether it is granted as a role; the rest are permissions, and words of our own."""
+    return name.startswith(("roles/", "projects/", "organizations/"))
 
 
 @cache

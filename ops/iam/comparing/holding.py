@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ops.iam.catalogue.roles import Catalogue
-from ops.iam.comparing.words import ROLE, unlisted, widened
+from ops.iam.catalogue.roles import Catalogue, is_role
+from ops.iam.comparing.words import unlisted, widened
 from ops.iam.reading.permissions import CUSTOM_ROLE, Permission
-
-
-def is_role(name: str) -> bool:
-    """Whether it is granted as a role; the rest are permissions, and words of our own."""
-    return name.startswith(ROLE)
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ops.iam.catalogue.roles import is_role
 from ops.iam.reading.permissions import DESTINATION, WIDE, Permission
 
 SHOWN = 6  # permissions in a sentence; --json lists all
-ROLE = ("roles/", "projects/", "organizations/")
 
 
 def became(was: Permission, now: Permission) -> str:
     """That the same is so on another thing."""
-    verb = "moved from" if now.role.startswith(ROLE) or now.kind == DESTINATION else "was"
+    verb = "moved from" if is_role(now.role) or now.kind == DESTINATION else "was"
     return f"{verb} {was.resource}"
 
 
 def added(now: Permission, lost: Iterable[Permission]) -> str:
     """How a permission came in: beside what the same member loses, the reader sees a replacement as one."""
-    if not now.role.startswith(ROLE):
+    if not is_role(now.role):
         return "added"
     theirs = sorted((p for p in lost if p.member == now.member), key=lambda p: (p.role, p.kind, p.resource))
     roles = [p.role for p in theirs if (p.kind, p.resource) == (now.kind, now.resource)]

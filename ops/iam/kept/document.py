@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -12,10 +12,14 @@ from rich.text import Text
 from infra.configuration.stack_file import stack_names
 from infra.errors import ConfigurationError
 from ops.errors import OperationError
+from ops.iam.catalogue.roles import Catalogue, pinned
 from ops.iam.comparing.report import cell, code, place
 from ops.iam.comparing.risks import risks_of
 from ops.iam.deployer.files import SUFFIXES, deployer_files
 from ops.iam.kept.manifest import MANIFESTS, Entry, Manifest, from_plan
+from ops.iam.paths.drawing import to_mermaid
+from ops.iam.paths.paths import paths_of
+from ops.iam.reading.custom import custom_roles
 from ops.tables import Prose, print_table
 from rehearsal.program import ROOT, Plan, evaluate, read_stack
 
@@ -107,7 +111,7 @@ def _lines(manifest: Manifest) -> Iterator[str]:
     yield "[docs/iam.md](/docs/iam.md) says how to read it."
     yield ""
     yield f"{_sum(manifest)}, in project `{manifest.project}`."
-    for (principal, member), entries in _by_principal(manifest.grants):
+    for (principal, member), entries in _by_principal(entry for entry in manifest.grants if not entry.is_way):
         yield ""
         yield f"## {principal}"
         yield ""
@@ -116,13 +120,46 @@ def _lines(manifest: Manifest) -> Iterator[str]:
         yield f"| {' | '.join(COLUMNS)} |"
         yield "|---" * len(COLUMNS) + "|"
         yield from (f"| {' | '.join(_cells(entry))} |" for entry in entries)
+    yield from _lines_of_ways([entry for entry in manifest.grants if entry.is_way])
+    yield from _lines_of_paths(manifest)
+
+
+def _lines_of_ways(ways: Sequence[Entry]) -> Iterator[str]:
+    """What is no grant: whom things run and call as, what they take and where they send."""
+    if ways:
+        yield from ("", "## What things do by themselves", "")
+        yield from ("| What | Does | On | Which means | Needed by |", "|---" * 5 + "|")
+    for way in ways:
+        cells = (code(way.member), code(way.role), code(place(way.permission)), cell(way.reason))
+        yield f"| {' | '.join((*cells, cell(', '.join(way.triggers))))} |"
+
+
+def _lines_of_paths(manifest: Manifest) -> Iterator[str]:
+    """Who can become whom, as a list and drawn."""
+    found = paths_of([entry.permission for entry in manifest.grants])
+    listed = [path for path in found if not path.who.startswith("function ")]
+    if listed:
+        yield from ("", "## Who can become whom", "", "| Who | | Whom | How |", "|---" * 4 + "|")
+        for path in listed:
+            yield f"| {cell(path.starts)} | {path.verb} | {cell(path.whom)} | {cell(path.by)} |"
+        yield from ("", to_mermaid(found))
 
 
 def to_terminal(manifest: Manifest, console: Console) -> None:
-    """Prints the same as a table."""
+    """Prints the same as a table; in a pipe with all that somebody may look for: whole names, and what roles hold."""
     console.print(Text(f"Permissions of stack {manifest.stack}: {_sum(manifest)}", "bold"))
-    headings = ("who", "for", "member", "role", "on", "condition", Prose("why"), Prose("risk"))
-    print_table(headings, [_row(entry) for entry in manifest.grants], console)
+    headings = ["who", "for", "member", "role", "on", "condition", Prose("why"), Prose("risk")]
+    rows = [_row(entry) for entry in manifest.grants]
+    if not console.is_terminal:
+        headings += ["resource", "holds"]
+        roles = roles_of(manifest)
+        rows = [(*row, e.resource, roles.holds(e.role)) for row, e in zip(rows, manifest.grants, strict=True)]
+    print_table(headings, rows, console)
+
+
+def roles_of(manifest: Manifest) -> Catalogue:
+    """The catalogue, with the custom roles that a manifest defines."""
+    return pinned().also(custom_roles([entry.permission for entry in manifest.grants]))
 
 
 def _by_principal(entries: Iterable[Entry]) -> Iterator[tuple[tuple[str, str], Iterator[Entry]]]:
@@ -130,9 +167,10 @@ def _by_principal(entries: Iterable[Entry]) -> Iterator[tuple[tuple[str, str], I
 
 
 def _sum(manifest: Manifest) -> str:
-    principals = len({entry.member for entry in manifest.grants})
-    high = sum(bool(entry.violations) for entry in manifest.grants)
-    return f"{len(manifest.grants)} permissions ({high} high) for {principals} principals"
+    given = [entry for entry in manifest.grants if not entry.is_way]
+    principals = len({entry.member for entry in given})
+    high = sum(bool(entry.violations) for entry in given)
+    return f"{len(given)} permissions ({high} high) for {principals} principals"
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

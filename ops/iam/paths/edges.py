@@ -77,7 +77,7 @@ class Edge:
 
 def edges_of(permissions: Iterable[Permission], catalogue: Catalogue) -> list[Edge]:
     """Every step that permissions make, each once."""
-    listed = list(permissions)
+    listed = [p for p in permissions if not p.hidden]  # two that are not known are not one
     found = set(_through(listed))
     nodes = {node for edge in found for node in (edge.source, edge.target)}
     nodes |= {node_of(p) for p in listed if THINGS.get(p.kind) == "account"}
@@ -104,8 +104,8 @@ def _through(permissions: Iterable[Permission]) -> Iterator[Edge]:
         yield from (Edge(node_of(p), _thing(p.member), how) for p in by_word[word])
     called = {p.member: function for p in by_word["calls"] if (function := _called(p.resource, functions))}
     for delivers in by_word["delivers"]:
-        if function := called.get(delivers.member):
-            yield Edge(node_of(delivers), function, "is delivered to", becomes=False)
+        if delivers.member in called:
+            yield Edge(node_of(delivers), called[delivers.member], "is delivered to", becomes=False)
     topics = {p.member: node_of(p) for p in by_word["publishes-to"]}
     for watches in by_word["watches"]:
         if watches.member in topics:

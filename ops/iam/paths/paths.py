@@ -50,13 +50,23 @@ class Path:
         return ", which ".join([f"{first.how} {first.target}", *(f"{step.how} {step.target}" for step in others)])
 
     def __str__(self) -> str:
-        who = self.who if ":" in self.who else f"whoever {_enters(self.who)} {self.who}"
-        return f"{who} {self.verb} {self.whom}: {'it ' if ':' in self.who else 'this '}{self.by}"
+        return f"{self.starts} {self.verb} {self.whom}: {'this' if _entered(self.who) else 'it'} {self.by}"
+
+    @property
+    def starts(self) -> str:
+        """Who that is: a principal, or whoever may write to a thing."""
+        return f"whoever {_entered(self.who)} {self.who}" if _entered(self.who) else self.who
 
 
-def _enters(node: str) -> str:
-    verbs = {"topic": "may publish to", "bucket": "may write to", "repository": "may push to"}
-    return verbs.get(node.split(" ", 1)[0], "may change")
+def _entered(node: str) -> str:
+    """How one comes to a thing that is no principal; empty for one."""
+    verbs = {
+        "topic": "may publish to",
+        "bucket": "may write to",
+        "repository": "may push to",
+        "function": "may change",
+    }
+    return verbs.get(node.split(" ", 1)[0], "")
 
 
 def paths_of(permissions: Iterable[Permission]) -> list[Path]:

@@ -72,7 +72,7 @@ def _of_revisions(before: str, after: str | None, stack: str | None, root: Path)
                 f"{revision} is neither a file nor a git revision here; in a shallow clone fetch it first: "
                 f"git fetch origin {revision}"
             )
-    names = sorted({*_stacks_at(before, root), *_stacks_at(after, root)})
+    names = sorted({*stacks_at(before, root), *stacks_at(after, root)})
     if stack:
         if stack not in names:
             there = ", ".join(names) or "none"
@@ -82,13 +82,16 @@ def _of_revisions(before: str, after: str | None, stack: str | None, root: Path)
         raise OperationError(f"neither side has a manifest in {MANIFESTS}/; make them with: make iam")
     return [
         of_manifests(
-            f"{MANIFESTS}/{name}: {before} → {after or NOW}", _at(before, name, root), _at(after, name, root)
+            f"{MANIFESTS}/{name}: {before} → {after or NOW}",
+            manifest_at(before, name, root),
+            manifest_at(after, name, root),
         )
         for name in names
     ]
 
 
-def _stacks_at(revision: str | None, root: Path) -> Iterable[str]:
+def stacks_at(revision: str | None, root: Path) -> Iterable[str]:
+    """The stacks that have a manifest at a revision, None standing for the working tree."""
     if revision is None:
         names = [path.name for path in (root / MANIFESTS).glob("*.json")]
     else:
@@ -96,14 +99,21 @@ def _stacks_at(revision: str | None, root: Path) -> Iterable[str]:
     return (Path(name).stem for name in names if re.fullmatch(r"(.*/)?[^./]+\.json", name))
 
 
-def _at(revision: str | None, stack: str, root: Path) -> Manifest | None:
+def manifest_at(revision: str | None, stack: str, root: Path) -> Manifest | None:
     """A stack's manifest at a revision, None standing for the working tree."""
     path = f"{MANIFESTS}/{stack}.json"
-    if stack not in _stacks_at(revision, root):
+    if stack not in stacks_at(revision, root):
         return None
     if revision is None:
         return _manifest(_text(str(root / path)), path)
     return _manifest(_git(root, "show", f"{revision}:./{path}"), f"{path} at {revision}")
+
+
+def text_at(revision: str | None, name: str, root: Path) -> str:
+    """A file at a revision; empty where there is none."""
+    if revision is None:
+        return _text(str(root / name)) if (root / name).is_file() else ""
+    return _git(root, "show", f"{revision}:./{name}")
 
 
 def _git(root: Path, *arguments: str) -> str:
