@@ -67,7 +67,7 @@ def update(as_json: Json = False) -> None:
 def check(
     base: Annotated[
         str | None,
-        typer.Option("--no-new-access", metavar="REVISION", help="Fail if anybody may do more than there."),
+        typer.Option("--no-new-access", metavar="REVISION", help="Fail if there is more than there."),
     ] = None,
     never: Annotated[
         str | None, typer.Option(metavar="FILE", help="Rules of what nobody may ever; iam/never.yaml if it is there.")

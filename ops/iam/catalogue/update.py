@@ -7,7 +7,7 @@ import subprocess
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,8 @@ def update(names: Iterable[str], describe: Describe | None = None, file: Path = 
         permissions = _permissions(name, (describe or gcloud)(name))
         held = before.at_least(name)
         found.append(Updated(name, tuple(sorted(permissions - held)), tuple(sorted(held - permissions))))
-        document["roles"][name] = {
-            "known": "complete",
-            "holds": _families(permissions),
-            "read": date.today().isoformat(),
-        }
+        read = datetime.now(UTC).date().isoformat()
+        document["roles"][name] = {"known": "complete", "read": read, "holds": _families(permissions)}
     document["roles"] = dict(sorted(document["roles"].items()))
     file.write_text(comment + yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=LONGEST_LINE))
     pinned.cache_clear()

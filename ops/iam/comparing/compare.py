@@ -130,14 +130,8 @@ def _narrower(was: Permission, now: Permission, before: Catalogue, after: Catalo
 
 def _broader(what: str, was: Permission | None, now: Permission, held: Held, roles: Catalogue) -> Change:
     gained, exact, said = held.gains(now, roles)
-    return Change(
-        "broadened",
-        "; ".join(filter(None, ("" if what == "added" and said else what, said))),
-        was,
-        now,
-        gained=gained,
-        exact=exact,
-    )
+    parts = (said,) if what == "added" and said else (what, said)
+    return Change("broadened", "; ".join(filter(None, parts)), was, now, gained=gained, exact=exact)
 
 
 def _gone(was: Permission) -> Change:

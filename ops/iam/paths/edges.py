@@ -87,6 +87,8 @@ def edges_of(permissions: Iterable[Permission], catalogue: Catalogue) -> list[Ed
 
 def node_of(permission: Permission) -> str:
     """What a permission is on, as a node: ``topic echo-events``; an account by its member."""
+    if permission.resource.startswith("function:"):  # as a manifest names an address
+        return _thing(permission.resource)
     thing = THINGS.get(permission.kind, permission.kind)
     name = MADE_UP.sub("", permission.resource.rsplit("/", 1)[-1])
     return f"{ACCOUNT}{name}" if thing == "account" else f"{thing} {name}"

@@ -11,6 +11,13 @@ from ops.iam.paths.edges import ACCOUNT, BUILT, IMAGE, Edge, edges_of
 from ops.iam.reading.custom import custom_roles
 from ops.iam.reading.permissions import Permission
 
+ENTERED = {
+    "bucket": "may write to",
+    "function": "may change",
+    "repository": "may push to",
+    "topic": "may publish to",
+}
+
 
 @dataclass(frozen=True)
 class Path:
@@ -60,13 +67,7 @@ class Path:
 
 def _entered(node: str) -> str:
     """How one comes to a thing that is no principal; empty for one."""
-    verbs = {
-        "topic": "may publish to",
-        "bucket": "may write to",
-        "repository": "may push to",
-        "function": "may change",
-    }
-    return verbs.get(node.split(" ", 1)[0], "")
+    return ENTERED.get(node.split(" ", 1)[0], "")
 
 
 def paths_of(permissions: Iterable[Permission]) -> list[Path]:

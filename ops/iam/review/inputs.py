@@ -80,14 +80,8 @@ def _of_revisions(before: str, after: str | None, stack: str | None, root: Path)
         names = [stack]
     if not names:
         raise OperationError(f"neither side has a manifest in {MANIFESTS}/; make them with: make iam")
-    return [
-        of_manifests(
-            f"{MANIFESTS}/{name}: {before} → {after or NOW}",
-            manifest_at(before, name, root),
-            manifest_at(after, name, root),
-        )
-        for name in names
-    ]
+    sides = ((name, manifest_at(before, name, root), manifest_at(after, name, root)) for name in names)
+    return [of_manifests(f"{MANIFESTS}/{name}: {before} → {after or NOW}", old, new) for name, old, new in sides]
 
 
 def stacks_at(revision: str | None, root: Path) -> Iterable[str]:
