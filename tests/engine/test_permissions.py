@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ops.iam.catalogue.roles import is_role
+from ops.iam.comparing.report import Comparison
 from ops.iam.deployer.needs import Needs, needs_of
 from ops.iam.review.inputs import of_preview
 from rehearsal.program import ROOT, evaluate, read_stack
@@ -56,20 +59,64 @@ def test_a_job_that_may_not_be_resumed_is_named(new: World) -> None:
     assert "Permission 'cloudscheduler.jobs.enable' denied" in new.fail()
 
 
+def compared(world: World, *arguments: str) -> Comparison:
+    """What `iam diff` makes of the engine's own preview."""
+    done = world.operate("preview", "--json", "--show-replacement-steps", *arguments)
+    return of_preview(json.loads(done.stdout), "preview.json")
+
+
+def changed(comparison: Comparison) -> set[tuple[str, str]]:
+    return {(c.effect, c.permission.role) for c in comparison.changes if c.effect != "unchanged"}
+
+
 def test_iam_diff_reads_the_engine_s_own_preview(standing: World) -> None:
     standing.triggers[0]["target"]["access"] = "project-viewer"
-    done = standing.operate("preview", "--json", "--show-replacement-steps")
-    comparison = of_preview(json.loads(done.stdout), "preview.json")
-    assert {(c.effect, c.permission.role) for c in comparison.changes if c.effect != "unchanged"} == {
+    comparison = compared(standing)
+    assert changed(comparison) == {
         ("broadened", "roles/viewer"),  # of the project
         ("narrowed", "roles/viewer"),  # of the installation's account
     }
     assert not comparison.violations
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "broadened"),
+    [
+        ("target", {"host": "https://5678efab-dot-us-central1.pipelines.googleusercontent.com"}, {"access-token"}),
+        ("target", {"impersonate": "kfp@acme-gke.iam.gserviceaccount.com"}, {"access-token", "impersonates"}),
+        ("function", {"memory": "1Gi", "cpu": 2, "timeout_seconds": 200}, set()),
+        ("delivery", {"retention_days": 3}, set()),
+        ("source", {"soft_delete_days": 14, "prefix": "in/"}, set()),
+        ("parameters", {"filename": "object.name"}, set()),
+    ],
+)
+def test_of_the_engine_s_own_preview_only_what_gives_access_is_an_alarm(
+    standing: World, key: str, value: dict[str, Any], broadened: set[str]
+) -> None:
+    standing.triggers[0].setdefault(key, {}).update(value)
+    comparison = compared(standing)
+    assert broadened <= {role for effect, role in changed(comparison) if effect == "broadened"}
+    assert comparison.broadened == bool(broadened)
+
+
+def test_of_the_engine_s_own_preview_a_new_version_of_a_pipeline_is_no_alarm(standing: World) -> None:
+    standing.triggers[0]["pipeline"] = "validate_csv"
+    standing.triggers[0]["parameters"] = {"csv_uri": "object.uri", "required_columns": {"value": ["id"]}}
+    assert not compared(standing).broadened
+
+
+def test_with_show_sames_the_paths_through_what_stays_are_found(standing: World) -> None:
+    """Without it a preview shows what changes, and nothing of what that leads to."""
+    standing.triggers[0]["target"]["impersonate"] = "kfp@acme-gke.iam.gserviceaccount.com"
+    comparison = compared(standing, "--show-sames")
+    kfp = "serviceAccount:kfp@acme-gke.iam.gserviceaccount.com"
+    assert {path.who for path in comparison.paths if path.whom == kfp} >= {"topic echo-events", "bucket echo-bucket"}
+    assert any(change.effect == "unchanged" and change.permission.role == "runs-as" for change in comparison.changes)
+
+
 def test_iam_diff_of_a_first_preview_has_every_grant(new: World) -> None:
-    done = new.operate("preview", "--json", "--show-replacement-steps")
-    comparison = of_preview(json.loads(done.stdout), "preview.json")
+    comparison = compared(new)
     grants = [r for r in evaluate(*read_stack(str(DEV))).resources if r.type.endswith("iam:Grant")]
-    assert len(comparison.changes) == len(grants)
+    given = [change for change in comparison.changes if is_role(change.permission.role)]
+    assert len(given) == len(grants)
     assert {change.effect for change in comparison.changes} == {"broadened"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ops.iam.catalogue.roles import is_role
 from ops.iam.comparing.compare import Change
 from ops.iam.comparing.report import place
 from ops.iam.reading.permissions import Permission
@@ -42,7 +43,7 @@ def _caveats(changes: Sequence[Change], where: str) -> Iterator[str]:
         yield AUTHORITATIVE.format(where=where, those=", ".join(emptied))
     if any(change.permission.hidden for change in changes):
         yield HIDDEN
-    if any((change.before and not change.after) or "moved from" in change.what for change in changes):
+    if any(c.before and c.before != c.after and is_role(c.before.role) for c in changes):
         yield SHARED.format(where=where)
     if changes:
         yield AGENTS.format(where=where)

@@ -51,6 +51,7 @@ THINGS = {
     "cloudrun/service": "function",
     "storage/bucket": "bucket",
     "artifactregistry/repository": "repository",
+    "pubsub/subscription": "subscription",
     "pubsub/topic": "topic",
 }
 # By the word of a way, how it is said: what a thing runs as, and what makes a thing.

@@ -19,7 +19,7 @@ def access_of(
     if gives_access(type_token):
         return permissions_of(type_token, inputs, urn, project=project, apart=apart, state_id=state_id)
     name = urn.rsplit("::", 1)[-1]
-    return [given_by(found, urn, apart) for found in ways_of(type_token, inputs, name)]
+    return [given_by(found, urn, apart) for found in ways_of(type_token, inputs, name, project)]
 
 
 def access_of_config(config: Mapping[str, Any]) -> list[Permission]:

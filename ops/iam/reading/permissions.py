@@ -36,7 +36,7 @@ CUSTOM_ROLE = "custom role"
 DESTINATION = "endpoint"  # the kind of what is no grant, and gives as much: where an account's tokens are sent
 UNREAD = "access that is not read here"
 NOT_READ = "not-read"  # an input of a type that is known otherwise
-TWO_SIDED = (NOT_READ, "selects")  # of these, what goes may have been a guard
+TWO_SIDED = (NOT_READ, "made-in", "selects")  # of these, what goes may have been a guard
 # Give or withhold access in ways of their own, which are not read: any change of one counts as broadened.
 OTHER_ACCESS = re.compile(
     r"iam/(\w*PolicyBinding|DenyPolicy|(Principal)?AccessBoundaryPolicy|WorkloadIdentityPool(Provider|ManagedIdentity|Namespace)?"

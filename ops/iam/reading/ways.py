@@ -29,7 +29,7 @@ from ops.iam.reading.permissions import (
 from ops.iam.reading.sends import ACCESS_TOKEN, tokens_of
 
 DEFAULT_ACCOUNT = "(a default account)"
-GUARD_OFF = "guard-off"
+GUARD_OFF, MADE_IN = "guard-off", "made-in"
 # What a thing does, by the word of known.yaml: on what kind of thing it does so, and what that means.
 WAYS: Mapping[str, tuple[str, str]] = {
     "runs-as": ("serviceaccount", "what runs there may do all that this account may, and so may whoever changes it"),
@@ -41,6 +41,7 @@ WAYS: Mapping[str, tuple[str, str]] = {
     "scope": ("scope", "the account's token is good for this much"),
     "calls": (DESTINATION, "its calls, with what is in them and the token that they carry, go there"),
     "sends-to": (DESTINATION, "what it passes on is copied there"),
+    "goes-through": ("network", "it reaches what can be reached from there"),
     "selects": ("filter", "which entries it passes on"),
     "notifies": (DESTINATION, "what it tells is told there"),
     "publishes-to": ("pubsub/topic", "what it sends is read by whoever reads this topic"),
@@ -52,8 +53,12 @@ WAYS: Mapping[str, tuple[str, str]] = {
     "runs-image": ("image", "this is the code that runs"),
     "runs-code": ("code", "this is the code that runs"),
     "keeps-records-in": ("storage/bucket", "whoever writes there decides which events start a run"),
+    MADE_IN: ("projects", "whoever administers that project administers this"),
     GUARD_OFF: ("guard", "this guard is off"),
-    ACCESS_TOKEN: (DESTINATION, "whoever answers there may do for an hour what the account may"),
+    ACCESS_TOKEN: (
+        DESTINATION,
+        "whoever answers there may do what the account may, for an hour: an access token cannot be narrowed",
+    ),
     NOT_READ: ("setting", "what this does to access is not read here: review it"),
 }
 ANY_HOST = re.compile(r"(?i)(HOST|PROXY|ENDPOINT|URL|URI|SERVER|AUDIENCE)$")
@@ -71,8 +76,11 @@ def is_read(type_token: str) -> bool:
     return kind in _known()["harmless"] or kind in _known()["kinds"]
 
 
-def ways_of(type_token: str, inputs: Mapping[str, Any], name: str) -> Iterator[Permission]:
-    """What a resource that is no grant does to access; of a type that is not read, that it is there."""
+def ways_of(type_token: str, inputs: Mapping[str, Any], name: str, project: str) -> Iterator[Permission]:
+    """What a resource that is no grant does to access; of a type that is not read, that it is there.
+
+    ``project`` is the stack's own: in another one, others administer what is made.
+    """
     kind = kind_or_token(type_token)
     if kind in _known()["harmless"]:
         return
@@ -85,6 +93,8 @@ def ways_of(type_token: str, inputs: Mapping[str, Any], name: str) -> Iterator[P
             yield what
         else:
             yield way(word, thing, what)
+    if (made_in := shown(inputs.get("project", project))) != project and project:
+        yield way(MADE_IN, thing, made_in)
     if kind == "bigquery/Dataset":
         yield from _accesses(inputs)
 
@@ -177,7 +187,7 @@ def _trigger(text: str, account: str) -> Iterator[tuple[str, Any]]:
         return
     yield from ((ACCESS_TOKEN, sent) for sent in tokens_of(target, account))
     words = {"service_account": "runs-jobs-as", "impersonate": "impersonates"}
-    words |= {"pipeline_root": "sends-to", "project": "makes-in"}
+    words |= {"pipeline_root": "sends-to", "project": "makes-in", "network": "goes-through"}
     for key in ("host", "api_endpoint", "workflows"):
         target.pop(key, None)
     for key, value in sorted(target.items()):

@@ -168,11 +168,11 @@ BROADENINGS: dict[str, tuple[Plant, str]] = {
     # 2: where tokens and data go
     "target is another host": (
         trigger(target__host="https://evil.example"),
-        "whoever answers there may do for an hour",
+        "whoever answers there may do what the account may",
     ),
     "target's API is another host": (
         trigger(target__api_endpoint="https://aiplatform.googleapis.com.evil.example"),
-        "whoever answers there may do for an hour",
+        "whoever answers there may do what the account may",
     ),
     "another look into a cluster": (
         trigger(target__workflows={"endpoint": "https://evil.example", "namespace": "k"}),
@@ -226,6 +226,10 @@ BROADENINGS: dict[str, tuple[Plant, str]] = {
     ),
     "jobs in another project": (trigger(target__project="evil"), "what it makes is made in this project"),
     "outputs go to another bucket": (trigger(target__pipeline_root="gs://evil/"), "gs://evil/"),
+    "a bucket in another project": (
+        edit("Bucket::orders-bucket", "replace", project="evil"),
+        "whoever administers that project administers this",
+    ),
     "code from another bucket": (
         edit(FUNCTION, buildConfig__source__storageSource__bucket="evil"),
         "whoever writes there writes the code that runs",

@@ -31,11 +31,12 @@ def _later(make: Callable[P, Step]) -> Callable[P, Plant]:
 def _standing() -> dict[str, dict[str, Any]]:
     """Every resource of the sample for production, by its name and its kind."""
     plan = evaluate(*read_stack(str(PROD)))
-    states = (state(r.type, r.name, _plain(r.inputs)) for r in plan.resources if r.in_cloud)
+    states = (state(r.type, r.name, plain(r.inputs)) for r in plan.resources if r.in_cloud)
     return {one["urn"].split("::", 2)[2]: one for one in states}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Inputs as a preview writes them."""
     return json.loads(json.dumps(value, default=lambda _: "(an archive)"))
 
 
