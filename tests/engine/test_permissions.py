@@ -84,7 +84,7 @@ def test_iam_diff_reads_the_engine_s_own_preview(standing: World) -> None:
     [
         ("target", {"host": "https://5678efab-dot-us-central1.pipelines.googleusercontent.com"}, {"access-token"}),
         ("target", {"impersonate": "kfp@acme-gke.iam.gserviceaccount.com"}, {"access-token", "impersonates"}),
-        ("function", {"memory": "1Gi", "cpu": 2, "timeout_seconds": 200}, set()),
+        ("function", {"memory": "1Gi", "max_instances": 5}, set()),
         ("delivery", {"retention_days": 3}, set()),
         ("source", {"soft_delete_days": 14, "prefix": "in/"}, set()),
         ("parameters", {"filename": "object.name"}, set()),

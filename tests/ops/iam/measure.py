@@ -18,7 +18,9 @@ from tests.plans import TRIGGERS, dev_config
 def preview(triggers: int) -> str:
     """A preview in which every resource of a stack is new."""
     (echo,) = json.loads(dev_config()[TRIGGERS])
-    named = [{**echo, "name": f"echo-{number}"} for number in range(triggers)]
+    hosts = (f"https://{number}abcd-dot-us-central1.pipelines.googleusercontent.com" for number in range(triggers))
+    targets = ({**echo["target"], "host": host} for host in hosts)
+    named = [{**echo, "name": f"echo-{number}", "target": target} for number, target in enumerate(targets)]
     plan = evaluate("dev", {**dev_config(), TRIGGERS: json.dumps(named)})
     steps = [step("create", None, state(r.type, r.name, plain(r.inputs))) for r in plan.resources if r.in_cloud]
     return json.dumps({"config": {"gcp:project": "acme-ml-dev"}, "steps": steps})
