@@ -21,6 +21,8 @@ from ops.deploy import show
 from ops.doctor import diagnosis
 from ops.errors import OperationError
 from ops.findings import ok
+from ops.iam.catalogue import update as catalogue
+from ops.iam.catalogue.update import Updated
 from ops.iam.kept import document
 from ops.rehearse import chaos, rehearse
 from ops.scripts import asked_for_json
@@ -121,6 +123,8 @@ SUCCESS: dict[str, Callable[[World], list[str]]] = {
     "iam update": lambda world: world.replace(document, "update", lambda: ["iam/dev.md"]),
     "iam check": lambda world: world.replace(document, "check", lambda: None),
     "iam diff": lambda _: [PREVIEW],
+    "iam explain": lambda _: ["build", *OF_DEV],
+    "iam catalogue update": lambda world: world.replace(catalogue, "update", lambda _: [Updated("roles/x", (), ())]),
     "launches list": lambda world: ["--since", "1h"] * bool(world.event()),
     "launches show": lambda world: [world.event()],
     "launches doubtful": lambda world: ["--trigger", "echo"] * bool(world.event()),
@@ -194,6 +198,7 @@ def test_what_keeps_a_command_from_its_work_is_an_error_in_json(path: str, answe
 
     for name in ("update", "check"):  # those take no arguments that could be wrong
         world.replace(document, name, refuse)
+    world.replace(catalogue, "gcloud", refuse)
     takes = {option for parameter in COMMANDS[path].params for option in parameter.opts}
     given = ["x" for parameter in COMMANDS[path].params if parameter.required]
     given += ["--stack", "nope"] * ("--stack" in takes) + ["--yes"] * ("--yes" in takes)

@@ -1,6 +1,7 @@
 """A pull request that gives more access, or breaks a rule of its reviewers, fails the check."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from ops.iam.kept import document
 from ops.iam.kept.manifest import Entry, Manifest
 from ops.iam.review import checking
 from ops.iam.review.never import Rule, broken, rules_of
+from rehearsal.program import ROOT
 
 EVE = "user:eve@acme.example"
 
@@ -80,6 +82,13 @@ def test_a_permission_of_a_custom_role_counts_where_the_role_is_granted() -> Non
 def test_what_is_no_list_of_rules_is_refused(text: str) -> None:
     with pytest.raises(OperationError, match=r"^iam/never\.yaml is no list of rules: "):
         rules_of(text, "iam/never.yaml")
+
+
+def test_the_rules_in_the_documents_are_rules() -> None:
+    [shown] = re.findall(r"```\n(- never: .*?)```", (ROOT / "docs" / "iam.md").read_text(), re.DOTALL)
+    tokens, _ = rules_of(shown, "docs/iam.md")
+    assert broken([tokens], manifest(entry("roles/iam.serviceAccountTokenCreator")))
+    assert not broken([tokens], manifest(entry("roles/iam.serviceAccountTokenCreator", "user:oncall@acme.example")))
 
 
 @pytest.fixture
