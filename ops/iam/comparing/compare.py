@@ -124,8 +124,7 @@ def _recondition(was: Permission, now: Permission) -> Change:
 def _narrower(was: Permission, now: Permission, before: Catalogue, after: Catalogue) -> Change:
     """A role in the place of another, which held all of it."""
     lost = tuple(sorted(before.at_least(was.role) - after.at_least(now.role)))
-    effect: Effect = "narrowed" if lost or was.role != now.role else "unchanged"
-    return Change(effect, narrowed(was, lost), was, now, lost=lost)
+    return Change("narrowed", narrowed(was, lost), was, now, lost=lost)
 
 
 def _broader(what: str, was: Permission | None, now: Permission, held: Held, roles: Catalogue) -> Change:

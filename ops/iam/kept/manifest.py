@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict
 
-from ops.iam.reading.access import access_of
-from ops.iam.reading.permissions import DESTINATION, TWO_SIDED, Permission, gives_access
+from ops.iam.reading.access import access_of, fingerprint
+from ops.iam.reading.permissions import DESTINATION, TWO_SIDED, UNREAD, Permission, gives_access
 from ops.iam.reading.ways import WAYS, meaning
 from rehearsal.program import PROJECT_NUMBER, Plan, Resource, evaluate, read_stack
 
@@ -54,7 +55,7 @@ class Entry(BaseModel):
             self.kind,
             self.resource,
             self.condition,
-            two_sided=self.role in TWO_SIDED,
+            two_sided=self.role in (*TWO_SIDED, UNREAD),
             authoritative=self.authoritative,
             violations=self.violations,
         )
@@ -95,7 +96,7 @@ def _grants(plan: Plan, resource: Resource, project: str, tidy: _Tidy) -> Iterab
     grants = (found for found in plan.of_type(GRANT_COMPONENT) if found.urn == resource.parent)
     grant = next(grants, None)
     condition = resource.inputs.get("condition") or {}
-    for found in access_of(resource.type, resource.inputs, resource.urn, project=project):
+    for found in _access(resource, project):
         yield Entry(
             principal=grant.inputs["principal"] if grant else tidy(found.member),
             member=tidy(found.member),
@@ -117,7 +118,7 @@ def _ways(plan: Plan, given: Iterable[Entry], project: str, tidy: _Tidy) -> Iter
     found: dict[Permission, set[str]] = {}
     for resource in plan.resources:
         if resource.in_cloud and not gives_access(resource.type):
-            for way in access_of(resource.type, resource.inputs, resource.urn, project=project):
+            for way in _access(resource, project):
                 found.setdefault(way, set()).update(_triggers(plan, resource))
     for way, triggers in found.items():
         member = tidy(way.member)
@@ -131,6 +132,13 @@ def _ways(plan: Plan, given: Iterable[Entry], project: str, tidy: _Tidy) -> Iter
             reason=TOKEN if way.kind == DESTINATION and member.startswith(ACCOUNT) else meaning(way.role),
             triggers=tuple(sorted(triggers)),
         )
+
+
+def _access(resource: Resource, project: str) -> Iterable[Permission]:
+    """All that a resource does to access; with a fingerprint of one that is not read, so that its changes show."""
+    for found in access_of(resource.type, resource.inputs, resource.urn, project=project):
+        unread = found.role == UNREAD
+        yield replace(found, resource=f"{found.resource}#{fingerprint(resource.inputs)}") if unread else found
 
 
 def _triggers(plan: Plan, resource: Resource) -> set[str]:

@@ -215,4 +215,13 @@ def shown(value: Any) -> str:
         return SECRET if value == SECRET_SENTINEL else value
     if isinstance(value, Mapping) and SIGNATURE in value:
         return SECRET
-    return MISSING if value is None else json.dumps(value, sort_keys=True)
+    return MISSING if value is None else json.dumps(_plain(value), sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    """A value for JSON, with placeholders in it for what is not to be shown."""
+    if isinstance(value, Mapping) and SIGNATURE not in value:
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | None) else shown(value)

@@ -166,6 +166,9 @@ def _account(known: Mapping[str, Any], inputs: Mapping[str, Any]) -> str:
 
 def _variables(value: Any, account: str) -> Iterator[tuple[str, Any]]:
     """What environment variables do: in a trigger's settings where its tokens go, and in others what they say."""
+    if not isinstance(value, Mapping | list) or SIGNATURE in value:
+        yield NOT_READ, f"environment = {shown(value)}"
+        return
     if isinstance(value, Mapping):
         pairs: Iterable[tuple[str, Any]] = [(name, text) for name, text in value.items() if not name.startswith("__")]
     else:
@@ -207,7 +210,7 @@ def _accesses(inputs: Mapping[str, Any]) -> Iterator[Permission]:
     accesses = inputs.get("accesses")
     dataset = shown(inputs.get("datasetId"))
     for one in accesses if isinstance(accesses, list) else [accesses] * (accesses is not None):
-        entry = one if isinstance(one, Mapping) else {"access": one}
+        entry = one if isinstance(one, Mapping) and SIGNATURE not in one else {"access": one}
         members = {key: value for key, value in entry.items() if key not in ("role", "condition") and key[:2] != "__"}
         member = ", ".join(f"{key}:{shown(value)}" for key, value in sorted(members.items()))
         condition = shown(entry["condition"]) if entry.get("condition") else ""

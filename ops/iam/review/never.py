@@ -25,7 +25,7 @@ class Rule(BaseModel):
 
     never: str  # permissions
     to: str = EVERYTHING  # members
-    on: str = EVERYTHING  # resources, with their kind before: projects:acme-ml-dev
+    resource: str = EVERYTHING  # resources, with their kind before: projects:acme-ml-dev
     unless: tuple[str, ...] = ()  # members that may
     why: str = Field(min_length=1)
 
@@ -45,7 +45,7 @@ def rules_of(text: str, name: str) -> tuple[Rule, ...]:
         reason = str(error).splitlines()[0]
         raise OperationError(
             f"{name} is no list of rules: {reason}; each has `never`, a permission or a glob, and `why`; "
-            "`to`, `on` and `unless` narrow it"
+            "`to`, `resource` and `unless` narrow it"
         ) from None
 
 
@@ -69,7 +69,7 @@ def _broken(
 ) -> Iterator[str]:
     becoming = [path for path in paths if path.becomes]
     for entry, holds, open_ended in holding:
-        if not fnmatchcase(f"{entry.kind}:{entry.resource}", rule.on):
+        if not fnmatchcase(f"{entry.kind}:{entry.resource}", rule.resource):
             continue
         forbidden = sorted(name for name in holds if fnmatchcase(name, rule.never))
         unknown = open_ended and not forbidden and not _itself(entry)

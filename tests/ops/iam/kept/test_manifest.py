@@ -172,6 +172,18 @@ def test_an_iam_resource_that_is_no_grant_is_listed_all_the_same(dev: Plan) -> N
     assert not entry.reason
 
 
+@pytest.mark.parametrize("type_token", ["gcp:compute/firewall:Firewall", "gcp:iam/denyPolicy:DenyPolicy"])
+def test_a_change_of_what_is_not_read_is_one_of_the_manifest_too(dev: Plan, type_token: str) -> None:
+    urn = f"urn:pulumi:dev::p::{type_token}::x"
+    like = replace(dev.of_type(":Bucket")[0], type=type_token, name="x", urn=urn, inputs={"allows": 1})
+    before, after = (
+        from_plan(replace(dev, resources=(*dev.resources, one)), "acme-ml-dev")
+        for one in (like, replace(like, inputs={"allows": 2}))
+    )
+    for old, new in ((before, after), (before, from_plan(dev, "acme-ml-dev"))):
+        assert of_manifests("x", old, new).broadened
+
+
 def test_a_bar_in_a_condition_does_not_end_its_cell(dev: Plan) -> None:
     manifest = from_plan(dev, "p")
     odd = manifest.grants[0].model_copy(update={"condition": "a || b", "condition_title": "x"})

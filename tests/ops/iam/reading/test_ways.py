@@ -61,6 +61,19 @@ def test_the_words_of_a_secret_are_not_shown() -> None:
     assert read(TOPIC, kmsKeyName=secret) == [(NOT_READ, "kmsKeyName = (secret)")]
 
 
+def test_nor_are_those_of_secrets_in_lists_that_are_read_as_a_whole() -> None:
+    secret = {"4dabf18193072939515e22adb298388d": "x", "plaintext": '"hush"'}
+    given = [
+        read("gcp:cloudfunctions/function:Function", environmentVariables=secret),
+        read("gcp:cloudfunctions/function:Function", environmentVariables={"TOKEN": secret}),
+        read("gcp:bigquery/dataset:Dataset", datasetId="d", accesses=secret),
+        read("gcp:bigquery/dataset:Dataset", datasetId="d", accesses=[secret]),
+        read("gcp:monitoring/notificationChannel:NotificationChannel", labels={"token": [secret]}),
+    ]
+    assert "hush" not in str(given)
+    assert all("secret" in str(found) for found in given[:2])
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
