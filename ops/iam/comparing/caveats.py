@@ -25,6 +25,10 @@ RENAMED = (
     "A resource that gives {role} on {place} is deleted, and another gives the same: Pulumi deletes last, which "
     "takes the permission away from both. Use an alias, or run `pulumi up --refresh` again afterwards."
 )
+PARTIAL = (
+    "This preview has only what changes: what stays is on no path here, and nothing is known to be held already; make "
+    "it with `pulumi preview --json --show-sames`."
+)
 HIDDEN = "What is unknown until applied, or secret, is counted as broadened: look at it in the program."
 
 

@@ -22,7 +22,8 @@ from policy.rules import violations
 NEW_ONLY = {"create", "import"}
 OLD_ONLY = {"delete", "delete-replaced"}
 NO_CHANGE = {"read", "read-replacement", "refresh", "discard", "discard-replaced", "remove-pending-replace"}
-DRY = "pulumi preview --json > preview.json"
+DRY = "pulumi preview --json --show-sames > preview.json"
+STACK = "pulumi:pulumi:Stack"
 
 
 @dataclass
@@ -35,6 +36,7 @@ class Preview:
     iam_steps: int = 0
     other_steps: int = 0
     violations: list[str] = field(default_factory=list)
+    whole: bool = False  # whether it has what stays too, or nothing stays
 
 
 def read_preview(document: Any, name: str) -> Preview:
@@ -55,6 +57,7 @@ def read_preview(document: Any, name: str) -> Preview:
             or not isinstance(step.get("urn"), str)
         ):
             raise OperationError(f"{name}: steps[{number}] has no `op` and `urn`; make it anew: {DRY}")
+        preview.whole |= step["op"] == ("create" if type_of(step) == STACK else "same")
         if step["op"] not in NO_CHANGE and _collect(step, preview):
             preview.iam_steps += 1
         else:

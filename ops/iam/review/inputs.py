@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ops.errors import OperationError
-from ops.iam.comparing.caveats import caveats_of
+from ops.iam.comparing.caveats import PARTIAL, caveats_of
 from ops.iam.comparing.compare import compare
 from ops.iam.comparing.report import Comparison
 from ops.iam.kept.manifest import MANIFESTS, Manifest
@@ -54,7 +54,7 @@ def of_preview(document: Any, name: str) -> Comparison:
     preview = read_preview(document, name)
     changes = compare(preview.before, preview.after)
     opened = new_paths(preview.before, preview.after)
-    caveats = caveats_of(changes, "preview")
+    caveats = [*([] if preview.whole or not changes else [PARTIAL]), *caveats_of(changes, "preview")]
     return Comparison(name, changes, caveats, preview.violations, preview.other_steps, opened)
 
 

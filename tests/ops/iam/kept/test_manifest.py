@@ -184,6 +184,18 @@ def test_a_change_of_what_is_not_read_is_one_of_the_manifest_too(dev: Plan, type
         assert of_manifests("x", old, new).broadened
 
 
+def test_of_a_manifest_from_before_only_what_it_could_not_list_is_new(dev: Plan) -> None:
+    """Its format is as it was: what was reviewed is read, and each thing that is no grant shows once as added."""
+    now = from_plan(dev, "acme-ml-dev")
+    older = Manifest.model_validate_json(
+        now.model_copy(update={"grants": tuple(entry for entry in now.grants if not entry.is_way)}).to_json()
+    )
+    changes = [c for c in of_manifests("x", older, now).changes if c.effect != "unchanged"]
+    assert {(c.effect, c.permission) for c in changes} == {
+        ("broadened", entry.permission) for entry in now.grants if entry.is_way
+    }
+
+
 def test_a_bar_in_a_condition_does_not_end_its_cell(dev: Plan) -> None:
     manifest = from_plan(dev, "p")
     odd = manifest.grants[0].model_copy(update={"condition": "a || b", "condition_title": "x"})

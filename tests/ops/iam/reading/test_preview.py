@@ -117,6 +117,17 @@ def test_deleting_one_of_two_resources_that_give_the_same_is_said(first: str) ->
     assert "takes the permission away from both" in " ".join(comparison.caveats)
 
 
+@pytest.mark.parametrize(
+    ("others", "partial"),
+    [([], True), ([("same", "pulumi:pulumi:Stack")], True), ([("create", "pulumi:pulumi:Stack")], False),
+     ([("same", "gcp:pubsub/topic:Topic")], False)],
+)  # fmt: skip
+def test_a_preview_without_what_stays_is_said_to_be_one(others: list[tuple[str, str]], partial: bool) -> None:
+    steps = [step(operation, *([state(kind, "x", {})] * 2)) for operation, kind in others]
+    comparison = change(step("create", None, state(BUCKET_MEMBER, "x", READER)), *steps)
+    assert ("--show-sames" in " ".join(comparison.caveats)) == partial
+
+
 def test_a_custom_role_is_named_as_it_is_granted() -> None:
     inputs = {"project": "p", "roleId": "starts", "permissions": ["run.jobs.run"]}
     comparison = change(step("create", None, state("gcp:projects/iAMCustomRole:IAMCustomRole", "x", inputs)))
