@@ -26,7 +26,7 @@ RENAMED = (
     "takes the permission away from both. Use an alias, or run `pulumi up --refresh` again afterwards."
 )
 PARTIAL = (
-    "This preview has only what changes: what stays is on no path here, and nothing is known to be held already; make "
+    "This preview has only what changes: what stays is on no path here, and nothing counts as held already; make "
     "it with `pulumi preview --json --show-sames`."
 )
 HIDDEN = "What is unknown until applied, or secret, is counted as broadened: look at it in the program."
