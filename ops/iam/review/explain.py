@@ -20,7 +20,7 @@ from ops.tables import visible
 
 @dataclass(frozen=True)
 class Explained:
-    """What stands of one name in a manifest: held by it, given on it, and the paths from and to it."""
+    """What stands of one name in a manifest: held by it, given on it, and the paths from it, and to it or through."""
 
     name: str
     held: tuple[tuple[Entry, str], ...]  # with what the role holds
@@ -47,7 +47,7 @@ def explain(manifest: Manifest, name: str) -> Explained:
         listed(lambda e: found in _names_of_holder(e)),
         listed(lambda e: found not in _names_of_holder(e) and node_of(e.permission) == found),
         tuple(path for path in paths if path.who == found),
-        tuple(path for path in paths if path.whom == found),
+        tuple(path for path in paths if any(step.target == found for step in path.steps)),
     )
 
 
