@@ -63,6 +63,11 @@ def test_a_name_of_nobody_or_of_several_is_refused_with_those_there_are(
         explain(prod, name)
 
 
+def test_of_what_is_on_the_way_it_is_said_who_goes_through_it(prod: Manifest) -> None:
+    through = {path.who.split("@")[0] for path in explain(prod, "function orders-launcher").reached}
+    assert {"bucket orders-bucket", "topic orders-events", "serviceAccount:prod-orders-push"} <= through
+
+
 def test_a_script_is_told_the_same(prod: Manifest) -> None:
     told = to_json(explain(prod, "build"))
     assert told["name"] == "serviceAccount:prod-build@acme-ml-prod.iam.gserviceaccount.com"
