@@ -284,7 +284,7 @@ def test_what_a_glob_captures_is_known_at_preview(expression: str, problem: str)
 
 
 def test_without_a_capture_there_is_no_path() -> None:
-    with pytest.raises(ConfigurationError, match="path.day does not exist"):
+    with pytest.raises(ConfigurationError, match=r"path\.day does not exist"):
         check_parameters("p", {"uri": "path.day"}, INPUTS, document_of("gcs", glob="sales/*"), "kfp")
 
 
