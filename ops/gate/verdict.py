@@ -55,8 +55,8 @@ def comment_on(verdict: Verdict) -> str:
     """The comment: what is held and why, then the table that the pull request claims."""
     if verdict.held:
         said = (
-            f"**Held.** Commit `{verdict.head}` waits for an approval with the words `iam-reviewed`, by somebody else who "
-            "may write here; then run the failed job again. A push makes it void."
+            f"**Held.** Commit `{verdict.head}` waits for an approval with the words `iam-reviewed`, by somebody "
+            "else who may write here; then run the failed job again. A push makes it void."
         )
     elif verdict.reasons:
         said = f"**Reviewed** at commit `{verdict.head}` by {', '.join(map(_named, verdict.reviewers))}."

@@ -10,7 +10,7 @@ import pytest
 
 from ops.iam.catalogue.roles import is_role
 from ops.iam.comparing.report import Comparison
-from ops.iam.deployer.needs import Needs, needs_of
+from ops.iam.deployer.needs import ACT_AS, OWNER_IN_THE_END, Needs, needs_of
 from ops.iam.review.inputs import of_preview
 from rehearsal.program import ROOT, evaluate, read_stack
 from tests.engine.conftest import MakeWorld
@@ -42,6 +42,15 @@ def test_a_deployer_with_the_listed_permissions_alone_edits_a_stack(standing: Wo
     standing.triggers[0]["function"] = {"memory": "1Gi"}
     standing.triggers[0]["source"]["soft_delete_days"] = 14
     standing.triggers[0]["delivery"] = {"retention_days": 3}
+    standing.up()
+    assert standing.changes() == {}
+
+
+def test_a_deployer_that_is_no_owner_in_the_end_deploys_what_changes(standing: World) -> None:
+    """Who acts as the accounts that it lists, and as no other, and writes no role and no grant on an account."""
+    standing.cloud.may = frozenset(needs(DEV).permissions) - set(OWNER_IN_THE_END) | {ACT_AS}
+    standing.triggers[0]["function"] = {"memory": "1Gi"}
+    standing.triggers[0]["source"]["soft_delete_days"] = 14
     standing.up()
     assert standing.changes() == {}
 

@@ -10,6 +10,7 @@ import yaml
 from ops.iam.deployer.needs import (
     ACT_AS,
     ONLY_LOGGED,
+    OWNER_IN_THE_END,
     SERVICE_ACCOUNT_USER,
     Needs,
     grant_command,
@@ -19,6 +20,8 @@ from ops.iam.deployer.needs import (
 from rehearsal.program import Plan
 
 SUFFIXES = (".deployer.md", ".deployer.yaml")
+ON_PROJECT = "gcp:projects/iAMMember:IAMMember"
+PROJECT_TYPE = "cloudresourcemanager.googleapis.com/Project"  # as conditions call it
 LONGEST_LIST = 10  # values that hasOnly takes in a condition
 
 
@@ -66,8 +69,10 @@ or a custom role with exactly the {len(needs.permissions)} permissions below:
 
 ```sh
 gcloud iam roles create {role} --project={project} --file=iam/{role_file}
-gcloud projects add-iam-policy-binding {project} --member=MEMBER \\
-  --role=projects/{project}/roles/{role} --condition-from-file=condition.yaml
+for condition in on-project on-resources; do
+  gcloud projects add-iam-policy-binding {project} --member=MEMBER \\
+    --role=projects/{project}/roles/{role} --condition-from-file=$condition.yaml
+done
 ```
 
 `pipeline-trigger doctor --stack {plan.stack}` says what is missing of it."""
@@ -96,28 +101,63 @@ project itself:
 
 
 def _reach(plan: Plan, needs: Needs) -> str:
-    granted = sorted({str(item.inputs["role"]) for item in plan.resources if item.custom and "role" in item.inputs})
     accounts = "\n".join(f"- `{account}`" for account in needs.runs_as)
+    held = [permission for permission in OWNER_IN_THE_END if permission in needs.permissions]
+    without = "|".join(permission.replace(".", "\\.") for permission in held)
+    return f"""## How far this reaches
+
+**Held on the project, this is the owner in the end**, with the conditions too, by each of
+{", ".join(f"`{permission}`" for permission in held)}: to act as any account of the project, the
+default ones with their roles among them, or to give oneself that right on one; or to write a role that it may
+grant. Give it to whom you would give Owner, for a first deployment. A deployer that is less takes three things:
+
+1. Somebody else deploys the stack first, or makes its accounts and its own roles and imports them (`pulumi import`):
+   custom roles are made out of band, and so is every change of them.
+2. The role is made without those permissions: it deploys what changes, and neither new accounts that something runs
+   as nor grants on accounts; these are asked of whoever did the first step.
+
+   ```sh
+   grep -vE '({without})$' iam/{plan.stack}.deployer.yaml > limited.yaml
+   ```
+
+3. `{SERVICE_ACCOUNT_USER}` on each of these alone:
+
+{accounts}
+
+It still reads and writes every bucket, topic and function of the project, where it may act as the function's account:
+where other teams' things are in there, give the stack a project of its own.
+
+`resourcemanager.projects.setIamPolicy` can give anybody any role on the project, the deployer itself among them. So
+the role is bound twice, each time under a condition
+([limits on granting roles](https://cloud.google.com/iam/docs/setting-limits-on-granting-roles)): on the project it
+grants what the stack grants there, which is no way to be another account; on what is in it, the rest. A service
+that does not tell a condition which roles a request changes is not limited by it; whether service accounts tell it was
+not tried, and nothing here relies on that. on-project.yaml:
+
+{_condition(plan, f"Grants of stack {plan.stack} on the project", on_project=True)}
+
+on-resources.yaml:
+
+{_condition(plan, f"Grants of stack {plan.stack} on resources", on_project=False)}"""
+
+
+def _condition(plan: Plan, title: str, *, on_project: bool) -> str:
+    granted = sorted(
+        {
+            str(item.inputs["role"])
+            for item in plan.resources
+            if item.custom and "role" in item.inputs and (item.type == ON_PROJECT) is on_project
+        }
+    )
     lists = (", ".join(map(repr, granted[at : at + LONGEST_LIST])) for at in range(0, len(granted), LONGEST_LIST))
     attribute = "api.getAttribute('iam.googleapis.com/modifiedGrantsByRole', [])"
     limits = " ||\n".join(f"  {attribute}.hasOnly(\n  [{roles}])" for roles in lists)
-    return f"""## How far this reaches
-
-`resourcemanager.projects.setIamPolicy` can give anybody any role on the project, the deployer itself among them. This
-condition.yaml for the binding leaves only the roles that the stack grants
-([limits on granting roles](https://cloud.google.com/iam/docs/setting-limits-on-granting-roles)):
-
-```yaml
-title: Only the roles that stack {plan.stack} grants
+    return f"""```yaml
+title: {title}
 expression: >-
-{limits}
-```
-
-`{ACT_AS}` on the project is the right to run code as any of its accounts, the default ones with their
-roles among them. The stack needs it on these, of which it makes some itself, so on the project before the first
-deployment; afterwards `{SERVICE_ACCOUNT_USER}` on each of them is enough:
-
-{accounts}"""
+  resource.type {"==" if on_project else "!="} '{PROJECT_TYPE}' && (
+{limits})
+```"""
 
 
 def _by_resource(needs: Needs) -> str:

@@ -18,6 +18,14 @@ from rehearsal.program import PROJECT_NUMBER, Plan, Resource
 
 ACT_AS = "iam.serviceAccounts.actAs"
 SERVICE_ACCOUNT_USER = "roles/iam.serviceAccountUser"
+# Whoever holds one of these on a whole project can be any account in there, or write a role that it may grant.
+OWNER_IN_THE_END = (
+    ACT_AS,
+    "iam.serviceAccounts.setIamPolicy",
+    "iam.roles.create",
+    "iam.roles.undelete",
+    "iam.roles.update",
+)
 ATTACH = "pubsub.topics.attachSubscription"
 
 

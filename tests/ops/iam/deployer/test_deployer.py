@@ -1,5 +1,6 @@
 """What the deployer needs is derived from the plan, is no more than a role holds, and stands in the files."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,8 +8,16 @@ import pytest
 import yaml
 
 from ops.errors import OperationError
-from ops.iam.deployer.files import LONGEST_LIST, SUFFIXES, deployer_files
-from ops.iam.deployer.needs import ACT_AS, ATTACH, NEEDS, SERVICE_ACCOUNT_USER, accounts_relied_on, needs_of
+from ops.iam.deployer.files import LONGEST_LIST, ON_PROJECT, SUFFIXES, deployer_files
+from ops.iam.deployer.needs import (
+    ACT_AS,
+    ATTACH,
+    NEEDS,
+    OWNER_IN_THE_END,
+    SERVICE_ACCOUNT_USER,
+    accounts_relied_on,
+    needs_of,
+)
 from rehearsal.program import Plan, evaluate, read_stack
 from tests.plans import DEV, PROD, STACK_FILES, STACKS, plan
 
@@ -148,21 +157,50 @@ def test_the_custom_role_is_one_that_gcloud_takes(dev: Plan) -> None:
     )
 
 
-def limits_of(of: Plan) -> str:
-    """The condition that the page shows."""
-    shown = deployer_files(of)["dev.deployer.md"].split("```yaml\n")[1].split("```")[0]
-    return str(yaml.safe_load(shown)["expression"])
+def limits_of(of: Plan) -> list[str]:
+    """The conditions that the page shows: on the project, and on what is in it."""
+    shown = deployer_files(of)["dev.deployer.md"].split("```yaml\n")[1:]
+    return [str(yaml.safe_load(part.split("```")[0])["expression"]) for part in shown]
 
 
-def test_the_limit_on_granting_lists_every_role_that_the_stack_grants(dev: Plan) -> None:
-    grants = [resource for resource in dev.resources if "member" in resource.inputs]
-    assert grants
-    assert all(f"'{grant.inputs['role']}'" in limits_of(dev) for grant in grants)
+def test_each_limit_on_granting_lists_every_role_that_the_stack_grants_there() -> None:
+    stack = replace(evaluate(*read_stack(str(PROD))), stack="dev")
+    grants = [resource for resource in stack.resources if "member" in resource.inputs]
+    on_project, on_resources = limits_of(stack)
+    assert on_project.startswith("resource.type == 'cloudresourcemanager.googleapis.com/Project' && (")
+    assert on_resources.startswith("resource.type != 'cloudresourcemanager.googleapis.com/Project' && (")
+    assert {grant.type == ON_PROJECT for grant in grants} == {True, False}
+    for grant in grants:
+        there = on_project if grant.type == ON_PROJECT else on_resources
+        assert f"'{grant.inputs['role']}'" in there
+
+
+@pytest.mark.parametrize("path", STACK_FILES, ids=lambda path: path.name)
+def test_no_role_that_is_granted_on_the_project_lets_be_another_account(path: Path) -> None:
+    """TokenCreator is granted on single accounts; granted on the project it would be all of them."""
+    on_project = limits_of(replace(evaluate(*read_stack(str(path))), stack="dev"))[0]
+    for role in ("serviceAccountTokenCreator", "serviceAccountUser", "Admin", "roles/owner", "roles/editor"):
+        assert role not in on_project
+
+
+def test_what_makes_an_owner_is_named_and_left_out_of_the_limited_role(tmp_path: Path) -> None:
+    files = deployer_files(replace(evaluate(*read_stack(str(PROD))), stack="prod"))
+    page = files["prod.deployer.md"]
+    command = next(line.strip() for line in page.splitlines() if line.strip().startswith("grep -vE"))
+    (tmp_path / "iam").mkdir()
+    (tmp_path / "iam" / "prod.deployer.yaml").write_text(files["prod.deployer.yaml"])
+    subprocess.run(("sh", "-c", command), cwd=tmp_path, check=True)
+    full = yaml.safe_load(files["prod.deployer.yaml"])
+    limited = yaml.safe_load((tmp_path / "limited.yaml").read_text())
+    assert set(full["includedPermissions"]) - set(limited["includedPermissions"]) == set(OWNER_IN_THE_END)
+    for permission in OWNER_IN_THE_END:
+        assert f"`{permission}`" in page.split("## How far this reaches")[1].split("1. Somebody")[0]
 
 
 def test_no_list_of_the_limit_is_longer_than_a_condition_takes(dev: Plan) -> None:
     grants = [resource for resource in dev.resources if "member" in resource.inputs]
     more = [replace(grant, inputs={**grant.inputs, "role": f"roles/{grant.name}"}) for grant in grants]
-    lists = limits_of(replace(dev, resources=(*dev.resources, *more))).split(".hasOnly( [")[1:]
-    assert len(lists) > 1
+    limits = limits_of(replace(dev, resources=(*dev.resources, *more)))
+    lists = [found for limit in limits for found in limit.split(".hasOnly( [")[1:]]
+    assert len(lists) > len(limits)
     assert all(len(found.split("]")[0].split(",")) <= LONGEST_LIST for found in lists)
