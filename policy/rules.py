@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from .declarations import explaining_access
+from .grantable import objection_to_permission, objection_to_role
 from .resources import Properties, grant_kind, is_known, is_wide, kind_of, roles_of, texts_in, value_at
 
 # The last three are the newer forms of the first three (iam/docs/roles-overview).
@@ -25,6 +26,7 @@ IMPERSONATION = re.compile(
     r"roles/(iam\.(serviceAccountUser|serviceAccount\w*TokenCreator|workloadIdentityUser|\w*Admin)"
     r"|resourcemanager\.\w*Admin)"
 )
+# What is an account, or gives any right: a rule of its own says so, before it is asked whether it is listed.
 IMPERSONATING_PERMISSION = re.compile(
     r"iam\.serviceAccounts\.(actAs|get\w+Token|implicitDelegation|sign\w+)|iam\.serviceAccountKeys\.create"
     r"|.*\.setIamPolicy"
@@ -148,6 +150,21 @@ def _no_storage_admin(type_token: str, properties: Properties) -> str | None:
     return _wide_role(type_token, properties, STORAGE_ADMIN, danger)
 
 
+def _nothing_unlisted(type_token: str, properties: Properties) -> str | None:
+    """Silent where a rule that says more stops the same."""
+    if kind_of(type_token).endswith("/IAMCustomRole"):
+        granted = (p for p in texts_in(properties.get("permissions")) if is_known(p))
+        unlisted = (objection_to_permission(p) for p in granted if not IMPERSONATING_PERMISSION.fullmatch(p))
+        return next(filter(None, unlisted), None)
+    if not is_wide(type_token):
+        return None
+    roles = [str(role) for role in roles_of(type_token, properties) if is_known(role)]
+    said = (BASIC_ROLES.__contains__, IMPERSONATION.fullmatch, STORAGE_ADMIN.fullmatch)
+    roles = [role for role in roles if not any(says(role) for says in said)]
+    conditional = bool(properties.get("condition"))
+    return next(filter(None, (objection_to_role(role, conditional=conditional) for role in roles)), None)
+
+
 def _wide_role(type_token: str, properties: Properties, pattern: re.Pattern[str], danger: str) -> str | None:
     roles = roles_of(type_token, properties) if is_wide(type_token) else []
     return next((f"role {role} on a whole project {danger}" for role in roles if pattern.fullmatch(str(role))), None)
@@ -234,6 +251,13 @@ RULES: tuple[Rule, ...] = (
         "no-project-wide-storage-admin",
         "Nobody administers every bucket of a project. One of them holds somebody else's data.",
         _no_storage_admin,
+    ),
+    Rule(
+        "no-unlisted-role-on-project",
+        "A role on a whole project, and a permission in a custom role, is one that is listed with its reason. "
+        "Service agents' roles, builds, machines and policies lead to Owner by ways that no list of dangers has in "
+        "full.",
+        _nothing_unlisted,
     ),
     Rule(
         "no-service-account-key",

@@ -120,6 +120,7 @@ VIOLATING: dict[str, tuple[str, Mapping[str, Any]]] = {
     "no-authoritative-grant": ("gcp:storage/bucketIAMBinding:BucketIAMBinding", {"role": "x", "members": [ACCOUNT]}),
     "no-project-wide-impersonation": (ON_PROJECT, {**VIEWER, "role": "roles/iam.serviceAccountUser"}),
     "no-project-wide-storage-admin": (ON_PROJECT, {**VIEWER, "role": "roles/storage.admin"}),
+    "no-unlisted-role-on-project": (ON_PROJECT, {**VIEWER, "role": "roles/compute.admin"}),
     "no-service-account-key": ("gcp:serviceaccount/key:Key", {"serviceAccountId": "runs"}),
     "own-account-in-production": (FUNCTION, PRIVATE_FUNCTION),
     "private-bucket": (BUCKET, {"uniformBucketLevelAccess": True}),

@@ -1,5 +1,6 @@
 """Each rule, with what it stops and what it lets pass."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policy.declarations import declared_access, explaining_access, is_production
+from policy.grantable import OWNING, PERMISSIONS, ROLES, UNDER_A_CONDITION, objection_to_permission
 from policy.resources import UNKNOWN
-from policy.rules import RULES, violations
+from policy.rules import IMPERSONATING_PERMISSION, RULES, violations
 from tests.policy.provider import resource_inputs
 
 Resource = tuple[str, Mapping[str, Any]]
@@ -127,6 +129,37 @@ STOPPED: dict[str, list[Resource]] = {
         member(PROJECT_MEMBER, "roles/storage.objectAdmin"),
         member("gcp:organizations/iAMMember:IAMMember", "roles/storage.hmacKeyAdmin"),
     ],
+    "no-unlisted-role-on-project": [
+        *(
+            member(PROJECT_MEMBER, f"roles/{name}")
+            for name in (
+                "compute.admin",
+                "cloudbuild.builds.editor",
+                "cloudfunctions.serviceAgent",
+                "orgpolicy.policyAdmin",
+                "resourcemanager.projectMover",
+                "a-role.thatGoogle.makesTomorrow",
+            )
+        ),
+        member(PROJECT_MEMBER, "projects/acme/roles/somebodyElseS"),
+        member(PROJECT_MEMBER, "roles/storage.objectViewer"),
+        member(FOLDER_MEMBER, "roles/run.admin"),
+        policy("roles/dataflow.serviceAgent"),
+        *(
+            (CUSTOM_ROLE, {"permissions": ["aiplatform.pipelineJobs.get", permission]})
+            for permission in (
+                "iam.roles.update",
+                "storage.hmacKeys.create",
+                "cloudfunctions.functions.update",
+                "cloudbuild.builds.create",
+                "compute.instances.setMetadata",
+                "orgpolicy.policies.delete",
+                "resourcemanager.projects.move",
+                "a.permission.thatGoogleMakesTomorrow",
+            )
+        ),
+        ("gcp:organizations/iAMCustomRole:IAMCustomRole", {"permissions": ["run.services.update"]}),
+    ],
     "no-service-account-key": [
         ("gcp:serviceaccount/key:Key", {"serviceAccountId": EMAIL}),
         ("gcp:storage/hmacKey:HmacKey", {"serviceAccountEmail": EMAIL}),
@@ -199,6 +232,15 @@ PASSING: dict[str, list[Resource]] = {
         member(PROJECT_MEMBER, "roles/storage.objectViewer"),
         member(BUCKET_MEMBER, "roles/storage.admin"),
     ],
+    "no-unlisted-role-on-project": [
+        *(member(PROJECT_MEMBER, role) for role in ROLES),
+        member(PROJECT_MEMBER, "projects/acme/roles/pipelineLauncher_prod"),
+        (PROJECT_MEMBER, {"role": "roles/storage.objectViewer", "member": ACCOUNT, "condition": {"title": "one"}}),
+        member(BUCKET_MEMBER, "roles/storage.admin"),
+        member(PROJECT_MEMBER, UNKNOWN),
+        (CUSTOM_ROLE, {"permissions": [*PERMISSIONS]}),
+        (CUSTOM_ROLE, {"permissions": UNKNOWN}),
+    ],
     "no-service-account-key": [("gcp:serviceaccount/account:Account", {"accountId": "runs"})],
     "own-account-in-production": [
         function(),
@@ -249,6 +291,17 @@ def test_a_rule_stops(rule: str, resource: Resource) -> None:
 @pytest.mark.parametrize(("rule", "resource"), cases(PASSING))
 def test_a_rule_lets_pass(rule: str, resource: Resource) -> None:
     assert rule not in broken(resource)
+
+
+def test_what_may_be_held_has_a_reason_and_is_no_way_to_be_owner() -> None:
+    assert all([*ROLES.values(), *UNDER_A_CONDITION.values(), *PERMISSIONS.values()])
+    dangerous = re.compile(f"{'|'.join(OWNING)}|{IMPERSONATING_PERMISSION.pattern}")
+    assert not [permission for permission in PERMISSIONS if dangerous.fullmatch(permission)]
+
+
+def test_of_a_permission_that_is_as_much_as_owner_it_is_said_why() -> None:
+    assert "its holder writes any permission into a role" in str(objection_to_permission("iam.roles.update"))
+    assert "is not listed" in str(objection_to_permission("pubsub.topics.list"))
 
 
 def test_the_types_of_these_cases_are_the_provider_s() -> None:

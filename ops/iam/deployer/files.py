@@ -131,8 +131,8 @@ where other teams' things are in there, give the stack a project of its own.
 the role is bound twice, each time under a condition
 ([limits on granting roles](https://cloud.google.com/iam/docs/setting-limits-on-granting-roles)): on the project it
 grants what the stack grants there, which is no way to be another account; on what is in it, the rest. A service
-that does not tell a condition which roles a request changes is not limited by it; whether service accounts tell it was
-not tried, and nothing here relies on that. on-project.yaml:
+that does not tell a condition which roles a request changes is not limited by it; whether service accounts tell it
+was not tried, and nothing here relies on that. on-project.yaml:
 
 {_condition(plan, f"Grants of stack {plan.stack} on the project", on_project=True)}
 

@@ -117,7 +117,7 @@ def test_two_files_are_compared_by_what_they_allow(tmp_path: Path) -> None:
         ("removed", "broadened", 0),
         ("condition-removed", "never", 0),
         ("condition-removed", "broadened", 3),
-        ("condition-removed", "high", 0),
+        ("condition-removed", "high", 3),
         ("replaced", "broadened", 3),
         ("role-widened", "high", 3),
         ("authoritative-binding", "high", 3),
