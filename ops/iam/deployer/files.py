@@ -132,7 +132,8 @@ the role is bound twice, each time under a condition
 ([limits on granting roles](https://cloud.google.com/iam/docs/setting-limits-on-granting-roles)): on the project it
 grants what the stack grants there, which is no way to be another account; on what is in it, the rest. A service
 that does not tell a condition which roles a request changes is not limited by it; whether service accounts tell it
-was not tried, and nothing here relies on that. on-project.yaml:
+was not tried, and nothing here relies on that. Nor was it tried whether a service that knows no `resource.type` takes
+`!=` for true: where a grant on a resource is refused, take that line out of on-resources.yaml. on-project.yaml:
 
 {_condition(plan, f"Grants of stack {plan.stack} on the project", on_project=True)}
 

@@ -79,7 +79,7 @@ def test_a_bad_stack_file_hides_no_other(project: Path, text: str) -> None:
 def test_a_stack_whose_manifests_were_not_made_anew_is_told_to_run_make_iam(project: Path) -> None:
     edit(project / "Pulumi.dev.yaml", {"access: viewer": "access: project-viewer"})
     (mistake,) = verdicts(project)["Pulumi.dev.yaml"].mistakes
-    assert mistake.file == "iam/dev.json, iam/dev.md"
+    assert mistake.file == "iam/dev.deployer.md, iam/dev.json, iam/dev.md"
     assert mistake.what == "not what Pulumi.dev.yaml gives"
     assert mistake.fix == "write what it gives with `make iam`, and read `git diff iam`"
     document.update(project)
