@@ -449,7 +449,7 @@ def test_any_configuration_is_a_parameter_or_refused(config: Any) -> None:
 
 # --- what an expression reads --------------------------------------------------------------------------------------
 
-EVERYTHING = {"object", "message", "event", "log", "content", "lines"}
+EVERYTHING = {"object", "path", "message", "event", "log", "content", "lines"}
 
 
 @pytest.mark.parametrize(

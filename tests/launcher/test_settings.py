@@ -122,7 +122,7 @@ def test_each_kind_of_source_has_settings_of_its_own(source: dict[str, str], exp
 
 
 def test_a_glob_that_is_wrong_or_an_unknown_kind_of_source_is_named() -> None:
-    for source, problem in (({"kind": "ftp"}, "source.kind is 'ftp'"), (SETTINGS["source"] | {"glob": "{a}"}, "'{'")):
+    for source, problem in (({"kind": "ftp"}, "source.kind is 'ftp'"), (SETTINGS["source"] | {"glob": "{A}"}, "'{'")):
         with pytest.raises(BadSettingsError) as refusal:
             read(SETTINGS | {"source": source})
         assert problem in str(refusal.value)

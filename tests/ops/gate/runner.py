@@ -42,7 +42,8 @@ PULUMI = """#!/bin/sh
 cat proposed/preview.json
 cd proposed && [ ! -f evil.sh ] || sh evil.sh
 """
-GH = """#!{python}
+GH = """#!/bin/sh
+exec "{python}" - "$@" << 'END'
 import json, os, pathlib, sys
 state = json.loads(pathlib.Path(os.environ["GITHUB_STATE"]).read_text())
 if sys.argv[1] == "api":
@@ -50,6 +51,7 @@ if sys.argv[1] == "api":
 else:
     body = pathlib.Path(sys.argv[sys.argv.index("--body-file") + 1]).read_text()
     pathlib.Path(os.environ["GITHUB_STATE"]).with_name("posted.md").write_text(body)
+END
 """
 
 
