@@ -850,7 +850,7 @@ def test_the_log_holds_neither_the_content_of_the_file_nor_a_token(world: World,
 
 # --- anything at all -----------------------------------------------------------------------------------------------
 
-DELIVERIES = 10_000
+DELIVERIES = 1500
 JUNK: tuple[Any, ...] = (
     None,
     True,
@@ -900,6 +900,6 @@ def test_whatever_is_delivered_is_answered_200_or_503_and_logged_once_without_a_
     assert not [log for log in logs if "stack_trace" in log]
     assert {delivery.status for delivery in handled} == {200}
     outcomes = Counter(delivery.outcome for delivery in handled)
-    assert outcomes[Outcome.LAUNCHED] > 1000, "else all were refused at the door"
-    assert outcomes[Outcome.REJECTED] > 1000
+    assert outcomes[Outcome.LAUNCHED] > 300, "else all were refused at the door"
+    assert outcomes[Outcome.REJECTED] > 300
     assert len(set(world.started)) == len(world.started) == outcomes[Outcome.LAUNCHED]
