@@ -52,9 +52,9 @@ def read_credentials(path: str) -> Credentials:
 def read_key(path: str) -> Credentials:
     """The service account key in a file; raises as :func:`read_credentials` does, of other credentials too."""
     held = _contents(path)
-    if held.get("type", KEY) != KEY and held["type"] in KINDS:
+    if held.get("type", KEY) != KEY and str(held["type"]) in KINDS:
         fix = f'leave out credentials, or say "default", with GOOGLE_APPLICATION_CREDENTIALS={path}'
-        raise _wrong(path, f"holds {KINDS[held['type']]}, and no service account key", fix)
+        raise _wrong(path, f"holds {KINDS[str(held['type'])]}, and no service account key", fix)
     return _read(path, {"type": KEY, **held})
 
 

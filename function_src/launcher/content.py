@@ -37,7 +37,7 @@ def read_content(body: bytes) -> dict[str, Any]:
             f"the content is JSON of more than {MOST_VALUES} values; pass the file's URI instead"
         )
     try:
-        content = _parse(text)
+        content = parse(text)
     except (ValueError, RecursionError):
         content = text
     return {"content": content, "lines": _lines(text)}
@@ -52,7 +52,7 @@ def broken_json(document: Mapping[str, Any]) -> str | None:
     if not isinstance(text, str) or not is_text(document) or not _meant_as_json(text, document.get("object")):
         return None
     try:
-        _parse(text)
+        parse(text)
     except json.JSONDecodeError as error:
         return f"the content is not JSON: line {error.lineno}, column {error.colno} ({error.msg})"
     except RecursionError:
@@ -84,7 +84,8 @@ def _lines(text: str) -> list[str]:
     return [line.rstrip("\r") for line in lines]
 
 
-def _parse(text: str) -> Any:
+def parse(text: str) -> Any:
+    """Parses JSON, and nothing that Python alone takes for it; raises ValueError or RecursionError."""
     return json.loads(text, parse_constant=_refuse_constant)
 
 

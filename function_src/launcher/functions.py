@@ -7,9 +7,9 @@ database.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,12 +17,13 @@ import jmespath
 from jmespath import functions
 from jmespath.functions import signature
 
-from .content import holds_too_many
+from .content import MOST_VALUES, holds_too_many, parse
 
 TEXT: Any = {"types": ["string"]}
 DURATION = re.compile(r"(?P<sign>[+-]?)(?P<parts>(?:\d{1,6}[wdhms])+)", re.ASCII)
 SECONDS = {"h": 3600, "m": 60, "s": 1}
 DAYS = {"w": 7, "d": 1}
+LONGEST_MADE = 1024 * 1024  # letters: what a function makes of a text is no longer than this, or than the text
 DIRECTIVES = frozenset("YymdHMSjGVuFT%")  # which are written alike in every language
 # Of those that take more than any text, arguments that are right.
 RIGHT = {"format_time": ("2026-11-22T10:00:00Z", "%Y", "UTC"), "add_time": ("2026-11-22T10:00:00Z", "1d", "UTC")}
@@ -49,10 +50,15 @@ class Functions(functions.Functions):
 
     @signature(TEXT, TEXT)
     def _func_split(self, text: str, separator: str) -> list[str]:
+        if (text.count(separator) if separator else len(text)) > MOST_VALUES:
+            raise BadArgumentError(f"split() would make more than {MOST_VALUES} parts")
         return text.split(separator) if separator else list(text)
 
     @signature(TEXT, TEXT, TEXT)
     def _func_replace(self, text: str, old: str, new: str) -> str:
+        length = len(text) + text.count(old) * (len(new) - len(old))
+        if length > max(len(text), LONGEST_MADE):
+            raise BadArgumentError(f"replace() would make a text of more than {LONGEST_MADE} letters")
         return text.replace(old, new)
 
     @signature(TEXT, TEXT)
@@ -65,18 +71,20 @@ class Functions(functions.Functions):
 
     @signature(TEXT)
     def _func_parse_json(self, text: str) -> Any:
-        try:
+        with suppress(ValueError, RecursionError):
             if not holds_too_many(text):
-                return json.loads(text)
-        except (ValueError, RecursionError):
-            pass
+                return parse(text)
         raise BadArgumentError("parse_json() was given text that is no JSON, or holds too many values")
 
     @signature(TEXT, TEXT, TEXT)
     def _func_format_time(self, time: str, pattern: str, zone: str) -> str:
         if wrong := set(re.findall(r"%(.?)", pattern, re.DOTALL)) - DIRECTIVES:
             raise BadArgumentError(f"format_time() has no %{min(wrong)}; it has {_listed(DIRECTIVES)}")
-        return _at("format_time", time, zone).strftime(pattern)
+        local = _at("format_time", time, zone)
+        try:
+            return local.strftime(pattern)
+        except ValueError:  # half a character
+            raise BadArgumentError("format_time() takes a pattern such as '%Y-%m-%d'") from None
 
     @signature(TEXT, TEXT, TEXT)
     def _func_add_time(self, time: str, duration: str, zone: str) -> str:
@@ -88,7 +96,8 @@ class Functions(functions.Functions):
         seconds = sum(count * SECONDS.get(unit, 0) for count, unit in parts)
         local = _at("add_time", time, zone)
         try:  # a day later is at the same hour, whatever the clocks did in between; an hour later is an hour later
-            later = (local + timedelta(days=days)).astimezone(UTC) + timedelta(seconds=seconds)
+            on_that_day = local + timedelta(days=days) if days else local  # which of two equal hours it is, stays
+            later = on_that_day.astimezone(UTC) + timedelta(seconds=seconds)
             return later.astimezone(local.tzinfo).isoformat()
         except OverflowError:
             raise BadArgumentError("add_time() leaves the years 1 to 9999") from None

@@ -20,7 +20,6 @@ KINDS = ("", INT, DATE)  # of captures; one without a kind takes any text
 TOKEN = re.compile(
     r"\{(?P<capture>[a-z][a-z0-9_]*)(?::(?P<kind>[a-z]*))?\}|(?P<directories>(?<![^/])\*\*/)|(?P<deep>\*\*)|(?P<star>\*)|(?P<one>\?)|\[(?P<set>[^\]]+)\]|(?s:.)"
 )
-TOKEN_OF_CAPTURE = re.compile(r"\{(?P<capture>[a-z][a-z0-9_]*)(?::(?P<kind>[a-z]*))?\}")
 LONGEST_INT = 15  # digits: all of them are whole numbers of JSON, which a longer text of digits may not be
 RANGE = re.compile(r"(?s:(.)-(.)|(.))")
 
@@ -58,7 +57,7 @@ class Glob:
     def __init__(self, text: str) -> None:
         if not text or text.startswith(("/", "gs://")):
             raise BadGlobError("object names start without a slash and without gs://BUCKET/: use **/*.json")
-        if found := re.search(r"[{}\\]", TOKEN_OF_CAPTURE.sub("", text)):
+        if found := re.search(r"[{}\\]", "".join(token[0] for token in TOKEN.finditer(text) if not token["capture"])):
             raise BadGlobError(
                 f"{found[0]!r} is not understood; use *, **, ?, [a-z] and captures such as {{day}}, {{n:int}} or "
                 "{day:date}, and one trigger for each pattern"
@@ -175,7 +174,9 @@ def _steps(text: str) -> Iterator[_Step]:
 def _captures(text: str) -> dict[str, str]:
     """The kind of each capture."""
     found: dict[str, str] = {}
-    for token in TOKEN_OF_CAPTURE.finditer(text):
+    for token in TOKEN.finditer(text):
+        if not token["capture"]:
+            continue
         name, kind = token["capture"], token["kind"] or ""
         if kind not in KINDS:
             raise BadGlobError(f"{token[0]} has the kind {kind!r}; use {{{name}}}, {{{name}:int}} or {{{name}:date}}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from .fitting import show
 
+LONGEST_NAME = 1024  # bytes, and so letters at most (docs: storage/docs/objects)
 SURROGATE = re.compile("[\ud800-\udfff]")
 # Where a notification without a payload names its object. Source: storage/docs/pubsub-notifications.
 IN_ATTRIBUTES = {"bucket": "bucketId", "name": "objectId", "generation": "objectGeneration"}
@@ -49,7 +50,7 @@ def read_resource(resource: Any) -> dict[str, Any]:
         raise NoObjectError("the delivery names no Cloud Storage object")
     bucket, name, generation = (resource.get(key) for key in ("bucket", "name", "generation"))
     if not (_is_name(bucket) and _is_name(name)):
-        raise NoObjectError("the delivery names no Cloud Storage object: bucket or name is missing")
+        raise NoObjectError("the delivery names no Cloud Storage object: bucket or name is missing or too long")
     if not _is_count(generation):
         raise NoObjectError(f"the object's generation is {show(generation)}; expected a number")
     folder, _, last = str(name).rpartition("/")
@@ -78,7 +79,7 @@ def made_by_a_tool(found: Mapping[str, Any], include: frozenset[str]) -> str | N
     Only an empty object is a folder's placeholder: another has something that would be lost.
     """
     kinds = (kind for kind, pattern in NAMES.items() if kind not in include and pattern.search(found["name"]))
-    return next((IN_WORDS[kind] for kind in kinds if kind != FOLDERS or not found["size"]), None)
+    return next((IN_WORDS[kind] for kind in kinds if kind != FOLDERS or found["size"] == 0), None)
 
 
 def asked_for(prefix: str, glob: str | None) -> frozenset[str]:
@@ -95,7 +96,7 @@ def asked_for(prefix: str, glob: str | None) -> frozenset[str]:
 
 def _is_name(value: object) -> bool:
     """Whether the value is text that UTF-8 can carry. JSON can spell half a character, and nothing is called so."""
-    return isinstance(value, str) and value != "" and not SURROGATE.search(value)
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and not SURROGATE.search(value)
 
 
 def _is_count(value: object) -> bool:

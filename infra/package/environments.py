@@ -24,6 +24,7 @@ ENVIRONMENTS = Path(__file__).resolve().parent.parent.parent / ".cache" / "pipel
 REQUIREMENTS = "requirements.txt"  # in pipelines/: what compiling them takes
 READY = "ready"
 KFP = re.compile(r"^\s*kfp\b(?!-)", re.MULTILINE)
+OF_OTHER_FILES = re.compile(r"^\s*(-[rce]|--requirement|--constraint|--editable)\b", re.MULTILINE)
 NAME = re.compile(r"[A-Za-z0-9._-]+")
 HASH = "--hash"  # of one requirement, after which each must have one
 REASON = re.compile(r"\[Errno -?\d+\] ([\w ]+)")
@@ -33,12 +34,17 @@ def python_of(pipelines: Path) -> str:
     """The Python that compiles what is in a directory: the project's own, unless requirements.txt is there too.
 
     Raises:
-        ConfigurationError: what that names cannot be installed.
+        ConfigurationError: what that names cannot be installed, or stands in other files.
     """
     requirements = pipelines / REQUIREMENTS
     if not requirements.is_file():
         return sys.executable
     wanted = requirements.read_text(errors="replace")
+    if other := OF_OTHER_FILES.search(wanted):
+        raise ConfigurationError(
+            f"pipelines/{REQUIREMENTS} names another file ({other[1]}), and an edit of that would not be seen; write "
+            "here what it holds"
+        )
     kfp = [] if KFP.search(wanted) or HASH in wanted else [f"kfp=={distribution('kfp').version}"]
 
     def fill(environment: Path, lock: int) -> None:

@@ -189,12 +189,17 @@ def generation_problem(shown: str) -> str:
             ({}, as_json(message(b'{"a":' * 100_000))), "the Pub/Sub message's data is not JSON", id="deep data"
         ),
         pytest.param(({}, as_json(message(b"[]"))), NO_OBJECT, id="data is a list"),
-        pytest.param(without("bucket"), f"{NO_OBJECT}: bucket or name is missing", id="no bucket"),
-        pytest.param(without("name"), f"{NO_OBJECT}: bucket or name is missing", id="no name"),
-        pytest.param(changed(name=""), f"{NO_OBJECT}: bucket or name is missing", id="empty name"),
-        pytest.param(changed(name=7), f"{NO_OBJECT}: bucket or name is missing", id="name is a number"),
-        pytest.param(changed(name="\ud800"), f"{NO_OBJECT}: bucket or name is missing", id="half a character"),
-        pytest.param(changed(bucket=["b"]), f"{NO_OBJECT}: bucket or name is missing", id="bucket is a list"),
+        pytest.param(without("bucket"), f"{NO_OBJECT}: bucket or name is missing or too long", id="no bucket"),
+        pytest.param(without("name"), f"{NO_OBJECT}: bucket or name is missing or too long", id="no name"),
+        pytest.param(changed(name=""), f"{NO_OBJECT}: bucket or name is missing or too long", id="empty name"),
+        pytest.param(changed(name="n" * 1025), f"{NO_OBJECT}: bucket or name is missing or too long", id="long name"),
+        pytest.param(changed(name=7), f"{NO_OBJECT}: bucket or name is missing or too long", id="name is a number"),
+        pytest.param(
+            changed(name="\ud800"), f"{NO_OBJECT}: bucket or name is missing or too long", id="half a character"
+        ),
+        pytest.param(
+            changed(bucket=["b"]), f"{NO_OBJECT}: bucket or name is missing or too long", id="bucket is a list"
+        ),
         pytest.param(without("generation"), generation_problem("null"), id="no generation"),
         pytest.param(changed(generation=-1), generation_problem("-1"), id="negative generation"),
         pytest.param(changed(generation="-1"), generation_problem("'-1'"), id="negative generation in digits"),

@@ -66,6 +66,9 @@ def test_each_function_has_an_example() -> None:
         ("add_time('2026-03-28T12:00:00+01:00', '24h', 'Europe/Amsterdam')", "2026-03-29T13:00:00+02:00"),
         ("add_time('2026-03-28T02:30:00+01:00', '1d', 'Europe/Amsterdam')", "2026-03-29T03:30:00+02:00"),
         ("add_time('2026-10-26T02:30:00+01:00', '-1d', 'Europe/Amsterdam')", "2026-10-25T02:30:00+02:00"),
+        # In the hour that comes twice it stays which of the two it is.
+        ("add_time('2026-10-25T00:30:00Z', '1h', 'Europe/Amsterdam')", "2026-10-25T02:30:00+01:00"),
+        ("add_time('2026-10-25T01:30:00Z', '1h', 'Europe/Amsterdam')", "2026-10-25T03:30:00+01:00"),
         ("add_time('2026-11-22T00:00:00Z', '-1w2d3h4m5s', 'UTC')", "2026-11-12T20:55:55+00:00"),
         ("parse_json('[1, {\"a\": null}]')[1].a", None),
         ("parse_json('\"a\"')", "a"),
@@ -113,6 +116,26 @@ def test_an_event_on_which_a_function_fails_is_refused_without_its_values(expres
         value(expression, {"content": "secret {", "years": "0001-01-01T00:00:00Z"})
     assert problem in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("replace", ["a" * 2000, "a", "b" * 2000]),
+        ("replace", ["a" * 2000, "", "b" * 2000]),
+        ("split", ["a" * 100_001, ""]),
+        ("split", ["a," * 100_001, ","]),
+        ("parse_json", ["NaN"]),
+        ("format_time", ["2026-11-22T10:00:00Z", "\ud800", "UTC"]),
+    ],
+)
+def test_what_would_take_too_much_memory_or_is_none_is_refused(name: str, arguments: list[str]) -> None:
+    with pytest.raises(BadArgumentError):
+        CALL(name, arguments)
+
+
+def test_a_long_text_may_be_changed_without_becoming_longer() -> None:
+    assert CALL("replace", ["a" * 2_000_000, "a", "b"]) == "b" * 2_000_000
 
 
 def test_json_that_would_take_too_much_memory_is_not_parsed() -> None:

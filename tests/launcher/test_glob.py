@@ -134,6 +134,7 @@ def test_a_capture_takes_a_part_of_a_name(glob: str, name: str, captured: dict[s
         ("{Day}", "'{' is not understood"),
         ("{}", "'{' is not understood"),
         ("a}", "'}' is not understood"),
+        ("[{n:int}]", "'{' is not understood"),
     ],
 )
 def test_a_capture_that_is_none_is_refused(glob: str, problem: str) -> None:

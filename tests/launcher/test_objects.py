@@ -70,6 +70,10 @@ def test_what_somebody_may_mean_is_an_event(name: str, size: int) -> None:
     assert made_by_a_tool(found(name, size), frozenset()) is None
 
 
+def test_an_object_whose_size_nobody_told_is_no_placeholder() -> None:
+    assert made_by_a_tool(read_resource({**OBJECT, "name": "a/", "size": None}), frozenset()) is None
+
+
 @pytest.mark.parametrize(
     ("prefix", "glob", "kinds"),
     [

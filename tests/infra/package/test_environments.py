@@ -62,6 +62,15 @@ def test_what_does_not_go_with_this_kfp_is_not_installed_beside_it(pipelines: Pa
     assert "pipelines/requirements.txt cannot be installed: " in refusal("mine")
 
 
+@pytest.mark.parametrize("line", ["-r base.txt", "--constraint=pins.txt", "  -e ./lib"])
+def test_what_stands_in_other_files_is_refused_since_an_edit_of_them_would_not_be_seen(
+    pipelines: Path, line: str
+) -> None:
+    (pipelines / "mine.py").write_text(USES)
+    (pipelines / "requirements.txt").write_text(f"requests\n{line}\n")
+    assert "pipelines/requirements.txt names another file" in refusal("mine")
+
+
 KILLED = """
 import os, socket, subprocess, sys
 from pathlib import Path
