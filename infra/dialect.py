@@ -224,6 +224,7 @@ def _time(text: str) -> str:
     hour, minute, second, fraction = rest[:4] if rest[0] else rest[5:]
     zone = rest[4] or "Z"
     try:
+        # Only whether a calendar has it: in no zone.
         known = datetime(int(year) or 4, int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))  # noqa: DTZ001
     except ValueError:
         return ""

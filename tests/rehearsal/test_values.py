@@ -1,5 +1,7 @@
 """A rehearsed run computes what it would compute on a cluster, or is not executed, and says why."""
 
+# ruff: noqa: B006, UP006, UP045 kfp reads these annotations and defaults, and takes no others
+
 import asyncio
 import json
 import tempfile
@@ -24,11 +26,11 @@ def shown(value: str) -> str:
     return value
 
 
-def show_all(settings: Dict[str, Any], sizes: List[Any], ratio: float, count: int, loud: bool) -> str:  # noqa: UP006
+def show_all(settings: Dict[str, Any], sizes: List[Any], ratio: float, count: int, loud: bool) -> str:
     return repr([dict(sorted(settings.items())), sizes, ratio, count, loud])
 
 
-def plan_epochs(of: str) -> Dict[str, int]:  # noqa: UP006
+def plan_epochs(of: str) -> Dict[str, int]:
     return {"epochs": len(of)}
 
 
@@ -36,11 +38,11 @@ def count_letters(of: str) -> int:
     return len(of)
 
 
-def sum_up(counts: List[int]) -> str:  # noqa: UP006
+def sum_up(counts: List[int]) -> str:
     return repr((counts, sum(counts)))
 
 
-def tag(text: str, mark: Optional[str] = None) -> str:  # noqa: UP045
+def tag(text: str, mark: Optional[str] = None) -> str:
     return f"{text}-{mark}"
 
 
@@ -48,7 +50,7 @@ def fall_back(text: str, mark: str = "own") -> str:
     return f"{text}-{mark}"
 
 
-def length_of(table: Optional[dsl.Input[dsl.Dataset]] = None) -> str:  # noqa: UP045
+def length_of(table: Optional[dsl.Input[dsl.Dataset]] = None) -> str:
     return "none" if table is None else "one"
 
 
@@ -81,8 +83,8 @@ def output(pipeline: Callable[..., Any], task: str, **parameters: Any) -> Any:
 
 
 def numbers(
-    settings: Dict[str, Any] = {"epochs": 3, "rate": 0.5, "deep": [{"n": 2}]},  # noqa: B006, UP006
-    sizes: List[Any] = [8, 0.25, [1]],  # noqa: B006, UP006
+    settings: Dict[str, Any] = {"epochs": 3, "rate": 0.5, "deep": [{"n": 2}]},
+    sizes: List[Any] = [8, 0.25, [1]],
     ratio: float = 2.0,
     count: int = 7,
     loud: bool = True,
@@ -94,7 +96,7 @@ def constants() -> None:
     component(show_all)(settings={"n": 3}, sizes=[4, True], ratio=1.0, count=2, loud=False)
 
 
-def train(settings: Dict[str, int]) -> str:  # noqa: UP006
+def train(settings: Dict[str, int]) -> str:
     return repr([*range(settings["epochs"])])
 
 
@@ -102,7 +104,7 @@ def numbers_of_a_task(text: str) -> None:
     component(train)(settings=component(plan_epochs)(of=text).output)
 
 
-def collected(items: List[str] = ["a", "bcd"]) -> None:  # noqa: B006, UP006
+def collected(items: List[str] = ["a", "bcd"]) -> None:
     with dsl.ParallelFor(items) as item:
         counted = component(count_letters)(of=item)
     component(sum_up)(counts=dsl.Collected(counted.output))
@@ -165,29 +167,29 @@ def test_a_value_stays_equal_when_its_numbers_become_whole(value: Any) -> None:
 # --- no value -----------------------------------------------------------------------------------------------------
 
 
-def inner(text: str, mark: Optional[str] = None) -> None:  # noqa: UP045
+def inner(text: str, mark: Optional[str] = None) -> None:
     component(tag)(text=text, mark=mark)
     component(fall_back)(text=text, mark=mark)
 
 
-def nested(text: str, mark: Optional[str] = None) -> None:  # noqa: UP045
+def nested(text: str, mark: Optional[str] = None) -> None:
     dsl_inner(text=text, mark=mark)
 
 
 dsl_inner = dsl.pipeline(inner, name="inner")
 
 
-def in_a_loop(text: str, mark: Optional[str] = None) -> None:  # noqa: UP045
+def in_a_loop(text: str, mark: Optional[str] = None) -> None:
     with dsl.ParallelFor(["a", "b"]) as item:
         component(tag)(text=item, mark=mark)
 
 
-def in_a_condition(text: str, mark: Optional[str] = None) -> None:  # noqa: UP045
+def in_a_condition(text: str, mark: Optional[str] = None) -> None:
     with dsl.If(text == "a"):
         component(tag)(text=text, mark=mark)
 
 
-def of_an_artifact(table: Optional[dsl.Input[dsl.Dataset]] = None) -> None:  # noqa: UP045
+def of_an_artifact(table: Optional[dsl.Input[dsl.Dataset]] = None) -> None:
     component(length_of)(table=table)
 
 
@@ -213,12 +215,12 @@ def test_an_optional_artifact_that_nobody_gives_is_left_out() -> None:
 # --- not executed -------------------------------------------------------------------------------------------------
 
 
-@dsl.container_component  # type: ignore[untyped-decorator]
+@dsl.container_component  # type: ignore[untyped-decorator]  # kfp has no types
 def ping() -> dsl.ContainerSpec:
     return dsl.ContainerSpec(image="bash:5.2", command=["echo"], args=["a"])
 
 
-@dsl.container_component  # type: ignore[untyped-decorator]
+@dsl.container_component  # type: ignore[untyped-decorator]  # kfp has no types
 def of_google() -> dsl.ContainerSpec:
     image = "gcr.io/ml-pipeline/google-cloud-pipeline-components:2.20.0"
     return dsl.ContainerSpec(image=image, command=["python3", "-u", "-m", "launcher"])

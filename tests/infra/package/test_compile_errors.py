@@ -24,14 +24,6 @@ TYPES = "KFP takes str, int, float, bool, list, dict and artifacts"
 NO_VALUES = "while a pipeline compiles, its inputs and the outputs of its tasks have no values yet"
 
 
-@pytest.fixture
-def pipelines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    directory = tmp_path / "pipelines"
-    directory.mkdir()
-    monkeypatch.setattr(packaging, "PIPELINES", directory)
-    return directory
-
-
 def said_of(pipelines: Path, **parts: str) -> str:
     usual = {"top": "", "more": "", "returned": "str", "inputs": "text: str", "body": "weigh(text=text)"}
     (pipelines / "mine.py").write_text(PIPELINE.format(**{**usual, **parts}))

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from infra.package import packaging
 from infra.package.compiling import AGAIN, Compiler, difference, remedy
 from infra.package.packaging import compile_pipeline
 from tests.infra.package.test_packaging import refusal
@@ -24,14 +23,6 @@ def pipeline(text: str, more: str = {default}):
     measure(text=text)
 """
 TIME, ORDER, PLACE = "take out the time", "sort what has no order", "take out the paths of this machine"
-
-
-@pytest.fixture
-def pipelines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    directory = tmp_path / "pipelines"
-    directory.mkdir()
-    monkeypatch.setattr(packaging, "PIPELINES", directory)
-    return directory
 
 
 def step(before: str = "", default: str = '"none"', options: str = "") -> str:

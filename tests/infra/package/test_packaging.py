@@ -51,15 +51,6 @@ def function(tmp_path: Path) -> Path:
     return copy
 
 
-@pytest.fixture
-def pipelines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty directory in the place of pipelines/."""
-    directory = tmp_path / "pipelines"
-    directory.mkdir()
-    monkeypatch.setattr(packaging, "PIPELINES", directory)
-    return directory
-
-
 def refusal(pipeline: str) -> str:
     with pytest.raises(ConfigurationError) as refused:
         compile_pipeline(pipeline)
