@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from .content import TooManyValuesError, read_content
+from .content import BadContentError, read_content
 from .fitting import show
 from .sources import BadDeliveryError, GcsSource, Message, Source, read_json
 
@@ -52,16 +52,16 @@ class Event:
         """Returns ``content`` and ``lines`` of the message.
 
         Raises:
-            BadDeliveryError: its data holds more than ``limit`` bytes or too many values, or is not UTF-8 text.
+            BadDeliveryError: its data holds more than ``limit`` bytes, or is nothing that read_content reads.
         """
         data = self.data or b""
         if len(data) > limit:
             raise BadDeliveryError(f"the Pub/Sub message's data holds more than content_limit, {limit} bytes")
         try:
-            return read_content(data)
+            return read_content(data, limit)
         except UnicodeDecodeError:
             raise BadDeliveryError("the Pub/Sub message's data is not UTF-8 text") from None
-        except TooManyValuesError as error:
+        except BadContentError as error:
             raise BadDeliveryError(str(error)) from None
 
     @property

@@ -18,19 +18,14 @@ from jmespath.exceptions import (
 )
 from jmespath.parser import ParsedResult
 
-from .content import broken_json, is_text
+from .content import VIEWS, broken_json, is_text
 from .fitting import show
 from .functions import OPTIONS, BadArgumentError, Functions, bad_call
 
 NO_JSON = "the content is text, and no JSON"
-CONTENT_ROOTS = frozenset({"content", "lines"})
-ROOTS = CONTENT_ROOTS | {
-    "event",
-    "log",
-    "message",
-    "object",
-    "path",
-}  # of the event documents of all sources together
+# Of the event documents of all sources together. Views of the content are in one that an expression names them in.
+ROOTS = frozenset({"content", "event", "lines", "log", "message", "object", "path"})
+CONTENT_ROOTS = frozenset({"content", "lines", *VIEWS})
 CHAINS = ("subexpression", "index_expression", "pipe", "flatten")
 # JMESPath's own errors are ValueErrors. Beside them it lets through what Python says to contains('a', `1`), to
 # infinity rounded, and to an expression or a document that nests too deeply.
@@ -164,9 +159,9 @@ def _uses_of_content(node: Mapping[str, Any], *, inside: bool = False) -> Iterat
         yield from _uses_of_content(child)
 
 
-def reads_content(expression: ParsedResult | None) -> bool:
-    """Whether an expression reads the object's content."""
-    return expression is not None and bool(roots(expression.parsed) & CONTENT_ROOTS)
+def read_of_content(expression: ParsedResult | None) -> Set[str]:
+    """What an expression reads of the content: the content itself, its lines, or a view of it."""
+    return roots(expression.parsed) & CONTENT_ROOTS if expression else frozenset()
 
 
 def reads_event(expression: ParsedResult | None) -> bool:
@@ -175,7 +170,7 @@ def reads_event(expression: ParsedResult | None) -> bool:
 
 
 def roots(node: Mapping[str, Any]) -> Set[str]:
-    """The top-level fields of the event document that an expression reads; all of them for ``@``."""
+    """The top-level fields of the event document that an expression reads; all but views for ``@``."""
     found = list(paths(node))
     return ROOTS if [] in found else {path[0] for path in found}
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
 from .condition import holds
+from .content import BadContentError, add_views
 from .credentials import AccessTokens, TokenUnavailableError
 from .delivery import Delivery, Outcome
 from .event import Event, check_size, launch_key, read_event
-from .expression import UnmappableError, reads_content
+from .expression import UnmappableError, read_of_content
 from .ledger import Claim, ClaimedError, DecidedError, Ledger, LedgerUnavailableError
 from .pace import POSTS_AT_ONCE, BusyError, Pace, Turns
 from .package import FENCE, Package
-from .parameters import needs_content, run_parameters
+from .parameters import needed_content, run_parameters
 from .run import (
     MOST_POSTS,
     DoubtfulError,
@@ -36,7 +37,7 @@ from .storage import Objects, ObjectUnusableError, StorageUnavailableError, stor
 from .targets import open_target, open_workflows
 
 # The event itself is wrong, and would be at every later delivery.
-WRONG_FOR_EVER = (BadDeliveryError, ObjectUnusableError, UnmappableError, RefusedError)
+WRONG_FOR_EVER = (BadContentError, BadDeliveryError, ObjectUnusableError, UnmappableError, RefusedError)
 # Something else is wrong, for now: a redelivery may succeed, and a person may mend it meanwhile.
 WRONG_FOR_NOW = (
     BusyError,
@@ -60,8 +61,8 @@ class Launcher:
         storage = storage_api(tokens, pace.for_an_answer)
         self._trigger = trigger
         self._package = package
-        self._condition_reads_content = reads_content(trigger.when)
-        self._parameters_read_content = needs_content(trigger.parameters)
+        self._read_by_when = read_of_content(trigger.when)
+        self._read_by_parameters = needed_content(trigger.parameters)
         self._objects = Objects(storage)
         self._ledger = Ledger(storage, trigger.ledger, trigger.name, trigger.lease_seconds)
         self._endpoint = open_target(trigger.target, trigger.name, tokens, pace)
@@ -162,7 +163,7 @@ class Launcher:
     def _claim(self, event: Event) -> Claim | None:
         """Takes the lease on an event. None where the target itself starts nothing twice, and neither a predicate nor
         a file, which may be gone by then, decides whether it starts."""
-        if not self._endpoint.atomic or self._trigger.when or self._parameters_read_content:
+        if not self._endpoint.atomic or self._trigger.when or self._read_by_parameters:
             return self._ledger.claim(event.key, event.subject)
         self._ledger.mark(event.key, event.subject)
         return None
@@ -186,22 +187,22 @@ class Launcher:
     def _document(self, delivery: Delivery, event: Event) -> Mapping[str, Any] | None:
         """What the parameters are mapped from; None if ``when`` says no. A file is read once at most, and for the
         parameters only when the event is wanted."""
-        document, condition = event.document, self._trigger.when
-        if self._condition_reads_content:
-            document = self._with_content(event)
+        condition = self._trigger.when
+        document = self._with_content(event, event.document, self._read_by_when)
         if condition and not holds(condition, document):
             delivery.reason = "when is false for this event"
             return None
-        if self._parameters_read_content and not self._condition_reads_content:
-            document = self._with_content(event)
-        return document
+        return self._with_content(event, document, self._read_by_parameters)
 
-    def _with_content(self, event: Event) -> Mapping[str, Any]:
-        limit = self._trigger.content_limit
-        if event.data is not None:
-            return {**event.document, **event.content(limit)}
-        found = event.object
-        return {**event.document, **self._objects.content(found["bucket"], found["name"], found["generation"], limit)}
+    def _with_content(self, event: Event, document: Mapping[str, Any], wanted: Set[str]) -> Mapping[str, Any]:
+        if wanted and "content" not in document:
+            limit, at = self._trigger.content_limit, event.document.get("object", {})
+            if event.data is None:
+                found = self._objects.content(at["bucket"], at["name"], at["generation"], limit)
+            else:
+                found = event.content(limit)
+            document = {**document, **found}
+        return add_views(document, wanted)
 
     def _start(self, delivery: Delivery, run: Run) -> None:
         """Asks for the run, once. A first claim has counted its POST already; any other counts it now."""

@@ -5,7 +5,7 @@ Pure: the program that deploys checks a mapping with this same code, so preview 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from .expression import (
     evaluate,
     for_want_of_data,
     read_expression,
-    reads_content,
+    read_of_content,
     reads_event,
 )
 from .fitting import UNFIT, as_type, describe, expanded, show
@@ -56,9 +56,9 @@ def read_parameter(name: str, config: Any) -> Parameter:
     return Parameter(read_expression(f"parameter {name!r}", config["from"]), config.get("default", ABSENT))
 
 
-def needs_content(parameters: Mapping[str, Parameter]) -> bool:
-    """Whether any parameter reads the object's content, so that the launcher must fetch it."""
-    return any(reads_content(parameter.expression) for parameter in parameters.values())
+def needed_content(parameters: Mapping[str, Parameter]) -> Set[str]:
+    """What parameters read of the content; if that is anything, the launcher must fetch it."""
+    return frozenset().union(*(read_of_content(parameter.expression) for parameter in parameters.values()))
 
 
 def run_parameters(

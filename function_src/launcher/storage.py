@@ -12,7 +12,7 @@ from urllib.parse import quote
 import requests
 
 from .answers import Service, explain
-from .content import TooManyValuesError, read_content
+from .content import BadContentError, read_content
 from .credentials import AccessTokens
 from .http import CHUNK, Api, read_answer
 from .origin import BadOriginError, is_loopback, read_origin
@@ -55,8 +55,8 @@ class Objects:
         """Returns ``content`` (JSON if it parses, else text) and ``lines`` of one generation of an object.
 
         Raises:
-            ObjectUnusableError: that generation is gone, encrypted with a key that nobody has here, holds too many
-             bytes or values, or is not UTF-8.
+            ObjectUnusableError: that generation is gone, encrypted with a key that nobody has here, holds more than
+             ``limit`` bytes, or nothing that read_content reads.
             StorageUnavailableError: anything else went wrong.
         """
         path = f"/storage/v1/b/{quote(bucket, safe='')}/o/{quote(name, safe='')}"
@@ -68,10 +68,10 @@ class Objects:
                     meaning = explain(Service.STORAGE, read_answer(response), f"gs://{bucket}")
                     kind = ObjectUnusableError if meaning.for_ever else StorageUnavailableError
                     raise kind(meaning.told)
-                return read_content(_read(response, limit))
+                return read_content(_read(response, limit), limit)
         except UnicodeDecodeError:
             raise ObjectUnusableError("the object is not UTF-8 text") from None
-        except TooManyValuesError as error:
+        except BadContentError as error:
             raise ObjectUnusableError(str(error)) from None
         except requests.exceptions.ContentDecodingError:
             raise ObjectUnusableError("the object is said to be compressed (Content-Encoding), and is not") from None

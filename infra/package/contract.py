@@ -14,7 +14,7 @@ from function_src.launcher.expression import (
     UnmappableError,
     paths,
     plain_path,
-    reads_content,
+    read_of_content,
     reads_event,
 )
 from function_src.launcher.fitting import show
@@ -22,7 +22,7 @@ from function_src.launcher.package import Input
 from function_src.launcher.parameters import (
     ABSENT,
     fit,
-    needs_content,
+    needed_content,
     read_parameter,
     refuse_expanded,
     run_parameters,
@@ -67,7 +67,7 @@ def check_parameters(
     problems += [f"{where}: the package's runtimeConfig: {problem}" for problem in _check_package(inputs, target)]
     if problems:
         raise ConfigurationError("\n".join(problems))
-    return needs_content({name: read_parameter(name, value) for name, value in config.items()})
+    return bool(needed_content({name: read_parameter(name, value) for name, value in config.items()}))
 
 
 def check_condition(where: str, config: str | None, document: Document) -> bool:
@@ -84,7 +84,7 @@ def check_condition(where: str, config: str | None, document: Document) -> bool:
         raise ConfigurationError(f"{where}: {error}") from None
     if problems := _check_expression(condition, document) or _check_truth(condition, document):
         raise ConfigurationError("\n".join(f"{where}: {problem}" for problem in problems))
-    return reads_content(condition)
+    return bool(read_of_content(condition))
 
 
 def _check_package(inputs: Mapping[str, Input], target: str) -> list[str]:

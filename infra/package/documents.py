@@ -22,8 +22,16 @@ class Texts(str):
     """A list of nothing but text."""
 
 
+class Rows(str):
+    """A list of maps of text, under names that are known when there is an event."""
+
+
 class Partly(dict[str, Any]):
     """A map of which not all fields are known: another one is wrong only if it looks like one of those."""
+
+
+class Row(str):
+    """A map of text, whatever the name."""
 
 
 DIGITS = Loose(ANY)
@@ -33,6 +41,8 @@ COMMON: Document = {
     "event": {"id": DIGITS, "kind": TEXT, "time": TEXT, "key": TEXT},
     "content": ANY,
     "lines": Texts(LIST),
+    "records": LIST,
+    "rows": Rows(LIST),
 }
 OBJECT: Document = {
     "uri": TEXT,

@@ -24,6 +24,8 @@ from infra.package.documents import (
     Document,
     Loose,
     Partly,
+    Row,
+    Rows,
     Texts,
 )
 
@@ -119,6 +121,8 @@ class _Reader:
         return ANY
 
     def _field(self, name: str, kind: Kind) -> Kind:
+        if isinstance(kind, Row):
+            return DIGITS
         if isinstance(kind, Mapping):
             if name in kind or isinstance(kind, Partly):
                 found: Kind = kind.get(name, ANY)
@@ -183,7 +187,7 @@ class _Reader:
 
 def _of_one(kind: Kind) -> Kind:
     """The kind of what is in a list."""
-    return TEXT if isinstance(kind, Texts) else ANY
+    return TEXT if isinstance(kind, Texts) else Row(MAP) if isinstance(kind, Rows) else ANY
 
 
 def _word(kind: Kind) -> str:
@@ -220,6 +224,8 @@ def _quotes(node: Mapping[str, Any], kinds: Sequence[str]) -> str:
         if isinstance(child, str) and COUNT in kinds and child.lstrip("-").isdigit():
             return f"; write `{child}`"
         if isinstance(child, int | float) and TEXT in kinds:
+            if node["value"] in IN_ORDER:
+                return "; take to_number() of it"
             return f"; write '{str(child).lower()}'"
     return ""
 

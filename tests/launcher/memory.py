@@ -7,13 +7,15 @@ infra/configuration/capacity.py allows for it.
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import random
 import resource
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
-from function_src.launcher.content import MOST_LINES, MOST_VALUES, read_content
+from function_src.launcher.content import MOST_LINES, MOST_VALUES, VIEWS, add_views, read_content
 from function_src.launcher.event import Event, read_event
 from function_src.launcher.sources import PubSubSource
 from infra.configuration.capacity import MEBIBYTE, OF_A_BYTE, OF_A_MESSAGE, OF_VALUES
@@ -33,6 +35,11 @@ CONTENTS: Mapping[str, Callable[[int], bytes]] = {
     "wide lines": lambda size: f"\U0001f600{'x' * (size // MOST_LINES - 5)}\n".encode() * MOST_LINES,
     "wide text": lambda size: fill(size, "\U0001f600"),
     "text": lambda size: b"x" * size,
+    "records": lambda size: fill(size, '{"a":1}\n' * (MOST_VALUES // 2 - 1)),
+    "rows": lambda size: (
+        f"{','.join(map(str, range(99)))}\n" + f"{'x' * (size // 990 - 110)}{',' * 98}\n" * 990
+    ).encode(),
+    "gzip": lambda size: gzip.compress(random.Random(1).randbytes(size // 2).hex().encode(), 1),
 }
 
 
@@ -44,7 +51,8 @@ def peak(kind: str, size: int, carrier: str) -> float:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - len(content) / 1024
     kept = read_event("t", PubSubSource("t"), {}, content) if carrier == "message" else read_content(content)
     read = kept.content(size) if isinstance(kept, Event) else kept
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 if read else 0.0
+    seen = add_views(read, {kind} & VIEWS.keys())
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 if seen else 0.0
 
 
 def main() -> None:

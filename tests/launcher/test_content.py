@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from function_src.launcher import content
-from function_src.launcher.content import MOST_LINES, MOST_VALUES, TooManyValuesError, broken_json, read_content
+from function_src.launcher.content import MOST_LINES, MOST_VALUES, BadContentError, broken_json, read_content
 from tests.launcher.test_parameters import values
 
 SECRET = "ann@example.org"
@@ -85,7 +85,7 @@ def test_json_of_many_small_values_is_refused_before_it_is_parsed(
 ) -> None:
     """Ten megabytes of them took a quarter of a gigabyte."""
     monkeypatch.setattr(content, "parse", lambda _: pytest.fail("it was parsed"))
-    with pytest.raises(TooManyValuesError, match="more than 100000 values"):
+    with pytest.raises(BadContentError, match="more than 100000 values"):
         read_content(b" [" + b",".join([value] * (MOST_VALUES + 1)) + b"]")
 
 
@@ -95,7 +95,7 @@ def test_as_many_values_as_may_be_are_read_and_what_is_no_json_is_not_counted() 
 
 
 def test_content_of_more_lines_than_fit_into_memory_is_refused() -> None:
-    with pytest.raises(TooManyValuesError, match="more than 100000 lines; pass the file's URI instead"):
+    with pytest.raises(BadContentError, match="more than 100000 lines; pass the file's URI instead"):
         read_content(b"a\n" * (MOST_LINES + 1))
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from function_src.launcher.expression import BadMappingError, UnmappableError, roots
 from function_src.launcher.package import Input
-from function_src.launcher.parameters import Parameter, fit, needs_content, read_parameter, run_parameters
+from function_src.launcher.parameters import Parameter, fit, needed_content, read_parameter, run_parameters
 
 INFINITY, NAN = float("inf"), float("nan")
 LARGEST = 2**53 - 1
@@ -498,7 +498,7 @@ def test_an_expression_reads_only_these_parts_of_the_event(expression: str, read
     parameter = read_parameter("p", expression)
     assert parameter.expression is not None
     assert roots(parameter.expression.parsed) == read
-    assert needs_content({"p": parameter}) == bool(read & {"content", "lines"})
+    assert needed_content({"p": parameter}) == read & {"content", "lines", "records", "rows"}
 
 
 @given(expression=expressions)
@@ -519,9 +519,9 @@ def as_text(value: Any) -> str:
 
 @pytest.mark.parametrize("config", [{"value": "content"}, {"from": "object.uri", "default": "content"}], ids=str)
 def test_literals_and_defaults_read_no_content(config: Any) -> None:
-    assert not needs_content({"p": read_parameter("p", config)})
+    assert not needed_content({"p": read_parameter("p", config)})
 
 
 def test_one_parameter_that_reads_content_is_enough() -> None:
-    assert needs_content({"a": read_parameter("a", "object.uri"), "b": read_parameter("b", "lines[0]")})
-    assert not needs_content({})
+    assert needed_content({"a": read_parameter("a", "object.uri"), "b": read_parameter("b", "lines[0]")})
+    assert not needed_content({})

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 import pytest
 import yaml
 
 from function_src.launcher.condition import holds, read_condition
-from function_src.launcher.content import read_content
+from function_src.launcher.content import VIEWS, add_views, read_content
 from function_src.launcher.event import read_event
 from function_src.launcher.expression import evaluate
 from function_src.launcher.parameters import read_parameter
@@ -56,7 +55,8 @@ def test_a_recipe_gives_what_it_shows(title: str) -> None:
     assert source.check(event.document) is None
     content = example.get("content", "")
     body = content if isinstance(content, str) else json.dumps(content)
-    document: dict[str, Any] = {**event.document, **read_content(body.encode())}
+    document = {**event.document, **read_content(body.encode())}
+    document = add_views(document, {view for view in VIEWS if view in str(trigger)})
     if "when" in trigger:
         assert holds(read_condition(trigger["when"]), document)
     expressions = {name: read_parameter(name, text).expression for name, text in trigger["parameters"].items()}

@@ -156,6 +156,9 @@ def test_a_predicate_that_no_event_can_decide(when: Any, expected: str) -> None:
         ("content.ready", True),
         ("object.size > content.size", True),
         ("length(lines) > `1`", True),
+        ("records[0].ready", True),
+        ("rows[0].region == 'eu' && length(rows) > `1`", True),
+        ("length(rows[?region == 'eu']) > `0`", True),
         ("`true`", False),
     ],
 )
@@ -208,6 +211,8 @@ def test_a_type_that_can_never_fit(parameters: dict[str, Any]) -> None:
         ({"labels": "object.metadata", "mode": "object.metadata.mode"}, False),
         ({"rows": {"from": "content.rows", "default": 3}}, True),
         ({"tags": "lines"}, True),
+        ({"tags": "records"}, True),
+        ({"tags": "rows[*].region", "rows": "rows[0].size"}, True),
     ],
 )
 def test_a_mapping_that_can_fit_passes_and_says_whether_it_reads_content(
@@ -443,6 +448,11 @@ NEVER = [
     ("lines == 'a'", "lines is a list and 'a' is text: they are never equal"),
     ("length(object.size) > `1`", "length() takes text or a list or a map, not a number"),
     ("sum(lines[*]) > `1`", "sum() takes a list of numbers, not text"),
+    (
+        "rows[0].size > `1`",
+        "what stands before it is text and 1 is a number: it fails on every event; take to_number() of it",
+    ),
+    ("length(rows[?size > `1`]) > `0`", "what stands before it is text and 1 is a number: it fails on every event"),
     ("keys(object.name) == `[]`", "keys() takes a map, not text"),
     ("join('-', object.name) == 'a'", "join() takes a list of text, not text"),
 ]
@@ -488,7 +498,7 @@ def test_what_is_null_or_fails_on_every_event_is_refused_with_what_stands_there(
     [
         (
             "object.content_type != null",
-            "null does not exist; the event has: object, message, event, content, lines; write `null`",
+            "null does not exist; the event has: object, message, event, content, lines, records, rows; write `null`",
         ),
         ("content.ready == True", "write `true`"),
         ('object.bucket == "acme"', "text stands in '...', and \"...\" is a field"),
