@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from function_src.launcher.credentials import AccessTokens
+from function_src.launcher.content import VIEWS, add_views
 from function_src.launcher.event import PUBSUB_EVENT, STORAGE_EVENT, Event, launch_key, read_event
 from function_src.launcher.sources import BadDeliveryError, GcsSource
 from function_src.launcher.storage import Objects, storage_api
@@ -296,7 +297,7 @@ def test_the_document_that_a_preview_checks_against_is_the_one_that_the_launcher
         "acme-incoming", "incoming/a.csv", found.object["generation"], 100
     )
 
-    document = {**found.document, **content}
+    document = add_views({**found.document, **content}, VIEWS.keys())
     assert document.keys() == DOCUMENTS["gcs"].keys()
     for name, described in DOCUMENTS["gcs"].items():
         if isinstance(described, Mapping):

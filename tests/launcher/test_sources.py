@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from function_src.launcher.content import VIEWS, add_views
 from function_src.launcher.event import STORAGE_EVENT, Event, read_event
 from function_src.launcher.glob import Glob
 from function_src.launcher.sources import (
@@ -135,7 +136,7 @@ def test_the_content_of_a_message_is_its_data(data: bytes, content: Any, lines: 
 
 
 def test_the_content_of_a_message_that_is_not_text_is_refused() -> None:
-    event = read(MESSAGES[0], b"\xff\xfe")
+    event = read(MESSAGES[0], b"\xff\xfa")
     with pytest.raises(BadDeliveryError, match="not UTF-8 text"):
         event.content(LIMIT)
 
@@ -147,7 +148,7 @@ def test_the_content_of_a_message_that_is_not_text_is_refused() -> None:
 )
 def test_the_document_is_the_one_that_a_preview_checks_against(source: Source, data: bytes) -> None:
     event = read(source, data)
-    document = {**event.document, **event.content(LIMIT)}
+    document = add_views({**event.document, **event.content(LIMIT)}, VIEWS.keys())
     assert document.keys() == DOCUMENTS[source.kind].keys()
     assert document["event"].keys() == DOCUMENTS[source.kind]["event"].keys()
     assert document["message"].keys() == DOCUMENTS[source.kind]["message"].keys()
