@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function_src.launcher.credentials import AccessTokens
 from function_src.launcher.content import VIEWS, add_views
+from function_src.launcher.credentials import AccessTokens
 from function_src.launcher.event import PUBSUB_EVENT, STORAGE_EVENT, Event, launch_key, read_event
 from function_src.launcher.sources import BadDeliveryError, GcsSource
 from function_src.launcher.storage import Objects, storage_api
@@ -290,7 +290,7 @@ def test_the_document_that_a_preview_checks_against_is_the_one_that_the_launcher
 ) -> None:
     storage = Storage(lambda *_: None)
     storage.create_bucket("acme-incoming")
-    resource = storage.write("acme-incoming", "incoming/a.csv", b"a,b", "text/csv")
+    resource = storage.write("acme-incoming", "incoming/a.csv", b'"a"\n"b"\n', "text/csv")
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", serve(storage.app))
     found = read(push(resource))
     content = Objects(storage_api(AccessTokens(), TIMEOUT)).content(
