@@ -18,6 +18,7 @@ from ops.launches.cli import launches, replay
 from ops.options import Json, OneStack, Stack
 from ops.printing import open_console, print_error, refuse
 from ops.scripts import asked_for_json
+from ops.trying.cli import try_one
 
 DISTRIBUTION = "event-triggered-pipelines"
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.add_typer(iam, name="iam")
 app.add_typer(launches, name="launches")
 app.command()(replay)
+app.command("try")(try_one)
 app.command()(connect)
 app.add_typer(runs, name="runs")
 app.add_typer(pipelines, name="pipelines")

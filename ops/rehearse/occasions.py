@@ -15,7 +15,8 @@ import requests
 from function_src.launcher.glob import Glob
 from infra.configuration.attribute_filter import read_filter
 from ops.errors import OperationError
-from ops.rehearse.samples import matching_name, read_message, takes
+from ops.rehearse.samples import matching_name, takes
+from ops.trying.given import read_message
 from rehearsal.environment import Environment, RunningTrigger
 from rehearsal.google.log_filter import UnsupportedFilterError, example_entry, read_log_filter
 from rehearsal.google.pubsub import Message

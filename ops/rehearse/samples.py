@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
 
 from function_src.launcher.glob import DATE, INT, Glob
 from function_src.launcher.objects import made_by_a_tool
@@ -45,15 +43,3 @@ def _fill(wild: str, name: str) -> str:
     if wild.startswith("{"):
         return {INT: "7", DATE: "2026-11-22"}.get(wild.strip("{}").partition(":")[2], "x")
     return "x" if wild == "?" else wild[1]
-
-
-def read_message(body: bytes) -> tuple[bytes, Mapping[str, str]]:
-    """A message from a file: ``{"attributes": {...}, "data": ...}``, or else all of it is data."""
-    try:
-        written = json.loads(body)
-    except ValueError:
-        return body, {}
-    if not isinstance(written, dict) or "attributes" not in written or written.keys() - {"attributes", "data"}:
-        return body, {}
-    data = written.get("data", "")
-    return (data if isinstance(data, str) else json.dumps(data)).encode(), written["attributes"]

@@ -1,4 +1,4 @@
-"""Looks at what users own: each stack file, the pipelines in it, and its manifests in iam/.
+"""Looks at what users own: each stack file, the pipelines in it, its samples, and its manifests in iam/.
 
 The product's tests look at none of it. One bad stack file does not hide the others, and of each all mistakes are
 found at once. Only rules and manifests need a plan, so they are looked at once the stack evaluates.
@@ -17,6 +17,7 @@ from infra.configuration.stack_file import find_stack
 from infra.errors import ConfigurationError
 from ops.iam.kept.document import leftover_files, stale_files
 from ops.iam.kept.manifest import MANIFESTS
+from ops.trying.samples import check_samples, has_samples
 from policy.declarations import declared_access, is_production
 from policy.rules import violations
 from rehearsal.program import ROOT, Plan, evaluate, read_stack
@@ -25,7 +26,7 @@ from rehearsal.program import ROOT, Plan, evaluate, read_stack
 KEY = re.compile(r"(?P<key>line \d+(?:, column \d+)?|[\w-]+(?::[\w-]+)?(?:[.\[][\w.\[\]-]*)?): (?P<rest>.+)")
 
 
-FIRST, RULES, FILES = ("configuration", "pipelines", "mappings"), "rules", "manifests"
+FIRST, RULES, FILES, SAMPLES = ("configuration", "pipelines", "mappings"), "rules", "manifests", "samples"
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,14 @@ def verify_file(path: Path, root: Path = ROOT) -> Verdict:
     except ConfigurationError as error:
         return Verdict(file, FIRST, tuple(_said_by(error, file)))
     mistakes = [mistake for plan in plans for mistake in _broken_rules(plan, config, file)]
-    if path.resolve().parent != root.resolve():
-        return Verdict(file, (*FIRST, RULES), tuple(dict.fromkeys(mistakes)), plans[-1].advice)
-    mistakes += _stale_manifests(plans[-1], config, file, root)
-    return Verdict(file, (*FIRST, RULES, FILES), tuple(dict.fromkeys(mistakes)), plans[-1].advice)
+    looked_at, beside = [*FIRST, RULES], path.resolve().parent
+    if has_samples(name, beside):
+        mistakes += [Mistake(found.file, "", found.what, found.fix) for found in check_samples(plans[-1], beside)]
+        looked_at.append(SAMPLES)
+    if beside == root.resolve():
+        mistakes += _stale_manifests(plans[-1], config, file, root)
+        looked_at.append(FILES)
+    return Verdict(file, tuple(looked_at), tuple(dict.fromkeys(mistakes)), plans[-1].advice)
 
 
 def _said_by(error: ConfigurationError, file: str) -> Iterator[Mistake]:

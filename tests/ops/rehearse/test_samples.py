@@ -7,7 +7,8 @@ import pytest
 
 from ops.errors import OperationError
 from ops.rehearse.occasions import occasion
-from ops.rehearse.samples import matching_name, read_message, takes
+from ops.rehearse.samples import matching_name, takes
+from ops.trying.given import read_message
 
 
 def trigger(prefix: str = "", **source: str) -> Any:

@@ -1,0 +1,1 @@
+"""`pipeline-trigger try`: one event to its parameters, with no cloud and no waiting."""
