@@ -116,6 +116,7 @@ SUCCESS: dict[str, Callable[[World], list[str]]] = {
     "doctor": lambda world: world.replace(diagnosis, "diagnose", lambda _: []),
     "cost": lambda _: OF_DEV,
     "verify": lambda _: OF_DEV,
+    "try": lambda _: [*OF_DEV, "--object", "incoming/a.csv"],
     "recover": World.recovery,
     "replay": lambda world: [world.letter(), "--yes"],
     "connect": World.endpoint,
