@@ -7,6 +7,8 @@ WORKFLOWS ?=
 EVENTS ?= 2000
 SEED ?= 1
 ENGINE ?=
+HAPPY ?=
+WATCH ?=
 
 # For `verify`, which looks at every stack unless one is given.
 ONE_STACK := $(if $(filter file,$(origin STACK)),,--stack="$$STACK")
@@ -21,7 +23,9 @@ override WORKFLOWS := $(value WORKFLOWS)
 override EVENTS := $(value EVENTS)
 override SEED := $(value SEED)
 override ENGINE := $(value ENGINE)
-export PYTHON STACK FILE HOST WORKFLOWS EVENTS SEED ENGINE
+override HAPPY := $(value HAPPY)
+override WATCH := $(value WATCH)
+export PYTHON STACK FILE HOST WORKFLOWS EVENTS SEED ENGINE HAPPY WATCH
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -49,8 +53,9 @@ install: $(READY) ## Install everything into .venv
 
 engine: $(PULUMI) ## Build the Pulumi CLI from source, for the tests that run the program on it [takes Go]
 
-rehearse: $(READY) ## Stand the environment up on this machine and watch an event start a run [STACK=dev FILE=... ENGINE=1]
-	@$(COMMAND) rehearse --stack="$$STACK" $${FILE:+"--file=$$FILE"} $${ENGINE:+--engine}
+rehearse: $(READY) ## Stand the environment up on this machine and watch an event start a run [STACK=dev FILE=... HAPPY=1 WATCH=1 ENGINE=1]
+	@$(COMMAND) rehearse --stack="$$STACK" $${FILE:+"--file=$$FILE"} $${ENGINE:+--engine} $${HAPPY:+--happy} \
+	  $${WATCH:+--watch}
 
 chaos: $(READY) ## Send events through the launcher while all goes wrong, and count [STACK=dev EVENTS=2000 SEED=1]
 	@$(COMMAND) chaos --stack="$$STACK" --events="$$EVENTS" --seed="$$SEED"

@@ -64,14 +64,23 @@ def rehearse(
     engine: Annotated[
         bool, typer.Option("--engine", help="Have Pulumi's own engine make the environment: a real `pulumi up`.")
     ] = False,
+    happy: Annotated[bool, typer.Option("--happy", help="Let nothing go wrong: one event, and its run.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Again after each change of pipelines/, the stack file or the sample.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Stand the environment up on this machine and watch an event start a run. Needs no cloud account."""
     from ops.rehearse.rehearse import rehearse_stack  # imports kfp and Pulumi, which the other verbs can do without
     from ops.rehearse.telling import InJson, OnTerminal
+    from ops.rehearse.watch import rehearse_on_change
 
     console = open_console(stderr=as_json)
-    sys.exit(rehearse_stack(stack, file, InJson(console) if as_json else OnTerminal(console), engine=engine))
+    teller = InJson(console) if as_json else OnTerminal(console)
+    once = partial(rehearse_stack, stack, file, teller, engine=engine, happy=happy)
+    if watch:
+        rehearse_on_change(stack, file, once, console)
+    sys.exit(once())
 
 
 @app.command()

@@ -20,6 +20,7 @@ from rehearsal.function import Function, install, unpack
 from rehearsal.google.iam_credentials import IamCredentials
 from rehearsal.google.log_filter import read_log_filter
 from rehearsal.google.metadata import MetadataServer, Tokens
+from rehearsal.google.objects import DEFAULT_CONTENT_TYPE
 from rehearsal.google.permissions import Permissions
 from rehearsal.google.pubsub import Attempt, PubSub, Subscription
 from rehearsal.google.pubsub_api import PubSubApi
@@ -85,15 +86,22 @@ class RunningTrigger:
 class Environment:
     """A context manager. ``happenings`` is a queue of all that happens; ``say`` hears what is being set up.
 
-    ``tokens`` are all that were handed out; they last ``token_lifetime`` seconds.
+    ``tokens`` are all that were handed out; they last ``token_lifetime`` seconds. Artifacts of runs are kept in
+    ``kept``, if that is a directory.
     """
 
     def __init__(
-        self, plan: Plan, say: Callable[[str], None] = lambda _: None, *, token_lifetime: int = 3600
+        self,
+        plan: Plan,
+        say: Callable[[str], None] = lambda _: None,
+        *,
+        token_lifetime: int = 3600,
+        kept: Path | None = None,
     ) -> None:
         self.plan = plan
         self._say = say
         self._token_lifetime = token_lifetime
+        self._kept = kept
         self.tokens = Tokens()
         self._exits = contextlib.ExitStack()
         self._permissions = Permissions(plan)
@@ -121,12 +129,14 @@ class Environment:
         self._say("Stopping")
         self._exits.close()
 
-    def upload(self, bucket: str, name: str, body: bytes) -> str:
-        """Writes an object and returns its subject, ``gs://bucket/name#generation``."""
+    def upload(self, bucket: str, name: str, body: bytes, **attributes: Any) -> str:
+        """Writes an object and returns its subject, ``gs://bucket/name#generation``. ``attributes`` are of the object
+        resource: contentType, metadata."""
         if bucket not in self.storage.buckets:
             self.loopback.call(self.storage.create_bucket, bucket)
-        written = self.loopback.call(self.storage.write, bucket, name, body)
-        return f"gs://{bucket}/{name}#{written['generation']}"
+        attributes = {"contentType": DEFAULT_CONTENT_TYPE, **attributes}
+        written = self.loopback.call(self.storage.put, bucket, name, body, attributes)
+        return f"gs://{bucket}/{name}#{written.generation}"
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Has an entry logged in the project: every sink whose filter selects it exports it.
@@ -257,7 +267,7 @@ class Environment:
         return self._endpoint_urls[address]
 
     def _kfp(self, target: Mapping[str, str]) -> KfpEndpoint:
-        executor = RunExecutor(self.storage_url, self._metadata, in_pods=True)
+        executor = RunExecutor(self.storage_url, self._metadata, in_pods=True, kept=self._kept)
         pace = Pace(LEASE_SECONDS / LEASE_IN_PRODUCTION)
         if target["credentials"] == "id-token":
             guard = IdentityAwareProxy(self.tokens, target["audience"], self._permissions.may_pass_iap)
@@ -268,7 +278,7 @@ class Environment:
 
     def _vertex(self, target: Mapping[str, str]) -> VertexEndpoint:
         may = self._permissions
-        executor = RunExecutor(self.storage_url, self._metadata)
+        executor = RunExecutor(self.storage_url, self._metadata, kept=self._kept)
         return VertexEndpoint(
             target["location"], self.tokens.principal, may.may_create_jobs, may.may_act_as, executor
         )

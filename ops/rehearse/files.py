@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ops.errors import OperationError
+from ops.trying.given import BESIDE
 from rehearsal.program import ROOT, Plan
 
 GS_URI = re.compile(r"gs://([^/\s\"']+)/([^\s\"']+)")
@@ -69,6 +70,7 @@ def _refuse_gaps(directory: Path, takers: Iterable[str], found: Mapping[str, Pat
 
 def _refuse_others(directory: Path, takers: Iterable[str], found: Mapping[str, Path]) -> None:
     used = {*found.values(), *(path for sample in found.values() for _, _, path in named_beside(sample))}
+    used |= {sample.with_name(sample.name + BESIDE) for sample in found.values()}
     for path in sorted(directory.iterdir()):
         if path not in used and path.is_file() and not path.name.startswith("."):
             raise OperationError(

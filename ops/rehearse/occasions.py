@@ -16,7 +16,7 @@ from function_src.launcher.glob import Glob
 from infra.configuration.attribute_filter import read_filter
 from ops.errors import OperationError
 from ops.rehearse.samples import matching_name, takes
-from ops.trying.given import read_message
+from ops.trying.given import read_message, said_beside
 from rehearsal.environment import Environment, RunningTrigger
 from rehearsal.google.log_filter import UnsupportedFilterError, example_entry, read_log_filter
 from rehearsal.google.pubsub import Message
@@ -24,7 +24,8 @@ from rehearsal.google.pubsub import Message
 SAMPLE_FILE = "hello.txt"
 SAMPLE_TEXT = b"Hello from the rehearsal.\n"
 LATER = "during-the-outage"
-NO_TEXT = b"\xff\xfe\x00"
+NO_TEXT = b"\x89PNG\r\n"
+OF_THE_RESOURCE = {"content_type": "contentType", "metadata": "metadata"}
 
 Say = Callable[[str, str], None]
 
@@ -95,8 +96,10 @@ class FileLands(_Occasion):
     def __init__(self, environment: Environment, trigger: RunningTrigger, file: Path | None, say: Say) -> None:
         super().__init__(environment, trigger, file, say)
         self._body = file.read_bytes() if file else SAMPLE_TEXT
+        said = said_beside(file) if file else {}
+        self._attributes = {ours: said[name] for name, ours in OF_THE_RESOURCE.items() if name in said}
         self._wanted = file.name if file else SAMPLE_FILE
-        self._name = matching_name(trigger, self._wanted)
+        self._name = str(said.get("name") or matching_name(trigger, self._wanted))
         beside = f"{self._name.rpartition('/')[0]}/part-00000".lstrip("/")
         if _is_announced(trigger, beside) and not takes(trigger, beside):
             self.pass_over = partial(self._upload, beside, b"data\n")
@@ -126,7 +129,7 @@ class FileLands(_Occasion):
         return True
 
     def _upload(self, name: str, body: bytes) -> str:
-        subject = self._environment.upload(self._trigger.bucket, name, body)
+        subject = self._environment.upload(self._trigger.bucket, name, body, **self._attributes)
         self._say("storage", f"{subject} is written")
         return subject
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,13 +21,18 @@ from rehearsal.engine.cli import NoEngineError
 from rehearsal.engine.made import EngineError, Made, make_with_engine
 from rehearsal.environment import Environment
 from rehearsal.function import FunctionError
-from rehearsal.program import evaluate, read_stack
+from rehearsal.program import ROOT, evaluate, read_stack
+
+KEPT = ROOT / "build" / "rehearsal"
 
 
-def rehearse_stack(stack: str, file: Path | None, teller: Teller, *, engine: bool = False) -> int:
+def rehearse_stack(
+    stack: str, file: Path | None, teller: Teller, *, engine: bool = False, happy: bool = False
+) -> int:
     """Rehearses every trigger of a stack; returns the exit status, 0 if all came out as promised.
 
-    With ``engine``, what stands up is what a `pulumi up` on Pulumi's own engine has made.
+    With ``engine``, what stands up is what a `pulumi up` on Pulumi's own engine has made; ``happy``: nothing goes
+    wrong. The artifacts of the runs are kept until the next rehearsal of the stack.
 
     Raises:
         ConfigurationError: the program refuses the stack's configuration.
@@ -43,8 +50,13 @@ def rehearse_stack(stack: str, file: Path | None, teller: Teller, *, engine: boo
                     made = make_with_engine(plan, stack, status.update)
                     plan = made.plan
                     teller.progress.print(_sum_up(made), highlight=False)
-                environment = running.enter_context(Environment(plan, say=status.update))
-            return _tell(environment, stack, samples, teller)
+                kept = KEPT / plan.stack
+                shutil.rmtree(kept, ignore_errors=True)
+                environment = running.enter_context(Environment(plan, say=status.update, kept=kept))
+            told = _tell(environment, stack, samples, teller, happy=happy)
+            if kept.is_dir():
+                teller.progress.print(f"artifacts of the runs are in {escape(os.path.relpath(kept))}")
+            return told
     except (FunctionError, NoEngineError, EngineError) as error:
         raise OperationError(str(error)) from None
 
@@ -60,7 +72,7 @@ def _sum_up(made: Made) -> str:
     )
 
 
-def _tell(environment: Environment, stack: str, samples: Mapping[str, Path], teller: Teller) -> int:
+def _tell(environment: Environment, stack: str, samples: Mapping[str, Path], teller: Teller, *, happy: bool) -> int:
     told: dict[str, list[Step]] = {}
     for trigger in environment.triggers:
         sample = samples.get(trigger.name)
@@ -71,7 +83,7 @@ def _tell(environment: Environment, stack: str, samples: Mapping[str, Path], tel
             )
         teller.begin(trigger.name)
         story = Story(environment, trigger, sample, teller)
-        told[trigger.name] = story.play(to_the_end=trigger is environment.triggers[0])
+        told[trigger.name] = story.play(to_the_end=trigger is environment.triggers[0], happy=happy)
     for name, steps in told.items():
         teller.sum_up(name, steps)
     as_expected = all(step.as_expected for steps in told.values() for step in steps)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from ops.errors import OperationError
 from ops.launches.rehearsed import replay_dead_letter
@@ -20,6 +21,7 @@ from rehearsal.kfp.runs import RunChange
 from rehearsal.runs.executor import NOT_EXECUTED, Outputs
 
 SECONDS_OF_SILENCE = 300  # a component may install packages first
+LINES_PRINTED = 20
 PATIENCE = 12  # deliveries of one event that end in `retry`
 LOGGED = ("event", "key", "outcome", "run_id", "reason")  # what is told of the launcher's line beside its message
 T = TypeVar("T", Attempt, LogLine, RunChange)
@@ -38,15 +40,16 @@ class Story:
         self._file = file
         self._occasion = occasion(environment, trigger, file, self._say)
 
-    def play(self, *, to_the_end: bool) -> list[Step]:
-        """Plays all of it and returns how each step came out; only the first, if the event itself is no good.
+    def play(self, *, to_the_end: bool, happy: bool = False) -> list[Step]:
+        """Plays all of it and returns how each step came out; only the first if that is asked for (``happy``), or if
+        the event itself is no good.
 
         The end is long, and the same for every trigger: an outage that outlasts all attempts.
         """
         if self._file:
             self._provide_neighbours(self._file)
         first, line = self._first()
-        if not first.as_expected:
+        if happy or not first.as_expected:
             return [first]
         steps = [first, self._delivered_twice(line), *self._passed_over(), self._bad_event(), self._endpoint_outage()]
         return [*steps, self._outage_that_lasts()] if to_the_end else steps
@@ -177,7 +180,8 @@ class Story:
         outputs = self._trigger.endpoint.outputs(run.run_id)
         became = "was started" if run.error.startswith(NOT_EXECUTED) else run.state.lower()
         ended = ": ".join([f"run {run.run_id} {became}", *run.error.splitlines()[:1]])
-        details = [ended, *map(_outputs_line, outputs, outputs.values())]
+        given = _given_line(self._trigger.endpoint.parameters(run.run_id))
+        details = [ended, given, *map(_outputs_line, outputs, outputs.values())]
         return Step(title, expected, outcome if run.state == "SUCCEEDED" else "run failed", tuple(details))
 
     def _show(self, happening: Happening) -> None:
@@ -189,23 +193,44 @@ class Story:
             case LogLine(entry=entry):
                 facts = {name: entry[name] for name in LOGGED if name in entry}
                 self._say("launcher", str(entry["message"]), **facts)
-            case RunChange(run_id=run_id, task=task, outputs=outputs) if task:
+            case RunChange(run_id=run_id, task=task, outputs=outputs, printed=printed) if task:
+                for line in _last_lines(printed):
+                    self._say("pipeline", f"task {task} prints: {line}", run_id=run_id, task=task, printed=line)
                 self._say("pipeline", _outputs_line(task, outputs), run_id=run_id, task=task, outputs=outputs)
             case RunChange(run_id=run_id, state=state, error=error):
                 what = f"run {run_id} is {state}" + (f": {error}" if error else "")
                 self._say("pipeline", what, run_id=run_id, state=state)
+                if state == "PENDING":
+                    given = self._trigger.endpoint.parameters(run_id)
+                    self._say("pipeline", _given_line(given), run_id=run_id, parameters=given)
 
     def _headline(self, text: str) -> None:
         self._seen.clear()
         self._teller.scene(text)
 
 
+def _given_line(parameters: Mapping[str, Any]) -> str:
+    return f"given {_listed(parameters)}" if parameters else "given no parameters"
+
+
 def _outputs_line(task: str, outputs: Outputs) -> str:
-    return f"task {task}: " + ", ".join(f"{name} = {_show(value)}" for name, value in sorted(outputs.items()))
+    return f"task {task}: {_listed(outputs) or 'done'}"
 
 
-def _show(value: object) -> str:
-    """A parameter as it is, an artifact by its URI."""
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {_show(value)}" for name, value in sorted(values.items()))
+
+
+def _show(value: Any) -> str:
+    """A parameter as it is, an artifact by where it is kept and by what is said of it, such as metrics."""
     if isinstance(value, dict) and "uri" in value:
-        value = value["uri"]
+        said = f" {json.dumps(value['metadata'], sort_keys=True)}" if value.get("metadata") else ""
+        return (os.path.relpath(value["uri"]) if Path(value["uri"]).is_absolute() else value["uri"]) + said
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _last_lines(printed: str) -> list[str]:
+    """What a task printed, the end of it if it is much."""
+    lines = printed.strip("\n").splitlines()
+    more = [f"({len(lines) - LINES_PRINTED} lines before)"] if len(lines) > LINES_PRINTED else []
+    return [*more, *lines[-LINES_PRINTED:]]

@@ -50,7 +50,7 @@ def given_object(trigger: PlannedTrigger, uri: str | None, file: Path | None) ->
     source = trigger.launcher.source
     if not isinstance(source, GcsSource):
         raise OperationError(f"trigger {trigger.name} takes no objects: its source is {trigger.kind}")
-    said = _said_beside(file) if file else {}
+    said = said_beside(file) if file else {}
     bucket = f"{trigger.name}-bucket" if trigger.own_bucket else source.bucket
     name = uri or str(said.get("name") or f"{source.prefix}{file.name if file else ''}")
     notes = (f"gs://{bucket} stands for the bucket that the stack makes",) if trigger.own_bucket else ()
@@ -193,7 +193,7 @@ def read_message(body: bytes) -> tuple[bytes, Mapping[str, str]]:
     return (data if isinstance(data, str) else json.dumps(data)).encode(), written["attributes"]
 
 
-def _said_beside(file: Path) -> Mapping[str, Any]:
+def said_beside(file: Path) -> Mapping[str, Any]:
     """What stands in the file beside a sample: name, metadata and such of the object."""
     beside = file.with_name(file.name + BESIDE)
     if not beside.is_file():

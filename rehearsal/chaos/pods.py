@@ -11,14 +11,14 @@ import asyncio
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import CodeType, SimpleNamespace
 from typing import Any
 
 from infra.package.fence import TASK
 from rehearsal.chaos.faults import chances
-from rehearsal.runs.executor import Outcome, Outputs
+from rehearsal.runs.executor import OnTask, Outcome
 from rehearsal.runs.pods import variables
 
 AT_ONCE = 8
@@ -47,7 +47,7 @@ class Pods:
         self,
         package: Mapping[str, Any],
         parameters: Mapping[str, Any],
-        on_task: Callable[[str, Outputs], None],
+        on_task: OnTask,
         workflow: str,
     ) -> Outcome:
         """Executes the fence of a package, if it has one, and lets some time pass. Cancelled, its pods are gone."""
@@ -64,7 +64,7 @@ class Pods:
                 given = program, workflow, parameters["launch_fence"], again < RETRY_RATE
                 if refusal := await asyncio.get_running_loop().run_in_executor(self._threads, self._pass, *given):
                     return Outcome("FAILED", refusal, task=TASK)
-                on_task(TASK, {})
+                on_task(TASK, {}, "")
             else:
                 self.worked.append(workflow)
         finally:

@@ -24,7 +24,8 @@ NEVER = "1970-01-01T00:00:00Z"
 
 @dataclass(frozen=True)
 class RunChange:
-    """A step in the life of a run: the state it is in and, when the step is a finished task, that task's outputs."""
+    """A step in the life of a run: the state it is in and, when the step is a finished task, what that put out and
+    printed."""
 
     run_id: str
     display_name: str
@@ -32,6 +33,7 @@ class RunChange:
     error: str = ""
     task: str = ""
     outputs: Outputs = field(default_factory=dict)
+    printed: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,10 @@ class Run:
             self.row["state_history"].append({"update_time": now(), "state": state})
         self._tell(error=error)
 
-    def record(self, task: str, outputs: Outputs) -> None:
+    def record(self, task: str, outputs: Outputs, printed: str) -> None:
         """Takes what a finished task put out."""
         self.outputs[task] = outputs
-        self._tell(task=task, outputs=outputs)
+        self._tell(task=task, outputs=outputs, printed=printed)
 
     def end(self, outcome: Outcome) -> None:
         """Comes to its end. Which tasks failed is told by the tasks: the row of a failed run has no error."""
@@ -148,9 +150,9 @@ class Execution:
             run.enter("RUNNING")
         return await execute.run(workflow.package, workflow.parameters, self._record, workflow.name)
 
-    def _record(self, task: str, outputs: Outputs) -> None:
+    def _record(self, task: str, outputs: Outputs, printed: str) -> None:
         if run := self._row():
-            run.record(task, outputs)
+            run.record(task, outputs, printed)
 
     def _settle(self, task: asyncio.Task[Outcome]) -> None:
         if task.cancelled():
@@ -188,6 +190,10 @@ class RunBook:
     def outputs(self, run_id: str) -> dict[str, Outputs]:
         """What each finished task of a run put out, by task name."""
         return dict(self._find_run(run_id).outputs)
+
+    def parameters(self, run_id: str) -> Fields:
+        """What a run was given."""
+        return next((workflow.parameters for workflow in self.workflows if workflow.run_id == run_id), {})
 
     def log(self, run_id: str) -> str:
         """The log of the task that made a run fail; empty for any other run."""

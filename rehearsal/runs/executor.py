@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -29,6 +30,8 @@ INHERITED = re.compile(r"PIP_\w+|LANG|LC_\w+|TZ|SSL_CERT_\w+|REQUESTS_CA_BUNDLE"
 
 Outputs = dict[str, Any]
 """What a task put out, by name. An artifact is ``{"uri": ..., "metadata": ...}``."""
+OnTask = Callable[[str, Outputs, str], None]
+"""Is told of each finished task: its name, what it put out and what it printed."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Executor(Protocol):
         self,
         package: Mapping[str, Any],
         parameters: Mapping[str, Any],
-        on_task: Callable[[str, Outputs], None],
+        on_task: OnTask,
         workflow: str,
     ) -> Outcome:
         """Executes a package to its end, as a Workflow of some name, and tells ``on_task`` of each finished task."""
@@ -64,10 +67,19 @@ class RunExecutor:
     pip needs: with their credentials a component would write to production.
     ``storage`` is the URL of a Cloud Storage to import ``gs://`` artifacts from, and ``metadata`` the host of the
     metadata server that says whom the steps run as. ``in_pods``: the steps run in pods of Kubernetes, by KFP.
+    Artifacts go with their run, unless there is a directory to keep them in, ``kept/WORKFLOW/TASK/NAME``.
     """
 
-    def __init__(self, storage: str | None = None, metadata: str | None = None, *, in_pods: bool = False) -> None:
+    def __init__(
+        self,
+        storage: str | None = None,
+        metadata: str | None = None,
+        *,
+        in_pods: bool = False,
+        kept: Path | None = None,
+    ) -> None:
         self._in_pods = in_pods
+        self._kept = kept
         inherited = {name: value for name, value in os.environ.items() if INHERITED.fullmatch(name)}
         self._environment = inherited | {"PATH": os.environ.get("PATH", os.defpath), "NO_GCE_CHECK": "true"}
         if storage:
@@ -79,13 +91,13 @@ class RunExecutor:
         self,
         package: Mapping[str, Any],
         parameters: Mapping[str, Any],
-        on_task: Callable[[str, Outputs], None],
+        on_task: OnTask,
         workflow: str = "",
     ) -> Outcome:
-        """Executes a package to its end, as a Workflow of some name. ``on_task`` gets each task's name and outputs as
-        it finishes.
+        """Executes a package to its end, as a Workflow of some name, and tells ``on_task`` of each finished task.
 
-        Cancelling this kills the process and all that it started; either way nothing of the run stays on the disk.
+        Cancelling this kills the process and all that it started; either way nothing of the run stays on the disk but
+        what is kept.
         """
         if problem := unexecutable(package):
             return Outcome("SUCCEEDED", f"{NOT_EXECUTED}: {problem}")
@@ -111,21 +123,44 @@ class RunExecutor:
                 stdin = cast("asyncio.StreamWriter", process.stdin)
                 stdin.write(json.dumps({"package": package, "parameters": parameters, "directory": place}).encode())
                 stdin.close()
-                return await _outcome(process, stderr, on_task)
+                return await _outcome(process, stderr, self._keeping(on_task, workflow))
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
 
+    def _keeping(self, on_task: OnTask, workflow: str) -> OnTask:
+        """Keeps the artifacts of each finished task before it is told of, if they are to be."""
+        kept = self._kept / workflow if self._kept else None
+        return lambda task, outputs, printed: on_task(task, keep(outputs, kept / task) if kept else outputs, printed)
 
-async def _outcome(process: Process, stderr: IO[bytes], on_task: Callable[[str, Outputs], None]) -> Outcome:
+
+def keep(outputs: Outputs, place: Path) -> Outputs:
+    """Copies the artifacts among some outputs, and writes down their metadata; returns them with their new URIs."""
+    found = dict(outputs)
+    for name, value in outputs.items():
+        if not isinstance(value, dict) or "uri" not in value:
+            continue
+        place.mkdir(parents=True, exist_ok=True)
+        path, target = Path(value["uri"]), place / name
+        if path.is_dir():
+            shutil.copytree(path, target, dirs_exist_ok=True)
+        elif path.is_file():
+            shutil.copyfile(path, target)
+        if value["metadata"]:
+            target.with_name(f"{name}.metadata.json").write_text(json.dumps(value["metadata"], indent=2))
+        found[name] = {**value, "uri": str(target)}
+    return found
+
+
+async def _outcome(process: Process, stderr: IO[bytes], on_task: OnTask) -> Outcome:
     failures = []
     async for line in cast("asyncio.StreamReader", process.stdout):
         report = json.loads(line)
         if "log" in report:
             failures.append(report)
         else:
-            on_task(report["task"], report["outputs"])
+            on_task(report["task"], report["outputs"], report["printed"])
     if (code := await process.wait()) == 0:
         return Outcome("SUCCEEDED")
     if failures:

@@ -10,6 +10,7 @@ import re
 
 TAIL_LINES = 20
 OF_KFP_LOCAL = re.compile(r"^(?:\d\d:\d\d:\d\d\.\d+ - [A-Z]+ - .*|-{40,})\n", re.MULTILINE)
+OUTPUTS = re.compile(r"^\d\d:\d\d:\d\d\.\d+ - INFO - Task .* outputs:\n(?: {4}.*\n)*", re.MULTILINE)
 INDENTATION = re.compile(r"^ {4}", re.MULTILINE)
 OF_THE_EXECUTOR = re.compile(
     r"^\[KFP Executor [^\]]*\]: (?:Got executor_input:\n\{\n(?: .*\n)*\}\n|.*\n)", re.MULTILINE
@@ -22,7 +23,7 @@ ERROR = re.compile(r"[\w.]*(?:error|exception): .", re.IGNORECASE)
 
 def summarise(log: str) -> str:
     """The exception or error that a log ends with, and below it the lines that led there; "" of an empty log."""
-    text = DIRECTORY_OF_COMPONENT.sub("", _printed(log))
+    text = DIRECTORY_OF_COMPONENT.sub("", printed(log))
     if found := [*TRACEBACK.finditer(text)]:
         frames, exception = found[-1].groups()
         own = COMPONENT_FRAMES.search(frames)
@@ -31,9 +32,9 @@ def summarise(log: str) -> str:
     return _join(last, _tail("\n".join(before))) if ERROR.match(last) else _tail(text)
 
 
-def _printed(log: str) -> str:
+def printed(log: str) -> str:
     """What the task itself printed. kfp.local indents it, and nothing else."""
-    text = OF_KFP_LOCAL.sub("", log)
+    text = OF_KFP_LOCAL.sub("", OUTPUTS.sub("", log))
     if text != log:
         text = INDENTATION.sub("", text)
     return OF_THE_EXECUTOR.sub("", text).strip("\n") + "\n"

@@ -1,7 +1,7 @@
 """The program of a run's process: executes one pipeline package with kfp.local.
 
 It takes ``{"package", "parameters", "directory"}`` from stdin and writes one JSON line per finished task to stdout:
-``{"task", "outputs"}`` or, for one that failed, ``{"task", "log"}``. The exit code says how the run ended.
+``{"task", "outputs", "printed"}`` or, for one that failed, ``{"task", "log"}``. The exit code says how the run ended.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from kfp.local import importer_handler, pipeline_orchestrator, status, subproces
 from kfp.local.orchestrator import task_executor
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 
+from rehearsal.runs.failures import printed
 from rehearsal.runs.steps import run_step
 from rehearsal.runs.values import compute_like_a_cluster
 
@@ -73,7 +74,7 @@ def report_tasks(report: Report, log: io.StringIO) -> None:
             report({"task": name, "log": f"{_since(log, start)}{type(error).__name__}: {error}"})
             raise
         if state == status.Status.SUCCESS:
-            report({"task": name, "outputs": outputs})
+            report({"task": name, "outputs": outputs, "printed": printed(_since(log, start))})
         else:
             report({"task": name, "log": _since(log, start)})
         return outputs, state

@@ -55,8 +55,8 @@ def test_a_recipe_gives_what_it_shows(title: str) -> None:
     assert source.check(event.document) is None
     content = example.get("content", "")
     body = content if isinstance(content, str) else json.dumps(content)
-    document = {**event.document, **read_content(body.encode())}
-    document = add_views(document, {view for view in VIEWS if view in str(trigger)})
+    read = {**event.document, **read_content(body.encode())}
+    document = add_views(read, {view for view in VIEWS if view in str(trigger)})
     if "when" in trigger:
         assert holds(read_condition(trigger["when"]), document)
     expressions = {name: read_parameter(name, text).expression for name, text in trigger["parameters"].items()}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rehearsal.runs.failures import TAIL_LINES, summarise
+from rehearsal.runs.failures import TAIL_LINES, printed, summarise
 
 HEAD = """\
 02:52:44.986 - INFO - Executing task 'load'
@@ -96,3 +96,9 @@ def test_a_deep_traceback_is_shown_from_a_whole_frame_on() -> None:
 def test_of_a_long_log_without_an_exception_the_end_is_shown() -> None:
     said = summarise(log("".join(f"line {number}\n" for number in range(100)))).splitlines()
     assert said == [f"line {number}" for number in range(100 - TAIL_LINES, 100)]
+
+
+def test_of_a_task_that_succeeded_what_it_printed_is_told_and_not_what_it_put_out() -> None:
+    put_out = "02:52:46.387 - INFO - Task 'load' outputs:\n    Output: 'x'\n    more: 1\n\n"
+    assert printed(log("one\n  two\n").replace(TAIL, TAIL + put_out)) == "one\n  two\n"
+    assert printed(log("").replace(TAIL, TAIL + put_out)) == "\n"

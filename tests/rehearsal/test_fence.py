@@ -33,7 +33,7 @@ class Cluster:
         """How a Workflow ends, and the tasks of it that finished."""
         finished: list[str] = []
         parameters = {"text": "t", "launch_fence": place}
-        running = self._executor.run(package, parameters, lambda task, _: finished.append(task), workflow)
+        running = self._executor.run(package, parameters, lambda task, *_: finished.append(task), workflow)
         return self._loopback.run(running), finished
 
 
@@ -109,6 +109,8 @@ def test_what_the_launcher_refuses_would_not_have_arrived(loopback: Loopback) ->
     executor = RunExecutor(in_pods=True)
     parameters = {"text": "gs://b/$$(1).csv of $(KFP_POD_NAME)"}
     package = compiled(two_steps)
-    running = executor.run(package, parameters, lambda _, put_out: outputs.append(put_out["Output"]), "echo-ddddd")
+    running = executor.run(
+        package, parameters, lambda _, put_out, __: outputs.append(put_out["Output"]), "echo-ddddd"
+    )
     assert loopback.run(running).state == "SUCCEEDED"
     assert outputs[-1] == f"gs://b/$(1).csv of {variables('echo-ddddd')['KFP_POD_NAME']}"

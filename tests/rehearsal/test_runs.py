@@ -1,5 +1,6 @@
 """Runs at the KFP endpoint are executed for real: their outputs, their failures and their ends can be seen."""
 
+import json
 import socket
 import sys
 import tempfile
@@ -86,6 +87,19 @@ def locating(program: str) -> None:
     component(locate, install_kfp_package=False)(program=program)
 
 
+def weigh(text: str, data: dsl.Output[dsl.Dataset], metrics: dsl.Output[dsl.Metrics]) -> None:
+    from pathlib import Path
+
+    print(f"weighing {text}")
+    print("done")
+    Path(data.path).write_text(text)
+    metrics.log_metric("length", len(text))
+
+
+def weighing(text: str) -> None:
+    component(weigh, install_kfp_package=False)(text=text)
+
+
 def importing(uri: str) -> None:
     table = dsl.importer(artifact_uri=uri, artifact_class=dsl.Dataset)
     component(read, install_kfp_package=False)(table=table.output)
@@ -166,6 +180,25 @@ def test_every_task_shows_its_outputs_as_it_finishes(loopback: Loopback, endpoin
     assert (
         kfp.Client(host=host, existing_token=TOKEN).wait_for_run_completion(run_id, timeout=10).state == "SUCCEEDED"
     )
+
+
+def test_what_a_step_that_succeeds_prints_is_shown_and_its_artifacts_are_kept(
+    loopback: Loopback, elsewhere: Path
+) -> None:
+    kept = elsewhere / "kept"
+    endpoint = KfpEndpoint({TOKEN: "tester"}.get, RunExecutor(kept=kept))
+    heard: list[RunChange] = []
+    endpoint.listeners.append(heard.append)
+    run_id = launch(loopback.serve(endpoint.app), weighing, text="a feather")
+    run = loopback.run(endpoint.finished(run_id))
+    assert run["state"] == "SUCCEEDED", endpoint.error(run_id)
+    assert [change.printed for change in heard if change.task] == ["weighing a feather\ndone\n"]
+    place = kept / endpoint.workflows[0].name / "weigh"
+    assert endpoint.outputs(run_id)["weigh"]["data"]["uri"] == str(place / "data")
+    assert (place / "data").read_text() == "a feather"
+    assert json.loads((place / "metrics.metadata.json").read_text())["length"] == 9
+    assert {path.name for path in place.iterdir()} == {"data", "metrics.metadata.json"}
+    assert endpoint.parameters(run_id) == {"text": "a feather"}
 
 
 def test_each_turn_of_a_loop_shows_its_own_outputs(loopback: Loopback, endpoint: KfpEndpoint, host: str) -> None:

@@ -69,7 +69,7 @@ def compiled(pipeline: Callable[..., Any]) -> dict[str, Any]:
 def run(pipeline: Callable[..., Any], **parameters: Any) -> tuple[Outcome, dict[str, Outputs]]:
     """How a pipeline's run ended, and what each task put out."""
     tasks: dict[str, Outputs] = {}
-    ran = RunExecutor().run(compiled(pipeline), parameters, tasks.__setitem__)
+    ran = RunExecutor().run(compiled(pipeline), parameters, lambda task, outputs, _: tasks.update({task: outputs}))
     return asyncio.run(ran), tasks
 
 

@@ -32,6 +32,8 @@ def test_a_file_s_uri_comes_out_of_the_pipeline_that_it_started(done: subprocess
     uri = r"gs://echo-bucket-\w+/incoming/hello\.txt"
     assert re.search(rf"launched: {uri}#\d+", done.stdout)
     assert re.search(rf"task receive: Output = {uri}", done.stdout)
+    assert re.search(rf"given filename = {uri}\n", done.stdout)
+    assert re.search(rf"task echo prints: {uri}\n", done.stdout)
     assert re.search(rf"task echo: Output = {uri}\n", done.stdout)
     assert re.search(r"run [0-9a-f-]{36} is SUCCEEDED", done.stdout)
     assert outcomes(done) == [*STORY, REPLAYED]
@@ -48,6 +50,15 @@ def test_another_stack_and_a_file_of_one_s_own_with_the_data_that_it_names() -> 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "orders.csv, beside new-orders.json, stands in for gs://acme-orders/2026/11/orders.csv" in done.stdout
     assert 'task validate: Output = {"columns": ["order_id", "customer", "amount"], "rows": 3}' in done.stdout
+
+
+def test_a_happy_rehearsal_is_one_event_and_its_run_with_what_lies_beside_the_sample(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x")
+    (tmp_path / "a.csv.meta.json").write_text('{"name": "incoming/deep/b.csv", "metadata": {"customer": "acme"}}')
+    done = rehearse("--stack", str(DEV), "--happy", "--file", str(tmp_path / "a.csv"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert outcomes(done) == ["✓ launched"]
+    assert re.search(r"given filename = gs://echo-bucket-\w+/incoming/deep/b\.csv\n", done.stdout)
 
 
 def test_a_file_that_the_pipeline_cannot_use_is_seen_in_the_exit_status(tmp_path: Path) -> None:
@@ -85,7 +96,9 @@ def test_scripts_get_a_line_of_json_for_all_that_happens(inside: subprocess.Comp
     assert {"key", "run_id", "at", "trigger"} <= first.keys()
     assert {line["outcome"] for line in launcher} == {"launched", "duplicate", "rejected", "retry"}
     [outputs] = [
-        line["outputs"] for line in told if (line.get("run_id"), line.get("task")) == (first["run_id"], "echo")
+        line["outputs"]
+        for line in told
+        if (line.get("run_id"), line.get("task")) == (first["run_id"], "echo") and "outputs" in line
     ]
     assert outputs == {"Output": first["event"].partition("#")[0]}
 
