@@ -93,7 +93,7 @@ class World:
         return arguments
 
     def rehearsal(self) -> list[str]:
-        self.replace(rehearse, "evaluate", lambda *_: SimpleNamespace(advice=()))
+        self.replace(rehearse, "evaluate", lambda *_: SimpleNamespace(stack="dev", advice=()))
         self.replace(rehearse, "samples_of", lambda *_: {})
         self.replace(rehearse, "Environment", lambda *_, **__: nullcontext(SimpleNamespace(triggers=[])))
         return OF_DEV
