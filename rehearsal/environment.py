@@ -226,7 +226,6 @@ class Environment:
                 "TRIGGER": json.dumps(settings),
                 "STORAGE_EMULATOR_HOST": self.storage_url,
                 "GCE_METADATA_HOST": metadata_host,
-                "GCE_METADATA_IP": metadata_host,
                 "IAM_CREDENTIALS_EMULATOR_HOST": self._iam_credentials_url,
             },
             lambda entry: self.happenings.put(LogLine(name, entry)),

@@ -13,7 +13,6 @@ PLACE = "…"
 # What a program of ours would have to do wrong, or a part of a longer message: no person is refused with it alone.
 INNER = {
     "TRIGGER is missing or wrong (…: …)",
-    "it answered what is none (…)",
     "source.kind is …",
     "target.workflows.endpoint …",
     "target.kind is …; this launcher knows kfp and vertex",

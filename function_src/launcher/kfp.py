@@ -13,10 +13,10 @@ import threading
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
-import requests
-from requests import codes
+from urllib3.exceptions import HTTPError
 
 from .answers import Service, explain
 from .credentials import MISREAD, TokenUnavailableError
@@ -65,9 +65,9 @@ class Endpoint:
             UnavailableError: the endpoint does not say.
         """
         answer = self._call("GET", f"/runs/{run_id}")
-        if answer.status == codes.not_found and answer.code == NOT_FOUND:
+        if answer.status == HTTPStatus.NOT_FOUND and answer.code == NOT_FOUND:
             return False
-        if answer.status == codes.ok and answer.body and answer.body.get("run_id") == run_id:
+        if answer.status == HTTPStatus.OK and answer.body and answer.body.get("run_id") == run_id:
             return True
         raise UnavailableError(_explain(answer))
 
@@ -91,9 +91,9 @@ class Endpoint:
             answer = self._call("POST", "/runs", json=request, may_send=may_send, patiently=True)
         except _BrokenConnectionError as error:
             raise UnknownError(str(error)) from None
-        if answer.status == codes.ok and answer.body and isinstance(answer.body.get("run_id"), str):
+        if answer.status == HTTPStatus.OK and answer.body and isinstance(answer.body.get("run_id"), str):
             return answer.clean(answer.body["run_id"])
-        if answer.status == codes.not_found:
+        if answer.status == HTTPStatus.NOT_FOUND:
             self._experiment_id = None
         raise explain(Service.KFP, answer).error(_explain(answer))
 
@@ -121,9 +121,9 @@ class Endpoint:
         predicate = {"operation": "EQUALS", "key": "display_name", "string_value": self._target.experiment}
         query = json.dumps({"predicates": [predicate]}, separators=(",", ":"))
         answer = self._call("GET", "/experiments", params={"filter": query, **self._namespace})
-        if answer.status == codes.not_found and self._speaks_v1_only():
+        if answer.status == HTTPStatus.NOT_FOUND and self._speaks_v1_only():
             raise UnavailableError("the endpoint speaks the KFP API v1beta1 only: upgrade it to KFP 2 or newer")
-        if answer.status != codes.ok or answer.body is None:
+        if answer.status != HTTPStatus.OK or answer.body is None:
             raise UnavailableError(_explain(answer))
         try:
             found = (answer.body.get("experiments") or [{}])[0].get("experiment_id")
@@ -134,10 +134,10 @@ class Endpoint:
     def _create_experiment(self) -> str:
         request = {"display_name": self._target.experiment, **self._namespace}
         answer = self._call("POST", "/experiments", json=request)
-        if answer.status == codes.conflict:  # another instance was quicker
+        if answer.status == HTTPStatus.CONFLICT:  # another instance was quicker
             found = self._list_experiment()
         else:
-            found = answer.body.get("experiment_id") if answer.body and answer.status == codes.ok else None
+            found = answer.body.get("experiment_id") if answer.body and answer.status == HTTPStatus.OK else None
         if not found:
             raise UnavailableError(_explain(answer))
         return str(found)
@@ -151,8 +151,8 @@ class Endpoint:
         """Asked only where the API that is wanted is not found."""
         try:
             response = self._api.send("GET", HEALTH_OF_V1)
-            return response.status_code == codes.ok and isinstance(response.json(), dict)
-        except (TokenUnavailableError, requests.RequestException):
+            return response.status_code == HTTPStatus.OK and isinstance(response.json(), dict)
+        except (TokenUnavailableError, HTTPError, *MISREAD):
             return False
 
     def _call(self, method: str, path: str, **options: Any) -> Answer:
@@ -169,7 +169,7 @@ class Endpoint:
             raise UnavailableError(str(error)) from None
         except TooLateError:
             raise UnavailableError("the attempt took too long to start a run in its lease") from None
-        except requests.RequestException as error:
+        except HTTPError as error:
             kind = UnavailableError if never_sent(error) else _BrokenConnectionError
             raise kind(f"{type(error).__name__} at {self._target.host}") from None
         return read_answer(response)

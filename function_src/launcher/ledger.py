@@ -24,15 +24,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-import requests
-from requests import codes
+from urllib3.exceptions import HTTPError
 
 from .answers import Service, explain
 from .credentials import MISREAD, TokenUnavailableError
-from .http import Api, read_answer
+from .http import Api, Response, read_answer
 from .pace import SHARE_TO_SEND_IN
 
 BOUNDARY = "--part-of-an-object--"
@@ -163,7 +163,7 @@ class Ledger:
         """
         metadata = {name: str(record[name]) for name in LISTED if record.get(name)}
         response = self._write("outcomes", key, metadata, json.dumps(record, sort_keys=True), over="0")
-        if response.status_code == codes.precondition_failed:
+        if response.status_code == HTTPStatus.PRECONDITION_FAILED:
             return self.outcome(key) or record
         _expect_ok(response)
         return record
@@ -171,7 +171,7 @@ class Ledger:
     def outcome(self, key: str) -> Mapping[str, Any] | None:
         """An event's outcome, if it has one."""
         response = self._send("GET", self._path("outcomes", key), params={"alt": "media"})
-        if response.status_code == codes.not_found:
+        if response.status_code == HTTPStatus.NOT_FOUND:
             return None
         with _understood():
             return _object(_expect_ok(response))
@@ -188,7 +188,7 @@ class Ledger:
         """
         params = {"uploadType": "media", "name": self._name("rejected", key), "ifGenerationMatch": "0"}
         response = self._send("POST", self._upload, params=params, data=delivery, headers=JSON)
-        if response.status_code != codes.precondition_failed:
+        if response.status_code != HTTPStatus.PRECONDITION_FAILED:
             _expect_ok(response)
 
     def _next_claim(self, found: Mapping[str, Any], moment: datetime, first_claim: Claim) -> Claim:
@@ -228,7 +228,7 @@ class Ledger:
             response = self._write(
                 "claims", claim.key, about | ({"first": claim.first} if claim.first else {}), "", claim.generation
             )
-            if response.status_code == codes.precondition_failed:
+            if response.status_code == HTTPStatus.PRECONDITION_FAILED:
                 return None
             with _understood():
                 written = _object(_expect_ok(response))
@@ -243,11 +243,11 @@ class Ledger:
     def _read_claim(self, key: str) -> tuple[Mapping[str, Any], datetime]:
         """A claim's object resource, and the moment of that by Cloud Storage's clock."""
         response = self._send("GET", self._path("claims", key))
-        if response.status_code == codes.not_found:
+        if response.status_code == HTTPStatus.NOT_FOUND:
             raise ClaimedError("another delivery of this event has just given it back")
         return _object(_expect_ok(response)), _moment(response)
 
-    def _write(self, kind: str, key: str, metadata: Mapping[str, str], body: str, over: str) -> requests.Response:
+    def _write(self, kind: str, key: str, metadata: Mapping[str, str], body: str, over: str) -> Response:
         parts = (
             f"--{BOUNDARY}\r\nContent-Type: application/json\r\n\r\n{json.dumps({'metadata': metadata})}\r\n"
             f"--{BOUNDARY}\r\nContent-Type: application/json\r\n\r\n{body}\r\n--{BOUNDARY}--\r\n"
@@ -266,10 +266,10 @@ class Ledger:
     def _path(self, kind: str, key: str) -> str:
         return f"/storage/v1/b/{self._bucket}/o/{quote(self._name(kind, key), safe='')}"
 
-    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+    def _send(self, method: str, path: str, **options: Any) -> Response:
         try:
             return self._api.send(method, path, **options)
-        except requests.RequestException as error:
+        except HTTPError as error:
             raise LedgerUnavailableError(f"{type(error).__name__} at the ledger") from None
 
 
@@ -282,19 +282,19 @@ def _understood() -> Iterator[None]:
         raise LedgerUnavailableError(f"the ledger answered what is none ({type(error).__name__})") from None
 
 
-def _object(response: requests.Response) -> Mapping[str, Any]:
+def _object(response: Response) -> Mapping[str, Any]:
     found = response.json()
     if not isinstance(found, dict):
         raise TypeError
     return found
 
 
-def _moment(response: requests.Response) -> datetime:
+def _moment(response: Response) -> datetime:
     """When it was sent, by Cloud Storage's clock."""
     return parsedate_to_datetime(response.headers["Date"])
 
 
-def _expect_ok(response: requests.Response) -> requests.Response:
-    if response.status_code != codes.ok:
+def _expect_ok(response: Response) -> Response:
+    if response.status_code != HTTPStatus.OK:
         raise LedgerUnavailableError(explain(Service.LEDGER, read_answer(response), "its bucket").told)
     return response

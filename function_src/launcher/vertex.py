@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 
-import requests
-from requests import codes
+from urllib3.exceptions import HTTPError
 
 from .answers import Service, explain
 from .credentials import TokenUnavailableError
@@ -51,9 +51,9 @@ class Endpoint:
             UnavailableError: Vertex AI does not say.
         """
         answer = self._call("GET", f"{self._jobs}/{run_id}")
-        if answer.status == codes.not_found and answer.code == "NOT_FOUND":
+        if answer.status == HTTPStatus.NOT_FOUND and answer.code == "NOT_FOUND":
             return False
-        if answer.status == codes.ok and _is_job(answer.body, run_id):
+        if answer.status == HTTPStatus.OK and _is_job(answer.body, run_id):
             return True
         raise UnavailableError(_explain(answer))
 
@@ -71,7 +71,7 @@ class Endpoint:
             answer = self._call("POST", self._jobs, **request, may_send=may_send)
         except _BrokenConnectionError as error:
             raise UnknownError(str(error)) from None
-        if answer.status == codes.ok and _is_job(answer.body, run.id):
+        if answer.status == HTTPStatus.OK and _is_job(answer.body, run.id):
             return run.id
         raise explain(Service.VERTEX, answer).error(_explain(answer))
 
@@ -98,7 +98,7 @@ class Endpoint:
             raise UnavailableError(str(error)) from None
         except TooLateError:
             raise UnavailableError("the attempt took too long to start a run") from None
-        except requests.RequestException as error:
+        except HTTPError as error:
             kind = UnavailableError if never_sent(error) else _BrokenConnectionError
             raise kind(f"{type(error).__name__} at {self._target.api_endpoint}") from None
 

@@ -7,10 +7,10 @@ workflow works. Kubernetes knows better: each workflow has its run's id as a lab
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
-import requests
-from requests import codes
+from urllib3.exceptions import HTTPError
 
 from .answers import Service, explain
 from .credentials import MISREAD, TokenUnavailableError
@@ -42,10 +42,10 @@ class Workflows:
             response = self._api.send("GET", self._path, params=selector, headers=METADATA)
         except TokenUnavailableError as error:
             raise UnavailableError(str(error)) from None
-        except requests.RequestException as error:
+        except HTTPError as error:
             raise UnavailableError(f"{type(error).__name__} at Kubernetes") from None
         answer = read_answer(response)
-        if answer.status != codes.ok:
+        if answer.status != HTTPStatus.OK:
             raise UnavailableError(explain(Service.KUBERNETES, answer).told)
         try:
             found = [item["metadata"] for item in (answer.body or {})["items"]]

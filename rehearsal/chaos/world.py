@@ -278,7 +278,6 @@ class World:
             "TRIGGER": json.dumps(settings),
             "STORAGE_EMULATOR_HOST": storage,
             "GCE_METADATA_HOST": metadata,
-            "GCE_METADATA_IP": metadata,
         }
 
 

@@ -1,7 +1,8 @@
 """Stand-in for the metadata server, from which code on Google Cloud gets its identity without having a key.
 
-It answers what google-auth asks (``google/auth/compute_engine/_metadata.py``). GCE_METADATA_HOST and GCE_METADATA_IP,
-both ``127.0.0.1:PORT``, lead google-auth here; it reads the first of them once, when it is imported.
+It answers what google-auth asks (``google/auth/compute_engine/_metadata.py``), and so the launcher, which
+GCE_METADATA_HOST, ``127.0.0.1:PORT``, leads here. google-auth reads that once, when it is imported, and looks for a
+metadata server where GCE_METADATA_IP says.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ class Tokens:
 class MetadataServer:
     """The metadata server of a runtime with one service account, whose tokens last ``lifetime`` seconds.
 
-    Unlike the real one it makes a new token for each request. google-auth takes a token for stale 225 s before its
-    end, so with a lifetime below that it asks again before every use.
+    Unlike the real one it makes a new token for each request. The launcher takes a token for stale 225 s before its
+    end, as google-auth does, so with a lifetime below that it asks again before every use.
     """
 
     def __init__(self, email: str, project: str, *, tokens: Tokens | None = None, lifetime: int = 3600) -> None:

@@ -18,7 +18,7 @@ from rehearsal.program import evaluate
 from tests.end_to_end.conftest import Stage, of
 from tests.plans import TRIGGERS, dev_config, plan
 
-ALWAYS_STALE = 200  # seconds; google-auth renews what has less than 225 to live
+ALWAYS_STALE = 200  # seconds; the launcher renews what has less than 225 to live
 RUNNER = "runner@acme-ml-dev.iam.gserviceaccount.com"
 OTHER = "kfp-caller@acme-gke.iam.gserviceaccount.com"
 HOSTED = {"kind": "kfp", "host": "https://1234abcd-dot-us-central1.pipelines.googleusercontent.com"}

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from google.auth.compute_engine import _metadata
 
 from function_src.launcher.pace import Pace
 from rehearsal.google.metadata import MetadataServer, Tokens
@@ -69,9 +68,7 @@ def identity(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Identity:
     server = MetadataServer("launcher@acme-ml-dev.iam.gserviceaccount.com", "acme-ml-dev", tokens=tokens)
     wire = Wire(server.app)
     url = serve(wire)
-    # google-auth reads GCE_METADATA_HOST once, when it is imported.
-    monkeypatch.setattr(_metadata, "_GCE_METADATA_HOST", url.removeprefix("http://"))
-    monkeypatch.setenv("GCE_METADATA_IP", url.removeprefix("http://"))
+    monkeypatch.setenv("GCE_METADATA_HOST", url.removeprefix("http://"))
     return Identity(wire, url, tokens, clock)
 
 

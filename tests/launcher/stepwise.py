@@ -1,6 +1,6 @@
 """Launchers that stop before every request, and the services they ask: in one process, on one clock, without sockets.
 
-The launcher is the real one down to ``requests``, whose transport is replaced. The services are the rehearsal's
+The launcher is the real one down to urllib3, whose sending is replaced. The services are the rehearsal's
 stand-ins, called as the functions that they are. Only one thread runs at any time, so what happens is repeatable.
 """
 
@@ -13,19 +13,17 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
+from http import HTTPStatus
 from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-import requests
-from requests import codes
-from requests.adapters import HTTPAdapter
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message
-from urllib3 import HTTPResponse
-from urllib3.exceptions import MaxRetryError, NewConnectionError
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPResponse, Timeout
+from urllib3.exceptions import NewConnectionError, ProtocolError, ReadTimeoutError
 
 from function_src.launcher import delivery, ledger
 from function_src.launcher.credentials import AccessTokens, TokenUnavailableError
@@ -44,7 +42,17 @@ from tests.launcher.wire import api_error, page
 
 HOST = "https://kfp.example"
 CLUSTER = "https://gke-1.us-central1.gke.goog"
-Answer = requests.Response | BaseException
+Answer = HTTPResponse | BaseException
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a launcher sends."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
 
 
 class Clock:
@@ -83,7 +91,7 @@ class Attempt(threading.Thread):
     def __init__(self, name: str, launcher: Launcher, delivery: Delivery, clock: Clock) -> None:
         super().__init__(name=name, daemon=True)
         self.handled: Handled | None = None
-        self.request: requests.PreparedRequest | None = None
+        self.request: Request | None = None
         self.asked = 0.0
         self.patience = 0.0
         self.tokenless = False
@@ -98,14 +106,14 @@ class Attempt(threading.Thread):
     def point(self) -> Point | None:
         """What its next request is for; None if that is to read the trigger file."""
         assert self.request
-        url = urlsplit(str(self.request.url))
-        step = self.service.step(str(self.request.method), url.path, url.query, _body(self.request))
+        url = urlsplit(self.request.url)
+        step = self.service.step(self.request.method, url.path, url.query, self.request.body)
         return step and step.point
 
     @property
     def service(self) -> Service:
         """Whom it asks next."""
-        url = str(self.request and self.request.url)
+        url = self.request.url if self.request else ""
         return KFP if url.startswith(HOST) else KUBERNETES if url.startswith(CLUSTER) else STORAGE
 
     def run(self) -> None:
@@ -116,9 +124,9 @@ class Attempt(threading.Thread):
         finally:
             self._stops.put(None)
 
-    def send(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> requests.Response:
+    def send(self, request: Request, patience: float) -> HTTPResponse:
         """Stops the launcher before a request, until it is told what it hears."""
-        self.request, self.patience = request, timeout[1]
+        self.request, self.patience = request, patience
         self.asked = self.clock.now
         self._stops.put(None)
         answer = self._answers.get()
@@ -168,16 +176,19 @@ class Fate:
     @property
     def tells_what_is_there(self) -> bool:
         """Whether the answer is about something that the service has done before it."""
-        told = (codes.conflict, codes.precondition_failed)
+        told = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
         return isinstance(self.answer, Response) and self.answer.status_code in told
+
+
+DROPPED = ProtocolError("Connection aborted")
+REFUSED_CONNECTION = NewConnectionError(None, "refused")  # type: ignore[arg-type]  # no connection: nothing reads it
 
 
 def _lies(lies: Mapping[Fault, Lie]) -> Iterator[Fate]:
     for fault, lie in lies.items():
-        yield Fate(fault.value, lie.commits, lie.answer or requests.ConnectionError("Connection aborted"))
+        yield Fate(fault.value, lie.commits, lie.answer or DROPPED)
 
 
-REFUSED_CONNECTION = requests.ConnectionError(MaxRetryError(None, "", NewConnectionError(None, "refused")))  # type: ignore[arg-type]  # no pool: nothing reads it
 WELL = Fate("well", commits=True)
 ANSWERED_LATE = Fate("carried out at once, answered late", commits=True)
 ANYWHERE = (
@@ -198,7 +209,7 @@ STRANDED = tuple(
     Fate(f"a workflow and no row, {what}", commits=True, answer=answer, strands=True)
     for what, answer in {
         "500": None,
-        "dropped": requests.ConnectionError("Connection aborted"),
+        "dropped": DROPPED,
         "504": page(504),
         "killed": Killed(),
     }.items()
@@ -217,7 +228,7 @@ class Services:
         self.kfp = KfpEndpoint(None, pace=Pace(0, clock=lambda: self.clock.now))
         self._start_within = start_within
         monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
-        monkeypatch.setattr(HTTPAdapter, "send", _send)
+        monkeypatch.setattr(HTTPConnectionPool, "urlopen", _send)
         monkeypatch.setattr(AccessTokens, "get", _token)
         for module in (delivery, ledger):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.clock.now))
@@ -243,7 +254,7 @@ class Services:
         at = now if fate is ANSWERED_LATE or fate.tells_what_is_there else now + delay
         if attempt.point is Point.POST:
             at = min(at, attempt.asked + self._start_within)
-        done: list[requests.Response] = []
+        done: list[HTTPResponse] = []
         if fate.commits and at >= now:
             self.clock.at(at, lambda: done.append(self._ask(app, request, strands=fate.strands)))
         attempt.tokenless = fate.tokenless
@@ -251,20 +262,17 @@ class Services:
             answered = now + delay if fate is ANSWERED_LATE else at
             self.clock.go_on(min(max(answered - now, 0), attempt.patience))
             if not done or answered > self.clock.now:
-                attempt.hear(requests.ReadTimeout())
+                attempt.hear(ReadTimeoutError(None, "", "late"))  # type: ignore[arg-type]  # nothing reads its pool
                 return
-            if fate.halves:
-                done[0]._content = done[0].content[: len(done[0].content) // 2]
-            attempt.hear(done[0])
+            attempt.hear(_half(done[0]) if fate.halves else done[0])
         else:
             self.clock.go_on(0)
             attempt.hear(fate.answer if isinstance(fate.answer, BaseException) else self._ask(fate.answer, request))
 
-    def _ask(self, app: ASGIApp, request: requests.PreparedRequest, *, strands: bool = False) -> requests.Response:
+    def _ask(self, app: ASGIApp, request: Request, *, strands: bool = False) -> HTTPResponse:
         """Calls an app as a server would."""
         self.kfp.trouble = lambda _: Trouble.ANSWER_LOST if strands else None
-        url, sent = urlsplit(str(request.url)), list[Message]()
-        body = _body(request)
+        url, sent = urlsplit(request.url), list[Message]()
         scope = {
             "type": "http",
             "http_version": "1.1",
@@ -279,20 +287,15 @@ class Services:
         }
 
         async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+            return {"type": "http.request", "body": request.body, "more_body": False}
 
         async def send(message: Message) -> None:
             sent.append(message)
 
         _finish(app(scope, receive, send))  # type: ignore[arg-type]  # an Awaitable by name, and a coroutine
         headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-        answer = HTTPResponse(
-            io.BytesIO(b"".join(message["body"] for message in sent[1:])),
-            {**headers, "Date": formatdate(int(self.clock.now), usegmt=True)},
-            sent[0]["status"],
-            preload_content=False,
-        )
-        return HTTPAdapter().build_response(request, answer)
+        body = b"".join(message["body"] for message in sent[1:])
+        return _answer(body, {**headers, "Date": formatdate(int(self.clock.now), usegmt=True)}, sent[0]["status"])
 
 
 def _finish(coroutine: Coroutine[Any, Any, None]) -> None:
@@ -304,15 +307,33 @@ def _finish(coroutine: Coroutine[Any, Any, None]) -> None:
     raise AssertionError("a stand-in waits for something")
 
 
-def _body(request: requests.PreparedRequest) -> bytes:
-    return request.body.encode() if isinstance(request.body, str) else request.body or b""
+def _answer(body: bytes, headers: Mapping[str, str], status: int) -> HTTPResponse:
+    return HTTPResponse(io.BytesIO(body), headers, status, preload_content=False)
 
 
-def _send(_: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+def _half(answer: HTTPResponse) -> HTTPResponse:
+    headers = {name: value for name, value in answer.headers.items() if name.lower() != "content-length"}
+    body = answer.read()
+    return _answer(body[: len(body) // 2], headers, answer.status)
+
+
+def _send(
+    pool: HTTPConnectionPool,
+    method: str,
+    url: str,
+    body: bytes | None,
+    headers: Mapping[str, str],
+    *,
+    timeout: Timeout,
+    **_: Any,
+) -> BaseHTTPResponse:
     attempt = threading.current_thread()
     assert isinstance(attempt, Attempt)
-    assert str(request.url).startswith((HOST, CLUSTER, ORIGIN))
-    return attempt.send(request, options["timeout"])
+    request = Request(method, f"{pool.scheme}://{pool.host}{url}", headers, body or b"")
+    assert request.url.startswith((HOST, CLUSTER, ORIGIN))
+    timeout.start_connect()  # before which it does not tell
+    assert isinstance(timeout.read_timeout, float)
+    return attempt.send(request, timeout.read_timeout)
 
 
 def _token(_: AccessTokens, *, refused: str | None = None) -> str:

@@ -11,14 +11,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from urllib3 import HTTPResponse
 
-from function_src.launcher import credentials
 from function_src.launcher.answers import LONGEST_REASON, TABLE, Service, explain
 from function_src.launcher.delivery import Outcome
-from function_src.launcher.http import HIDDEN, LONGEST_ERROR, LONGEST_WORDS, Api, clean, read_answer
+from function_src.launcher.http import HIDDEN, LONGEST_ERROR, LONGEST_WORDS, Api, Response, clean, read_answer
 from function_src.launcher.run import (
     ExistsError,
     RefusedError,
@@ -34,30 +33,26 @@ from rehearsal.kfp.proxy import GATEWAYS
 from rehearsal.kfp.server import KfpEndpoint
 from tests.conftest import Serve
 from tests.launcher.deliveries import push
-from tests.launcher.test_odd_answers import OBJECT, TARGETS, WELL, Heard, launcher, well
+from tests.launcher.test_odd_answers import GENUINE, OBJECT, TARGETS, TOKEN, launcher, response, well
 from tests.launcher.world import BUCKET, World
 
 S = Service
 
 
-def answered(status: int, body: Any, location: str = "", sent: str = "", **headers: str) -> requests.Response:
+def answered(status: int, body: Any, location: str = "", sent: str = "", **headers: str) -> Response:
     """An answer to a request that had a token."""
-    made = requests.Response()
     text = body if isinstance(body, str) else json.dumps(body)
-    made.status_code, made.raw = status, io.BytesIO(text.encode())
-    made.headers.update({**headers, **({"Location": location} if location else {})})
-    made.request = requests.Request("GET", "http://localhost", {"Authorization": f"Bearer {sent}"}).prepare()
-    return made
+    return response(status, text.encode(), {**headers, **({"Location": location} if location else {})}, sent)
 
 
-def google(status: int, message: str = "no", reason: str = "", word: str = "", **more: Any) -> requests.Response:
+def google(status: int, message: str = "no", reason: str = "", word: str = "", **more: Any) -> Response:
     """Of an API of Google's: ``reason`` as Cloud Storage has it, ``word`` as the newer ones have it."""
     errors = {"errors": [{"domain": "global", "reason": reason, "message": message}]} if reason else {}
     state = {"status": word} if word else {}
     return answered(status, {"error": {"code": status, "message": message, **errors, **state, **more}})
 
 
-def kfp(status: int, code: int, message: str = "no") -> requests.Response:
+def kfp(status: int, code: int, message: str = "no") -> Response:
     return answered(status, {"error": message, "code": code, "message": message, "details": []})
 
 
@@ -65,12 +60,12 @@ def details(**info: Any) -> dict[str, Any]:
     return {"details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", **info}]}
 
 
-def refusal(name: str) -> requests.Response:
+def refusal(name: str) -> Response:
     found = REFUSALS[name]
     return google(found.code, found.message, found.reason)
 
 
-def gateway(name: str) -> requests.Response:
+def gateway(name: str) -> Response:
     told = GATEWAYS[name]()
     return answered(told.status_code, bytes(told.body).decode(), told.headers.get("location", ""))
 
@@ -79,7 +74,7 @@ PAGE = "<html><head><title>Sign in</title></head><body>…</body></html>"
 NO_USER = "Failed to authorize with API: Unauthenticated: there is no user identity header."
 NO_RIGHT = "PermissionDenied: User 'accounts.google.com:l@a' is not authorized with reason: (request: …)"
 # Who answered what, what it means, and a word of what mends it; at least one for each row of the table.
-SAMPLES: list[tuple[Service, requests.Response, type[Exception], str]] = [
+SAMPLES: list[tuple[Service, Response, type[Exception], str]] = [
     (S.STORAGE, refusal("perimeter"), UnavailableError, "ingress rule"),
     (S.VERTEX, google(403, "Request is prohibited by organization's policy.", word="PERMISSION_DENIED"),
      UnavailableError, "ingress rule"),
@@ -203,8 +198,8 @@ def test_what_comes_of_storing_a_run_never_says_that_none_was_started(words: str
 
 @pytest.mark.parametrize("status", range(400, 600))
 def test_the_ledger_never_decides_an_event_by_not_answering(status: int) -> None:
-    for _, response, _, _ in SAMPLES:
-        answer = replace(read_answer(answered(status, "")), words="", marks=str(response.reason))
+    for _, told, _, _ in SAMPLES:
+        answer = replace(read_answer(answered(status, "")), words="", marks=read_answer(told).marks)
         assert not explain(S.LEDGER, answer).for_ever
 
 
@@ -292,9 +287,9 @@ def test_words_that_were_made_to_be_slow_to_clean_are_not(text: str) -> None:
 
 
 def test_an_error_without_an_end_is_not_read_to_it() -> None:
-    response = answered(403, "x" * (4 * LONGEST_ERROR))
-    assert read_answer(response).words == ""
-    assert len(response.raw.read()) > 2 * LONGEST_ERROR
+    raw = HTTPResponse(io.BytesIO(b"x" * (4 * LONGEST_ERROR)), status=403, preload_content=False)
+    assert read_answer(Response(raw)).words == ""
+    assert raw.tell() < 2 * LONGEST_ERROR
 
 
 def test_of_what_was_asked_for_nothing_is_told() -> None:
@@ -351,25 +346,21 @@ class Spy:
     seen: set[str] = field(default_factory=set)
     records: list[str] = field(default_factory=list)
 
-    def send(self, method: str, path: str, options: Any, token: str = "") -> requests.Response:
+    def send(self, method: str, path: str, options: Any, token: str = "") -> Response:
         sent = token or self.token
         service = "storage" if "/storage/" in path else "tokens" if "serviceAccounts" in path else "target"
+        service = "metadata" if "/computeMetadata/" in path else service
         if service == "storage" and BUCKET in path:
             service = "file"
         if service == "storage" and method == "POST":
             self.records.append(str(options))
         if service == self.echoing:
-            made = answered(self.status, self.body, sent=sent)
-            made.headers.update(self.headers)
-            return made
+            return response(self.status, self.body.encode(), {**self.headers, **GENUINE}, sent)
+        if service == "metadata":
+            return response(200, TOKEN.replace(b'"t"', json.dumps(self.token).encode()), GENUINE)
         found = well(method, path, self.seen)
-        found.request = answered(200, "", sent=sent).request
+        found.sent = sent
         return found
-
-    def ask(self, url: str, **_: Any) -> Heard:
-        if self.echoing == "metadata":
-            return Heard(self.status, self.body.encode(), dict(self.headers))
-        return Heard(200, WELL.replace(b'"t"', json.dumps(self.token).encode()), {})
 
 
 @st.composite
@@ -408,7 +399,6 @@ def test_no_body_makes_another_outcome_or_lets_a_token_out(target: Target, spy: 
     written = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Api, "_send", lambda _, *given: spy.send(*given))
-        patch.setattr(credentials, "_request", lambda: spy.ask)
         patch.setattr("time.sleep", lambda _: None)
         patch.setattr(sys, "stdout", written)
         done = launcher(target).handle(*push(OBJECT))

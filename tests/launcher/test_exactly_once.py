@@ -218,7 +218,8 @@ class ExactlyOnce(RuleBasedStateMachine):
                 self.end_well()
         finally:
             for attempt in self.running:
-                attempt.kill()
+                if attempt.request:  # one that has ended before it asked for anything would be waited for without end
+                    attempt.kill()
             self.monkeypatch.undo()
 
     def end_well(self) -> None:

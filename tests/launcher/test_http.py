@@ -2,19 +2,29 @@
 
 import asyncio
 import contextlib
+import ssl
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from urllib3.exceptions import ProtocolError, ReadTimeoutError, SSLError
 
 from function_src.launcher.credentials import AccessTokens, TokenUnavailableError
-from function_src.launcher.http import Api, TooLateError
+from function_src.launcher.http import HIDDEN, Api, TooLateError, read_answer
 from rehearsal.kfp.server import KfpEndpoint
+from rehearsal.loopback import HOST, Loopback
 from tests.conftest import Serve
 from tests.launcher.conftest import TIMEOUT, HangUp, Identity
 from tests.launcher.wire import EXPERIMENTS, RUNS, TOKEN_PATH, Network, Wire, page, silence
@@ -41,6 +51,16 @@ def test_the_token_goes_along(identity: Identity, serve: Serve) -> None:
     assert [seen.headers["authorization"] for seen in wire.seen] == [bearer(token) for token in identity.issued]
 
 
+def test_the_token_that_went_along_is_not_told_when_it_comes_back(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even one that looks like none."""
+    token = "plain-words-that-open-a-door"
+    monkeypatch.setattr(AccessTokens, "get", lambda _: token)
+    response = Api(serve(Response(f"denied to {token}", 403)), AccessTokens(), TIMEOUT).send("GET", "/x")
+    assert read_answer(response).words == f"denied to {HIDDEN}"
+
+
 def test_without_tokens_nothing_is_authorized_and_nobody_is_asked(identity: Identity, serve: Serve) -> None:
     wire = Wire(silence)
     wire.fail("GET", "/x", page(401))
@@ -63,7 +83,7 @@ def test_a_401_renews_the_token_and_sends_again(identity: Identity, serve: Serve
 
 
 def test_a_token_that_was_revoked_is_replaced(identity: Identity, serve: Serve) -> None:
-    """The endpoint's clock is what counts: google-auth takes the token for a fresh one."""
+    """The endpoint's clock is what counts: by ours the token is a fresh one."""
     api = Api(serve(KfpEndpoint(identity.tokens.principal).app), AccessTokens(), TIMEOUT)
     assert api.send("GET", RUNS).status_code == 200
     identity.revoke()
@@ -107,7 +127,7 @@ def test_a_failure_is_an_answer_and_not_a_reason_to_send_again(serve: Serve, met
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_request_whose_connection_is_dropped_was_sent_once(hang_up: HangUp, method: str) -> None:
-    with pytest.raises(requests.ConnectionError):
+    with pytest.raises(ProtocolError):
         Api(hang_up.host, None, TIMEOUT).send(method, "/x", json={"a": 1})
     assert len(hang_up.heads) == 1
 
@@ -122,7 +142,7 @@ def test_a_server_that_is_silent_is_not_waited_for_without_end(serve: Serve, mon
             await asyncio.wait_for(disconnected(receive), 5)
         await silence(scope, receive, send)  # to a client that waits without end, for the test to have one
 
-    with pytest.raises(requests.ReadTimeout):
+    with pytest.raises(ReadTimeoutError):
         Api(serve(wait), None, 0.05).send("POST", "/x")
 
 
@@ -154,18 +174,88 @@ def test_proxies_and_passwords_of_the_surroundings_are_ignored(
     assert "authorization" not in seen.headers
 
 
+@dataclass
+class Lines:
+    """An app that answers with what it was asked for, once as many ask as it waits for, and notes who called."""
+
+    callers: int
+    seen: list[int] = field(default_factory=list)
+    all_there: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.seen.append(scope["client"][1])
+        if len(self.seen) >= self.callers:
+            self.all_there.set()
+        await self.all_there.wait()
+        await Response(scope["path"])(scope, receive, send)
+
+
 def test_threads_do_not_share_a_connection(serve: Serve) -> None:
-    """requests promises nothing about a session in two threads."""
-    api = Api(serve(silence), None, TIMEOUT)
-    sessions = {api._session()}
-    thread = threading.Thread(target=lambda: sessions.add(api._session()))
-    thread.start()
-    thread.join()
-    assert len(sessions | {api._session()}) == 2
+    lines = Lines(8)
+    api = Api(serve(lines), None, TIMEOUT)
+    paths = [f"/{number}" for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert [*pool.map(lambda path: api.send("GET", path).read(), paths)] == [path.encode() for path in paths]
+    assert len(set(lines.seen)) == 8
+
+
+def test_a_connection_is_kept_for_the_next_request(serve: Serve) -> None:
+    """To open one takes as long as a request, or twice that with TLS."""
+    lines = Lines(1)
+    api = Api(serve(lines), None, TIMEOUT)
+    for stream in (False, True, False, False):
+        assert api.send("GET", "/x", stream=stream).read() == b"/x"
+    assert len(set(lines.seen)) == 1
+
+
+@pytest.fixture
+def stranger(loopback: Loopback, tmp_path: Path) -> Iterator[HangUp]:
+    """A server whose certificate nobody knows. It stands in the file ``known``, for who wants to know it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (tmp_path / "known").write_bytes(made.public_bytes(Encoding.PEM))
+    (tmp_path / "key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "known", tmp_path / "key")
+    handler = HangUp()
+    server = loopback.run(asyncio.start_server(handler, HOST, 0, ssl=context))
+    handler.host = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+    yield handler
+    loopback.call(server.close)
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_who_is_not_known_to_certifi_is_sent_nothing(
+    stranger: HangUp, identity: Identity, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.setenv(name, str(tmp_path / "known"))
+    with pytest.raises(SSLError):
+        Api(stranger.host, AccessTokens(), TIMEOUT).send("POST", "/x")
+    assert stranger.heads == []
+
+
+@pytest.mark.parametrize(("host", "sent"), [("localhost", 1), ("127.0.0.1", 0)])
+def test_who_is_known_is_sent_to_under_its_own_name_alone(
+    stranger: HangUp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, sent: int
+) -> None:
+    context = ssl.create_default_context(cafile=tmp_path / "known")
+    monkeypatch.setattr("function_src.launcher.http._trusted", lambda: context)
+    with pytest.raises(ProtocolError if sent else SSLError):
+        Api(stranger.host.replace("localhost", host), None, TIMEOUT).send("POST", "/x")
+    assert len(stranger.heads) == sent
 
 
 def test_nothing_is_sent_to_any_other_host(identity: Identity, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """google-auth's own session would: it looks up a "regional access boundary", in a thread, with the token."""
+    """google-auth's session would: it looks up a "regional access boundary", in a thread, with the token."""
     endpoint = serve(KfpEndpoint(identity.tokens.principal).app)
     before = set(threading.enumerate())
     network = Network(monkeypatch)

@@ -221,7 +221,7 @@ MEANINGS: list[tuple[Response | None, type[Exception], str]] = [
     (JSONResponse([]), UnknownError, "answered 200 with no reason"),
     (JSONResponse({"run_id": None}), UnknownError, "answered 200 with no reason"),
     (Response(status_code=204), UnknownError, "answered 204 with no reason"),
-    (None, UnknownError, "ChunkedEncodingError at http"),
+    (None, UnknownError, "ProtocolError at http"),
 ]
 
 
@@ -266,7 +266,7 @@ def test_an_endpoint_that_nobody_serves_has_started_nothing(refusing: str) -> No
     with pytest.raises(UnavailableError) as failure:
         endpoint(refusing).start(RUN)
     assert type(failure.value) is UnavailableError
-    assert str(failure.value) == f"ConnectionError at {refusing}"
+    assert str(failure.value) == f"NewConnectionError at {refusing}"
 
 
 def test_a_start_that_cannot_connect_has_started_nothing(kfp: Installation, refusing: str) -> None:
@@ -281,7 +281,7 @@ def test_a_start_whose_connection_drops_may_have_started_a_run(kfp: Installation
     client = kfp.client()
     client._find_experiment()
     client._api = Api(hang_up.host, None, TIMEOUT)
-    with pytest.raises(UnknownError, match=r"^ConnectionError at "):
+    with pytest.raises(UnknownError, match=r"^ProtocolError at "):
         client.start(RUN)
     assert [head.split()[:2] for head in hang_up.heads] == [[b"POST", RUNS.encode()]]
 

@@ -511,7 +511,7 @@ def test_whoever_may_publish_chooses_neither_what_is_read_nor_what_is_run(world:
         pytest.param("GET", RUN_PATH, page(403), "has no access to it (see target.access)", id="403"),
         pytest.param("GET", RUN_PATH, page(404), "the host serves no KFP API v2beta1", id="no such API"),
         pytest.param("GET", RUN_PATH, page(503), "answered 503: a page: 503", id="outage"),
-        pytest.param("GET", RUN_PATH, None, "ChunkedEncodingError", id="answer broken off"),
+        pytest.param("GET", RUN_PATH, None, "ProtocolError", id="answer broken off"),
         pytest.param("GET", EXPERIMENTS, page(504), "answered 504", id="experiments slow"),
         pytest.param("POST", EXPERIMENTS, api_error(403, 7, "no rights"), "403: no rights", id="no experiment"),
         pytest.param("POST", RUNS, page(403), "has no access to it", id="start forbidden"),

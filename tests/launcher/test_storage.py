@@ -186,14 +186,15 @@ def test_a_storage_that_hangs_up_is_unavailable(
     hang_up: HangUp, identity: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", hang_up.host)
-    with pytest.raises(StorageUnavailableError, match=r"^ConnectionError when the object was read$"):
+    with pytest.raises(StorageUnavailableError, match=r"^ProtocolError when the object was read$"):
         Objects(storage_api(AccessTokens(), TIMEOUT)).content(BUCKET, "a", "1", LIMIT)
     assert len(hang_up.heads) == 1
 
 
 def test_without_an_emulator_it_is_cloud_storage_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
-    assert Objects(storage_api(AccessTokens(), TIMEOUT))._api._base == ORIGIN == "https://storage.googleapis.com"
+    asked = Objects(storage_api(AccessTokens(), TIMEOUT))._api._pool
+    assert f"{asked.scheme}://{asked.host}" == ORIGIN == "https://storage.googleapis.com"
 
 
 @pytest.mark.parametrize(

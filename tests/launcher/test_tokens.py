@@ -6,11 +6,11 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
-from google.auth import _helpers, jwt
+from google.auth import jwt
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from function_src.launcher import credentials
@@ -83,7 +83,7 @@ def world(request: pytest.FixtureRequest, identity: Identity, serve: Serve, monk
     clock, tokens, kind = identity.clock, identity.tokens, getattr(request, "param", "other's access")
     iam = Wire(IamCredentials(tokens, may_impersonate).app)
     monkeypatch.setenv(EMULATOR, serve(iam))
-    monkeypatch.setattr(_helpers, "utcnow", lambda: datetime.fromtimestamp(clock.now, UTC).replace(tzinfo=None))
+    monkeypatch.setattr(credentials, "time", SimpleNamespace(time=clock, sleep=lambda _: None))
     proxy = IdentityAwareProxy(tokens, AUDIENCE) if kind.endswith("id") else None
     endpoint = Wire(KfpEndpoint(tokens.principal, guard=proxy).app)
     return World(identity, iam, endpoint, serve(endpoint), kind)
@@ -141,7 +141,6 @@ def test_no_token_goes_along_with_a_redirect(world: World, serve: Serve, status:
 def test_no_host_hears_of_it_but_the_endpoint_and_those_that_make_tokens(
     world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """google-auth's own sessions would look up a "regional access boundary", in a thread, with the token."""
     before, network = set(threading.enumerate()), Network(monkeypatch)
     assert Api(world.url, world.tokens(), TIMEOUT).send("GET", RUNS).status_code == 200
     for thread in set(threading.enumerate()) - before:

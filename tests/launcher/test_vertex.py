@@ -173,7 +173,7 @@ MEANINGS: list[tuple[Response | None, type[Exception], str]] = [
     (JSONResponse({}), UnknownError, "answered 200 with no reason"),
     (JSONResponse([]), UnknownError, "answered 200 with no reason"),
     (JSONResponse({"name": "projects/1/locations/x/pipelineJobs/other"}), UnknownError, "answered 200"),
-    (None, UnknownError, "ChunkedEncodingError at http"),
+    (None, UnknownError, "ProtocolError at http"),
 ]
 
 
@@ -192,7 +192,7 @@ def test_what_the_answer_to_a_start_means(
 
 def test_a_start_whose_connection_drops_may_have_started_a_job(identity: Identity, hang_up: HangUp) -> None:
     client = Endpoint(Api(hang_up.host, AccessTokens(), TIMEOUT), TARGET, "echo")
-    with pytest.raises(UnknownError, match=r"^ConnectionError at "):
+    with pytest.raises(UnknownError, match=r"^ProtocolError at "):
         client.start(RUN)
     assert len(hang_up.heads) == 1
 

@@ -165,7 +165,7 @@ def answers(*given: Response | None) -> Callable[[Lookout], None]:
         (answers(JSONResponse({"kind": "Status"})), "Kubernetes answered 200 with what is no list"),
         (answers(JSONResponse([])), "Kubernetes answered 200 with what is no list"),
         (answers(PlainTextResponse("", 302, {"location": "/"})), "Kubernetes answered 302"),
-        (answers(None), "ChunkedEncodingError at Kubernetes"),
+        (answers(None), "ProtocolError at Kubernetes"),
     ],
 )
 def test_a_cluster_that_does_not_say_is_no_word_that_there_is_no_workflow(

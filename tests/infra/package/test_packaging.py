@@ -14,6 +14,7 @@ import yaml
 from infra.errors import ConfigurationError
 from infra.package import packaging
 from infra.package.packaging import FUNCTION, ROOT, compile_pipeline, launcher_archive
+from infra.resources.launcher import BUILD
 from tests.infra.configuration.test_settings import refusal as configuration_refusal
 from tests.plans import TRIGGERS, dev_config
 
@@ -327,3 +328,17 @@ def test_a_platform_spec_travels_with_its_pipeline(pipelines: Path, monkeypatch:
 
 def test_a_package_that_is_not_there() -> None:
     assert "there is no such file" in refusal("compiled/none.yaml")
+
+
+@pytest.mark.parametrize("settings", [{}, BUILD], ids=["without the setting", "as it is built"])
+def test_the_image_has_byte_code_that_python_takes(function: Path, settings: dict[str, str]) -> None:
+    """The build compiles the function, and the image then gives every file a time of 1980."""
+    surroundings = {"PATH": os.environ["PATH"]}
+    compiling = [sys.executable, "-m", "compileall", "-f", "-q", "."]
+    subprocess.run(compiling, cwd=function, env=surroundings | settings, check=True)
+    for path in function.rglob("*"):
+        os.utime(path, (315532801, 315532801))
+    loading = [sys.executable, "-B", "-v", "-c", "import launcher.origin"]
+    said = subprocess.run(loading, cwd=function, env=surroundings, capture_output=True, text=True, check=True).stderr
+    taken = [line for line in said.splitlines() if line.endswith("launcher/origin.py") and " matches " in line]
+    assert bool(taken) == bool(settings)
