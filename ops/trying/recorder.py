@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
-import requests
+from urllib3 import HTTPResponse
 
-from function_src.launcher.http import Api
+from function_src.launcher.http import Api, Response
 
 EXPERIMENT = "(the id of the experiment)"  # which only the endpoint knows
 
@@ -22,14 +23,12 @@ class Recorder(Api):
         self._origin = origin
         self.posted: Mapping[str, Any] = {}
 
-    def send(self, method: str, path: str, **options: Any) -> requests.Response:
+    def send(self, method: str, path: str, **options: Any) -> Response:
         """Answers as KFP or Vertex AI would."""
         answer: Mapping[str, Any] = {"experiments": [{"experiment_id": EXPERIMENT}]}
         if method == "POST":
             query, body = options.get("params", {}), options["json"]
             self.posted = {"method": method, "url": self._origin + path, "params": query, "json": body}
             answer = {"run_id": body.get("run_id"), "name": f"{path}/{query.get('pipelineJobId')}"}
-        response = requests.Response()
-        response.status_code = requests.codes.ok
-        response.raw = io.BytesIO(json.dumps(answer).encode())
-        return response
+        body = io.BytesIO(json.dumps(answer).encode())
+        return Response(HTTPResponse(body, status=HTTPStatus.OK, preload_content=False))
