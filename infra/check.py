@@ -21,7 +21,7 @@ from infra.configuration.source_settings import GcsSource
 from infra.configuration.target_settings import KfpTarget
 from infra.errors import ConfigurationError
 from infra.package.caching import override_caching
-from infra.package.contract import check_condition, check_parameters
+from infra.package.contract import check_condition, check_once, check_parameters
 from infra.package.documents import DOCUMENTS, Document, document_of
 from infra.package.fence import raise_fence
 from infra.package.limits import check_storable
@@ -71,7 +71,7 @@ def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
     source = settings.source
     document = document_of(source.kind, getattr(source, "payload", None), getattr(source, "glob", None))
     reads_content, problems = _check_mapping(
-        where, settings.parameters, settings.when, package, document, settings.target.kind
+        where, settings.parameters, settings.when, settings.once_per, package, document, settings.target.kind
     )
     if problem := package.unfit_for(settings.target.kind):
         problems.insert(0, f"{where}.pipeline: pipeline {settings.pipeline!r}: {problem}")
@@ -110,13 +110,20 @@ def _compile(where: str, pipeline: str) -> tuple[Package, str]:
 
 
 def _check_mapping(
-    where: str, parameters: Mapping[str, Any], when: str | None, package: Package, document: Document, target: str
+    where: str,
+    parameters: Mapping[str, Any],
+    when: str | None,
+    once_per: str | None,
+    package: Package,
+    document: Document,
+    target: str,
 ) -> tuple[bool, list[str]]:
-    """Whether content is read, and what is wrong with a trigger's parameters and its condition."""
+    """Whether content is read, and what is wrong with a trigger's parameters, its condition and its ``once_per``."""
     reads_content, problems = False, []
     for check in (
         partial(check_parameters, f"{where}.parameters", parameters, package.inputs, document, target),
         partial(check_condition, f"{where}.when", when, document),
+        partial(check_once, f"{where}.once_per", once_per, document),
     ):
         try:
             reads_content |= check()
@@ -135,7 +142,7 @@ def _problems_of_mappings(config: Mapping[str, str]) -> Iterator[str]:
         where = f"{TRIGGERS}[{number}]"
         match trigger:
             case {"pipeline": str(pipeline), "source": {"kind": str(kind)} as source}:
-                parameters, when = trigger.get("parameters", {}), trigger.get("when")
+                parameters, when, once = trigger.get("parameters", {}), trigger.get("when"), trigger.get("once_per")
             case _:
                 continue
         try:
@@ -143,9 +150,13 @@ def _problems_of_mappings(config: Mapping[str, str]) -> Iterator[str]:
         except ConfigurationError as error:
             yield from str(error).splitlines()
             continue
-        if kind in DOCUMENTS and isinstance(parameters, dict) and isinstance(when, str | None):
+        if (
+            kind in DOCUMENTS
+            and isinstance(parameters, dict)
+            and all(isinstance(x, str | None) for x in (when, once))
+        ):
             document = document_of(kind, source.get("payload"), _glob_of(source))
-            yield from _check_mapping(where, parameters, when, package, document, _kind_of_target(trigger))[1]
+            yield from _check_mapping(where, parameters, when, once, package, document, _kind_of_target(trigger))[1]
 
 
 def _glob_of(source: Mapping[str, Any]) -> str | None:

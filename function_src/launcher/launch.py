@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
 from .condition import holds
-from .content import BadContentError, add_views
+from .content import BadContentError
 from .credentials import AccessTokens, TokenUnavailableError
 from .delivery import Delivery, Outcome
+from .document import Documents
 from .event import Event, check_size, launch_key, read_event
 from .expression import UnmappableError, read_of_content
-from .ledger import Claim, ClaimedError, DecidedError, Ledger, LedgerUnavailableError
+from .ledger import Claim, ClaimedError, DecidedError, Ledger
+from .once import Once, TakenError, value_of
 from .pace import POSTS_AT_ONCE, BusyError, Pace, Turns
 from .package import FENCE, Package
 from .parameters import needed_content, run_parameters
+from .records import LedgerUnavailableError
 from .run import (
     MOST_POSTS,
     DoubtfulError,
@@ -62,9 +65,10 @@ class Launcher:
         self._trigger = trigger
         self._package = package
         self._read_by_when = read_of_content(trigger.when)
-        self._read_by_parameters = needed_content(trigger.parameters)
-        self._objects = Objects(storage)
+        self._read_by_parameters = needed_content(trigger.parameters) | read_of_content(trigger.once_per)
+        self._documents = Documents(Objects(storage), trigger.content_limit)
         self._ledger = Ledger(storage, trigger.ledger, trigger.name, trigger.lease_seconds)
+        self._once = Once(storage, trigger.ledger, trigger.name, trigger.once_within)
         self._endpoint = open_target(trigger.target, trigger.name, tokens, pace)
         self._workflows = open_workflows(trigger.target, pace)
         self._pace = pace
@@ -86,6 +90,9 @@ class Launcher:
             delivery.outcome, delivery.reason = Outcome.DUPLICATE, str(error)
             delivery.run_id, delivery.run_url = error.record.get("run_id"), error.record.get("run_url")
             delivery.doubt = error.record.get("doubt")  # who found it may have died before it could say so
+        except TakenError as error:
+            delivery.outcome, delivery.reason = Outcome.SKIPPED, str(error)
+            delivery.run_id = delivery.run_url = None
         except WRONG_FOR_EVER as error:
             delivery.outcome, delivery.reason = Outcome.REJECTED, str(error)
         except WRONG_FOR_NOW as error:
@@ -146,6 +153,8 @@ class Launcher:
             delivery.parameters = run_parameters(
                 self._trigger.parameters, self._package.inputs, document, self._trigger.target.kind
             )
+            if self._trigger.once_per and event.again_because is None:
+                self._once.take(value_of(self._trigger.once_per, document), event.key, event.subject)
         except WRONG_FOR_EVER:
             # Without a claim, nothing has said yet whether an earlier attempt got any further.
             if claim is None and self._endpoint.has_run(run_id):
@@ -188,21 +197,11 @@ class Launcher:
         """What the parameters are mapped from; None if ``when`` says no. A file is read once at most, and for the
         parameters only when the event is wanted."""
         condition = self._trigger.when
-        document = self._with_content(event, event.document, self._read_by_when)
+        document = self._documents.with_content(event, event.document, self._read_by_when)
         if condition and not holds(condition, document):
             delivery.reason = "when is false for this event"
             return None
-        return self._with_content(event, document, self._read_by_parameters)
-
-    def _with_content(self, event: Event, document: Mapping[str, Any], wanted: Set[str]) -> Mapping[str, Any]:
-        if wanted and "content" not in document:
-            limit, at = self._trigger.content_limit, event.document.get("object", {})
-            if event.data is None:
-                found = self._objects.content(at["bucket"], at["name"], at["generation"], limit)
-            else:
-                found = event.content(limit)
-            document = {**document, **found}
-        return add_views(document, wanted)
+        return self._documents.with_content(event, document, self._read_by_parameters)
 
     def _start(self, delivery: Delivery, run: Run) -> None:
         """Asks for the run, once. A first claim has counted its POST already; any other counts it now."""

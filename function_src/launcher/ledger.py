@@ -8,6 +8,7 @@ Each has a name of its own, since Cloud Storage takes one write a second per nam
 - ``outcomes/TRIGGER/KEY``: what became of it. Written once, never changed.
 - ``rejected/TRIGGER/KEY``: a rejected delivery as it came, so that it can be replayed once its fault is mended.
 - ``started/TRIGGER/KEY``: which workflow works for this event. Written by the fence of the run itself, if it has one.
+- ``once/TRIGGER/HASH``: whose a value of ``once_per`` is; once.py says how.
 
 What a listing shows stands in their metadata too: which event, of which message, and its outcome. All are created
 with a generation precondition, which Cloud Storage checks atomically. A claim's age is taken from Cloud Storage's
@@ -20,30 +21,21 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
-from urllib3.exceptions import HTTPError
-
-from .answers import Service, explain
-from .credentials import MISREAD, TokenUnavailableError
-from .http import Api, Response, read_answer
+from .credentials import TokenUnavailableError
+from .http import Api
 from .pace import SHARE_TO_SEND_IN
+from .records import LedgerUnavailableError, Records, expect_ok, moment_of, object_of, understood
 
-BOUNDARY = "--part-of-an-object--"
 JSON = {"Content-Type": "application/json"}
 LISTED = ("outcome", "event", "run_id", "message_id", "doubt")
 CLOCK_RESOLUTION = 1.0  # seconds, of the Date header
 EPOCH = datetime.fromtimestamp(0, UTC)
-
-
-class LedgerUnavailableError(Exception):
-    """Cloud Storage did not do what was asked, or did not say whether it did."""
 
 
 class ClaimedError(Exception):
@@ -91,14 +83,11 @@ class Claim:
         return time.monotonic() - self.since < SHARE_TO_SEND_IN * self.seconds
 
 
-class Ledger:
+class Ledger(Records):
     """Claims and outcomes of one trigger; ``directory`` keeps triggers apart."""
 
     def __init__(self, api: Api, bucket: str, directory: str, lease_seconds: float) -> None:
-        self._api = api
-        self._bucket = bucket
-        self._upload = f"/upload/storage/v1/b/{bucket}/o"
-        self._directory = directory
+        super().__init__(api, bucket, directory)
         self._lease = lease_seconds
 
     def claim(self, key: str, event: str) -> Claim:
@@ -114,7 +103,7 @@ class Ledger:
             return taken
         if record := self.outcome(key):
             raise DecidedError(record)
-        with _understood():
+        with understood():
             wanted = self._next_claim(*self._read_claim(key), Claim(key, event, "0", 1, 1, now, self._lease))
         if taken := self._write_claim(wanted):
             return taken
@@ -165,16 +154,8 @@ class Ledger:
         response = self._write("outcomes", key, metadata, json.dumps(record, sort_keys=True), over="0")
         if response.status_code == HTTPStatus.PRECONDITION_FAILED:
             return self.outcome(key) or record
-        _expect_ok(response)
+        expect_ok(response)
         return record
-
-    def outcome(self, key: str) -> Mapping[str, Any] | None:
-        """An event's outcome, if it has one."""
-        response = self._send("GET", self._path("outcomes", key), params={"alt": "media"})
-        if response.status_code == HTTPStatus.NOT_FOUND:
-            return None
-        with _understood():
-            return _object(_expect_ok(response))
 
     def fence(self, key: str) -> str:
         """Where the fence of an event's run leaves the name of its workflow."""
@@ -189,7 +170,7 @@ class Ledger:
         params = {"uploadType": "media", "name": self._name("rejected", key), "ifGenerationMatch": "0"}
         response = self._send("POST", self._upload, params=params, data=delivery, headers=JSON)
         if response.status_code != HTTPStatus.PRECONDITION_FAILED:
-            _expect_ok(response)
+            expect_ok(response)
 
     def _next_claim(self, found: Mapping[str, Any], moment: datetime, first_claim: Claim) -> Claim:
         """The claim to write over one that was found at a moment: a first one where a replay has opened it.
@@ -230,11 +211,11 @@ class Ledger:
             )
             if response.status_code == HTTPStatus.PRECONDITION_FAILED:
                 return None
-            with _understood():
-                written = _object(_expect_ok(response))
-                return replace(claim, generation=str(written["generation"]), moment=_moment(response))
+            with understood():
+                written = object_of(expect_ok(response))
+                return replace(claim, generation=str(written["generation"]), moment=moment_of(response))
         except LedgerUnavailableError:
-            with _understood():
+            with understood():
                 found, moment = self._read_claim(claim.key)
                 if found["metadata"]["holder"] == holder:
                     return replace(claim, generation=str(found["generation"]), moment=moment)
@@ -245,56 +226,4 @@ class Ledger:
         response = self._send("GET", self._path("claims", key))
         if response.status_code == HTTPStatus.NOT_FOUND:
             raise ClaimedError("another delivery of this event has just given it back")
-        return _object(_expect_ok(response)), _moment(response)
-
-    def _write(self, kind: str, key: str, metadata: Mapping[str, str], body: str, over: str) -> Response:
-        parts = (
-            f"--{BOUNDARY}\r\nContent-Type: application/json\r\n\r\n{json.dumps({'metadata': metadata})}\r\n"
-            f"--{BOUNDARY}\r\nContent-Type: application/json\r\n\r\n{body}\r\n--{BOUNDARY}--\r\n"
-        )
-        return self._send(
-            "POST",
-            self._upload,
-            params={"uploadType": "multipart", "name": self._name(kind, key), "ifGenerationMatch": over},
-            data=parts.encode(),
-            headers={"Content-Type": f"multipart/related; boundary={BOUNDARY}"},
-        )
-
-    def _name(self, kind: str, key: str) -> str:
-        return f"{kind}/{self._directory}/{key}"
-
-    def _path(self, kind: str, key: str) -> str:
-        return f"/storage/v1/b/{self._bucket}/o/{quote(self._name(kind, key), safe='')}"
-
-    def _send(self, method: str, path: str, **options: Any) -> Response:
-        try:
-            return self._api.send(method, path, **options)
-        except HTTPError as error:
-            raise LedgerUnavailableError(f"{type(error).__name__} at the ledger") from None
-
-
-@contextlib.contextmanager
-def _understood() -> Iterator[None]:
-    """What cannot be read of an answer says nothing: of what stands, or of whether it was written."""
-    try:
-        yield
-    except MISREAD as error:
-        raise LedgerUnavailableError(f"the ledger answered what is none ({type(error).__name__})") from None
-
-
-def _object(response: Response) -> Mapping[str, Any]:
-    found = response.json()
-    if not isinstance(found, dict):
-        raise TypeError
-    return found
-
-
-def _moment(response: Response) -> datetime:
-    """When it was sent, by Cloud Storage's clock."""
-    return parsedate_to_datetime(response.headers["Date"])
-
-
-def _expect_ok(response: Response) -> Response:
-    if response.status_code != HTTPStatus.OK:
-        raise LedgerUnavailableError(explain(Service.LEDGER, read_answer(response), "its bucket").told)
-    return response
+        return object_of(expect_ok(response)), moment_of(response)

@@ -11,11 +11,13 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from jmespath.parser import ParsedResult
 
 from .condition import read_condition
+from .expression import read_expression
 from .fitting import KFP, VERTEX
 from .origin import BadOriginError, read_endpoint, read_origin
 from .parameters import Parameter, read_parameter
@@ -92,7 +94,8 @@ Target = KfpTarget | VertexTarget
 class Trigger:
     """One trigger: ``id`` is ``project/stack/name``; ``content_limit`` is in bytes; ``ledger`` is a bucket.
 
-    ``timeout_seconds`` is for how long a delivery is handled, where that may be less than a lease.
+    ``timeout_seconds`` is for how long a delivery is handled, where that may be less than a lease. Of events with one
+    value of ``once_per`` one is launched, within ``once_within`` or as long as the ledger remembers.
     """
 
     id: str
@@ -104,6 +107,8 @@ class Trigger:
     target: Target
     when: ParsedResult | None = None
     timeout_seconds: float = math.inf
+    once_per: ParsedResult | None = None
+    once_within: timedelta | None = None
 
     @property
     def name(self) -> str:
@@ -129,6 +134,8 @@ def read_trigger(environment: Mapping[str, str] = os.environ) -> Trigger:
             target=_target(config["target"], config["source"].get("bucket")),
             when=read_condition(config["when"]) if "when" in config else None,
             timeout_seconds=float(config.get("timeout_seconds", math.inf)),
+            once_per=read_expression("once_per", config["once_per"]) if "once_per" in config else None,
+            once_within=timedelta(days=config["once_within_days"]) if "once_within_days" in config else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadSettingsError(f"TRIGGER is missing or wrong ({type(error).__name__}: {error})") from None

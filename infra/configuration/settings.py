@@ -77,6 +77,20 @@ class TriggerSettings(Model):
             examples=["ends_with(object.name, '.json')"],
         ),
     ] = None
+    once_per: Annotated[
+        str | None,
+        Field(
+            description="a JMESPath expression over the event: of several events with one value one is launched, see "
+            "[Once per value](#once-per-value)",
+            examples=["content.order_id"],
+        ),
+    ] = None
+    once_within_days: Annotated[
+        int | None,
+        Field(
+            ge=1, description="after how many days a value launches again; `ledger_days` if left out", examples=[7]
+        ),
+    ] = None
     target: Annotated[Target, Field(description="where runs are started")]
     identity: Annotated[
         str,
@@ -158,6 +172,19 @@ class StackSettings(Model):
                 raise ValueError(
                     f"{TRIGGERS}: {buckets.count(bucket)} triggers are on bucket {bucket!r}, and Cloud Storage "
                     f"announces its new objects to {MOST_NOTIFICATIONS} at most; use more buckets"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _values_are_remembered(self) -> StackSettings:
+        for number, trigger in enumerate(self.triggers):
+            where, days = f"{TRIGGERS}[{number}].once_within_days", trigger.once_within_days
+            if days and not trigger.once_per:
+                raise ValueError(f"{where}: is {days}, and there is no once_per; add the expression, or leave it out")
+            if days and days > self.ledger_days:
+                raise ValueError(
+                    f"{where}: is {days}, and the ledger forgets after {self.ledger_days} days; use at most that, or "
+                    "raise ledger_days"
                 )
         return self
 

@@ -14,6 +14,7 @@ from function_src.launcher.expression import (
     UnmappableError,
     paths,
     plain_path,
+    read_expression,
     read_of_content,
     reads_event,
 )
@@ -85,6 +86,26 @@ def check_condition(where: str, config: str | None, document: Document) -> bool:
     if problems := _check_expression(condition, document) or _check_truth(condition, document):
         raise ConfigurationError("\n".join(f"{where}: {problem}" for problem in problems))
     return bool(read_of_content(condition))
+
+
+def check_once(where: str, config: str | None, document: Document) -> bool:
+    """Checks a trigger's ``once_per``, if it has one; returns whether it reads content.
+
+    Raises:
+        ConfigurationError: a bad expression, an unknown field, or one value for every event.
+    """
+    if config is None:
+        return False
+    try:
+        expression = read_expression("once_per", config)
+    except BadMappingError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+    problems = _check_expression(expression, document)
+    if not problems and not reads_event(expression):
+        problems = [f"{show(config)} is the same for every event, so that only the first would ever be launched"]
+    if problems:
+        raise ConfigurationError("\n".join(f"{where}: {problem}" for problem in problems))
+    return bool(read_of_content(expression))
 
 
 def _check_package(inputs: Mapping[str, Input], target: str) -> list[str]:

@@ -10,12 +10,15 @@ from infra.resources.grants import Grant, Principal
 
 # Directories of the ledger, each with one for each trigger: what its launcher keeps, and what its fences do.
 KEPT = ("claims", "outcomes", "rejected")
-STARTED = "started"
+STARTED, ONCE = "started", "once"
 
 
-def let_record(trigger: str, launcher: Principal, foundation: Foundation, parent: pulumi.Resource) -> list[Grant]:
+def let_record(
+    trigger: str, launcher: Principal, foundation: Foundation, parent: pulumi.Resource, *, once: bool
+) -> list[Grant]:
     """Lets a launcher create, read, replace and remove its trigger's records, and neither read nor forge others'.
 
+    ``once``: the trigger has ``once_per``, and its launcher also keeps whose a value is.
     It may list all of them, by which it learns their names: whoever may not list a bucket is answered 403 for an
     object that is not there, and not 404 (storage/docs/json_api/v1/status-codes).
     """
@@ -25,7 +28,11 @@ def let_record(trigger: str, launcher: Principal, foundation: Foundation, parent
             on=_records_of(trigger, foundation),
             to=launcher,
             reason="The launcher claims each event in the ledger, and records what became of it",
-            condition=_only(f"Records of trigger {trigger}", foundation, *(f"{kind}/{trigger}" for kind in KEPT)),
+            condition=_only(
+                f"Records of trigger {trigger}",
+                foundation,
+                *(f"{kind}/{trigger}" for kind in (*KEPT, *([ONCE] if once else []))),
+            ),
             parent=parent,
         ),
         foundation.grant(

@@ -41,9 +41,13 @@ class PipelineTrigger(pulumi.ComponentResource):
         }
         if settings.when is not None:
             configuration["when"] = settings.when
+        if settings.once_per is not None:
+            configuration["once_per"] = settings.once_per
+        if settings.once_within_days is not None:
+            configuration["once_within_days"] = settings.once_within_days
         launcher = Launcher(settings, trigger.archive, configuration, foundation, labels, self)
         access = grant_access(settings.target, launcher.principal, foundation)
-        access += let_record(name, launcher.principal, foundation, self)
+        access += let_record(name, launcher.principal, foundation, self, once=settings.once_per is not None)
         access += grant_fence(name, settings.target, foundation, self)
         if trigger.reads_content:
             access += source.let_read(launcher.principal)

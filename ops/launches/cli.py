@@ -80,7 +80,10 @@ def list_launches(
 
 @launches.command()
 def show(
-    reference: Annotated[str, typer.Argument(help=REFERENCE)],
+    reference: Annotated[str | None, typer.Argument(help=REFERENCE)] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="VALUE", help="The event that has this value of once_per, instead.")
+    ] = None,
     stack: Stack = "dev",
     ledger: Ledger = None,
     trigger: Trigger = None,
@@ -89,13 +92,16 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Which run did this file start, and if none, why?"""
+    if (reference is None) == (by is None):
+        raise typer.BadParameter("name one event, or the value of once_per that it has: --by VALUE")
     from ops.launches import show as shown
     from ops.launches.attempts import read_attempts
     from ops.launches.history import read_records
-    from ops.launches.lookup import find
+    from ops.launches.lookup import find, find_by_value
 
     with _connected(stack, ledger) as (cloud, deployment):
-        found = find(cloud, deployment, reference, trigger)
+        named, look_up = (reference, find) if reference is not None else (str(by), find_by_value)
+        found = look_up(cloud, deployment, named, trigger)
         accounts = [
             shown.Account(launch, read_records(cloud, deployment, launch), read_attempts(cloud, launch))
             for launch in found.launches

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from function_src.launcher.content import parse
+from function_src.launcher.once import KIND, hash_of
 from ops.errors import OperationError
 from ops.launches.absence import Absence, explain_absence
 from ops.launches.cloud import Cloud
@@ -47,6 +50,29 @@ def find(cloud: Cloud, deployment: Deployment, text: str, trigger: str | None = 
         if found := [launch for launch in missing if launch.is_named(reference)]:
             return Found(found)
     raise OperationError(_unheard_of(deployment, reference))
+
+
+def find_by_value(cloud: Cloud, deployment: Deployment, text: str, trigger: str | None = None) -> Found:
+    """Finds the event that has a value of ``once_per``: JSON, or else text.
+
+    Raises:
+        OperationError: no event has it, there is no such trigger, or Google Cloud refuses.
+    """
+    try:
+        value = parse(text)
+    except (ValueError, RecursionError):
+        value = text
+    bucket = cloud.storage.bucket(deployment.ledger)
+    found: list[Launch] = []
+    for chosen in deployment.choose(trigger):
+        if owner := bucket.get_blob(f"{KIND}/{chosen.name}/{hash_of(value)}"):
+            found += read_history(cloud, deployment, chosen.name, (owner.metadata or {})["key"])
+    if not found:
+        raise OperationError(
+            f"no event of {deployment.called} has the value {json.dumps(value)} of once_per; text that looks like a "
+            "number stands in quotes: --by '\"17\"'"
+        )
+    return Found(found)
 
 
 def find_to_replay(cloud: Cloud, deployment: Deployment, text: str, trigger: str | None = None) -> Sequence[Launch]:

@@ -51,7 +51,12 @@ class Story:
         first, line = self._first()
         if happy or not first.as_expected:
             return [first]
-        steps = [first, self._delivered_twice(line), *self._passed_over(), self._bad_event(), self._endpoint_outage()]
+        steps = [first, self._delivered_twice(line), *self._passed_over(), self._bad_event()]
+        if "once_per" in self._trigger.settings:
+            steps.append(self._another())
+            if steps[-1].outcome == "skipped":  # as would be all that follow
+                return steps
+        steps.append(self._endpoint_outage())
         return [*steps, self._outage_that_lasts()] if to_the_end else steps
 
     def _provide_neighbours(self, file: Path) -> None:
@@ -91,6 +96,13 @@ class Story:
         if through_pubsub:
             self._until_acknowledged(line)
         return self._step(title, "rejected", line)
+
+    def _another(self) -> Step:
+        title = "another event comes, and once_per decides"
+        self._headline(title.capitalize())
+        line = self._until_logged(self._occasion.happen_again())
+        self._until_acknowledged(line)
+        return self._step(title, "launched" if line.entry["outcome"] == "launched" else "skipped", line)
 
     def _endpoint_outage(self) -> Step:
         self._headline("The endpoint is down when the next event comes, then comes back")

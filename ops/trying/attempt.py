@@ -12,8 +12,10 @@ from function_src.launcher.condition import holds
 from function_src.launcher.content import add_views
 from function_src.launcher.event import Event, check_size, read_event
 from function_src.launcher.expression import evaluate, read_of_content
+from function_src.launcher.fitting import show
 from function_src.launcher.launch import WRONG_FOR_EVER
 from function_src.launcher.ledger import Ledger
+from function_src.launcher.once import WHAT, value_of
 from function_src.launcher.package import FENCE, Input
 from function_src.launcher.parameters import ABSENT, UNMAPPED, needed_content, run_parameters
 from function_src.launcher.run import Run
@@ -155,12 +157,18 @@ class _Trial:
 
     def _map(self, event: Event) -> None:
         with self._part("content"):
-            self._attempt.document = self._with_content(event, needed_content(self._launcher.parameters))
+            self._attempt.document = self._with_content(
+                event, needed_content(self._launcher.parameters) | read_of_content(self._launcher.once_per)
+            )
         self._attempt.parameters = [self._mapped(name, spec) for name, spec in self._trigger.package.inputs.items()]
         problems = [mapped.problem for mapped in self._attempt.parameters if mapped.problem]
         if problems:
             self._end("parameters", "rejected", "; ".join(problems))
         self._say("parameters", "ok", f"fit the pipeline {self._trigger.package.name}")
+        if once := self._launcher.once_per:
+            with self._part(WHAT):
+                value = value_of(once, self._attempt.document)
+            self._say(WHAT, "ok", f"is {show(value)}: launched unless another event with that value was")
 
     def _mapped(self, name: str, spec: Input) -> Mapped:
         """One parameter by itself, so that each is shown and all problems are said at once."""

@@ -24,10 +24,12 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from jmespath.parser import ParsedResult
 
 from function_src.launcher.delivery import Delivery as Handled
 from function_src.launcher.delivery import Outcome
 from function_src.launcher.event import read_event
+from function_src.launcher.expression import read_expression
 from function_src.launcher.kfp import Endpoint, run_id
 from function_src.launcher.launch import Launcher
 from function_src.launcher.package import read_package
@@ -77,6 +79,7 @@ SECONDS = st.sampled_from([0, 0.25, 5, 20, 30, 61])
 
 class ExactlyOnce(RuleBasedStateMachine):
     cluster: Cluster | None = None
+    once_per: ParsedResult | None = None
     deliveries_to_end = DELIVERIES_TO_END
 
     def __init__(self) -> None:
@@ -244,8 +247,13 @@ class ExactlyOnce(RuleBasedStateMachine):
             if happened.key in doubtful and happened.outcome not in self.recorded:
                 continue
             record = json.loads(self.recorded[happened.outcome].body)
-            rightly = happened.wrong or record["doubt"]  # a workflow that no run shows may have moved the file
-            assert record["outcome"] == "launched" or (record["outcome"] == "rejected" and rightly), record
+            assert self.ended_rightly(happened, record), record
+
+    def ended_rightly(self, happened: Happened, record: Mapping[str, Any]) -> bool:
+        """A workflow that no run shows may have moved the file."""
+        return record["outcome"] == "launched" or (
+            record["outcome"] == "rejected" and bool(happened.wrong or record["doubt"])
+        )
 
     def deliver_until_it_ends(self, happened: Happened) -> bool:
         """Whether an event gets an outcome. Else it is doubtful, for ever, and for the one reason that there is."""
@@ -273,6 +281,7 @@ class ExactlyOnce(RuleBasedStateMachine):
             ledger=LEDGER,
             lease_seconds=LEASE,
             target=KfpTarget(HOST, "access-token", "gcs-triggered", workflows=self.cluster),
+            once_per=self.once_per,
         )
         launcher = Launcher(trigger, read_package(PACKAGE))
         endpoint = launcher._endpoint
@@ -395,7 +404,46 @@ class ExactlyOnceWithALook(ExactlyOnce):
         assert not self.services.kfp.kubernetes.beside()
 
 
-@pytest.mark.parametrize("machine", [ExactlyOnce, ExactlyOnceWithALook])
+class OncePerValue(ExactlyOnce):
+    """All files say the same, and one run for what they say is wanted."""
+
+    once_per = read_expression("once_per", "content")
+
+    def ledger_is_made_anew(self) -> None:
+        """Not here: what the ledger forgets may be launched again."""
+
+    @invariant()
+    def of_all_events_with_a_value_one_has_a_workflow(self) -> None:
+        """Unless the endpoint refused one attempt at an event, so that the value was free, and served the next."""
+        assert len(self.workflows().keys() - self.refused) <= 1
+
+    @invariant()
+    def what_is_skipped_has_no_workflow(self) -> None:
+        for outcome in self.ledger().values():
+            record = json.loads(outcome.body)
+            assert record["outcome"] != "skipped" or not self.workflows()[record["key"]]
+
+    def end_well(self) -> None:
+        """Whoever has the value comes first: the others wait for what becomes of it."""
+        stored = self.services.storage.buckets[LEDGER].objects
+        owners = [stored[name].resource()["metadata"]["key"] for name in stored if name.startswith("once/")]
+        self.events.sort(key=lambda happened: happened.key not in owners)
+        super().end_well()
+        records = [json.loads(outcome.body) for outcome in self.ledger().values()]
+        skipped = [record for record in records if record["outcome"] == "skipped"]
+        assert not skipped or any(record["outcome"] == "launched" or record["doubt"] for record in records)
+
+    def deliver_until_it_ends(self, happened: Happened) -> bool:
+        first = self.events[0]
+        if happened is not first and first.outcome not in self.acknowledged:
+            return False  # of one that is doubtful for ever, nobody knows whether it was launched
+        return super().deliver_until_it_ends(happened)
+
+    def ended_rightly(self, happened: Happened, record: Mapping[str, Any]) -> bool:
+        return record["outcome"] == "skipped" or super().ended_rightly(happened, record)
+
+
+@pytest.mark.parametrize("machine", [ExactlyOnce, ExactlyOnceWithALook, OncePerValue])
 def test_an_event_starts_one_workflow_and_is_never_lost_whatever_befalls_any_request(
     machine: type[ExactlyOnce],
 ) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from function_src.launcher import ledger
 from function_src.launcher.credentials import AccessTokens
-from function_src.launcher.ledger import Claim, ClaimedError, DecidedError, Ledger, LedgerUnavailableError
+from function_src.launcher.ledger import Claim, ClaimedError, DecidedError, Ledger
+from function_src.launcher.records import LedgerUnavailableError
 from function_src.launcher.storage import storage_api
 from rehearsal.google.storage import Storage
 from rehearsal.loopback import Loopback

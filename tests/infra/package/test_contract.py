@@ -168,6 +168,42 @@ def test_a_predicate_that_can_be_true_or_false_passes_and_says_whether_it_reads_
     assert check_condition("when", when, DOCUMENTS["gcs"]) is read
 
 
+@pytest.mark.parametrize(
+    ("once_per", "problem"),
+    [
+        ("object.md5", "object.md5 does not exist; object has: "),
+        ("'all'", "\"'all'\" is the same for every event, so that only the first would ever be launched"),
+        ("content.", "'content.' is not JMESPath: it breaks off at its end"),
+        ("object.name[0]", "object.name is text, and an index takes a part of a list"),
+    ],
+)
+def test_a_value_that_can_tell_no_events_apart_is_refused(once_per: str, problem: str) -> None:
+    assert f"{TRIGGERS}[0].once_per: " in (said := refusal(dev_config(once_per=once_per)))
+    assert problem in said
+
+
+def test_a_value_in_the_file_lets_the_launcher_read_it() -> None:
+    readers = [
+        [grant for grant in plan(once_per=text).of_type(":BucketIAMMember") if "objectViewer" in grant.inputs["role"]]
+        for text in ("object.md5_hash", "content.order")
+    ]
+    assert [len(found) for found in readers] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"once_within_days": 7}, "is 7, and there is no once_per; add the expression, or leave it out"),
+        (
+            {"once_per": "object.md5_hash", "once_within_days": 94},
+            "is 94, and the ledger forgets after 93 days; use at most that, or raise ledger_days",
+        ),
+    ],
+)
+def test_a_value_is_remembered_no_longer_than_the_ledger_remembers(changes: dict[str, Any], problem: str) -> None:
+    assert f"{TRIGGERS}[0].once_within_days: {problem}" in refusal(dev_config(**changes))
+
+
 def test_a_predicate_on_the_file_lets_the_launcher_read_it() -> None:
     readers = [
         [grant for grant in plan(when=when).of_type(":BucketIAMMember") if "objectViewer" in grant.inputs["role"]]

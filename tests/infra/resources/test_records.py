@@ -9,7 +9,7 @@ import pytest
 from function_src.launcher.http import Api
 from function_src.launcher.ledger import Ledger
 from rehearsal.program import Plan, evaluate
-from tests.plans import TRIGGERS, dev_config
+from tests.plans import TRIGGERS, dev_config, plan
 
 KEY = "0f0e"
 
@@ -78,3 +78,19 @@ def test_a_launcher_has_no_say_in_what_the_fences_of_its_runs_note(two: Plan) ->
 
 def test_whoever_keeps_records_may_list_them_and_so_is_told_that_one_is_not_there(two: Plan) -> None:
     assert "roles/storage.legacyBucketReader" in may(two, "echo", "anything")
+
+
+def test_a_launcher_keeps_whose_a_value_is_where_its_trigger_has_once_per() -> None:
+    having = plan(once_per="object.md5_hash", identity="dedicated")
+    assert "roles/storage.objectUser" in may(having, "echo", "once/echo/0f")
+    assert may(having, "echo", "once/other/0f") == {"roles/storage.legacyBucketReader"}
+    assert may(plan(identity="dedicated"), "echo", "once/echo/0f") == {"roles/storage.legacyBucketReader"}
+
+
+def test_only_a_trigger_with_once_per_says_so_to_its_launcher() -> None:
+    def said(of: Plan) -> set[str]:
+        [function] = of.of_type(":Function")
+        return set(json.loads(function.inputs["serviceConfig"]["environmentVariables"]["TRIGGER"]))
+
+    added = said(plan(once_per="object.md5_hash", once_within_days=7)) - said(plan())
+    assert added == {"once_per", "once_within_days"}
