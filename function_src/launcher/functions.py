@@ -21,10 +21,21 @@ from .content import MOST_VALUES, holds_too_many, parse
 
 TEXT: Any = {"types": ["string"]}
 DURATION = re.compile(r"(?P<sign>[+-]?)(?P<parts>(?:\d{1,6}[wdhms])+)", re.ASCII)
+# ISO 8601, for Python 3.11 reads 10:00:599Z, 2026-11-22710:00Z and 10:00+01:90 as well, and newer ones 24:00Z
+# (python/cpython#127242): what a preview and a function make of a time is the same.
+MOMENT = re.compile(
+    r"\d{4}-?\d\d-?\d\d[T ](?!24)\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d(?::?[0-5]\d(?::?[0-5]\d)?)?)",
+    re.ASCII,
+)
 SECONDS = {"h": 3600, "m": 60, "s": 1}
 DAYS = {"w": 7, "d": 1}
 LONGEST_MADE = 1024 * 1024  # letters: what a function makes of a text is no longer than this, or than the text
 DIRECTIVES = frozenset("YymdHMSjGVuFT%")  # which are written alike in every language
+# Unicode's White_Space. Python's own strip() takes four controls too, U+001C to U+001F.
+WHITE_SPACE = (
+    "\t\n\v\f\r \x85\xa0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
 # Of those that take more than any text, arguments that are right.
 RIGHT = {"format_time": ("2026-11-22T10:00:00Z", "%Y", "UTC"), "add_time": ("2026-11-22T10:00:00Z", "1d", "UTC")}
 
@@ -46,7 +57,7 @@ class Functions(functions.Functions):
 
     @signature(TEXT)
     def _func_trim(self, text: str) -> str:
-        return text.strip()
+        return text.strip(WHITE_SPACE)
 
     @signature(TEXT, TEXT)
     def _func_split(self, text: str, separator: str) -> list[str]:
@@ -82,7 +93,7 @@ class Functions(functions.Functions):
             raise BadArgumentError(f"format_time() has no %{min(wrong)}; it has {_listed(DIRECTIVES)}")
         local = _at("format_time", time, zone)
         try:
-            return local.strftime(pattern)
+            return local.strftime(_with_years(local, pattern))
         except ValueError:  # half a character
             raise BadArgumentError("format_time() takes a pattern such as '%Y-%m-%d'") from None
 
@@ -96,7 +107,7 @@ class Functions(functions.Functions):
         seconds = sum(count * SECONDS.get(unit, 0) for count, unit in parts)
         local = _at("add_time", time, zone)
         try:  # a day later is at the same hour, whatever the clocks did in between; an hour later is an hour later
-            on_that_day = local + timedelta(days=days) if days else local  # which of two equal hours it is, stays
+            on_that_day = local + timedelta(days=days) if days else local  # + forgets which of two equal hours it is
             later = on_that_day.astimezone(UTC) + timedelta(seconds=seconds)
             return later.astimezone(local.tzinfo).isoformat()
         except OverflowError:
@@ -131,10 +142,10 @@ def _at(function: str, time: str, zone: str) -> datetime:
     import zoneinfo  # only where it is asked for: it is read from files
 
     try:
-        moment: datetime | None = datetime.fromisoformat(time)
+        moment = datetime.fromisoformat(time) if MOMENT.fullmatch(time) else None
     except ValueError:
         moment = None
-    if moment is None or moment.tzinfo is None:
+    if moment is None:
         raise BadArgumentError(f"{function}() takes a time such as 2026-11-22T10:00:00Z")
     try:
         return moment.astimezone(zoneinfo.ZoneInfo(zone))
@@ -142,6 +153,13 @@ def _at(function: str, time: str, zone: str) -> datetime:
         raise BadArgumentError(f"{function}() takes a zone such as 'UTC' or 'Europe/Amsterdam'") from None
     except OverflowError:
         raise BadArgumentError(f"{function}() takes times of the years 1 to 9999") from None
+
+
+def _with_years(local: datetime, pattern: str) -> str:
+    """A pattern with its years written out: to strftime the year 1 is 1 or 0001, by Python's version and system."""
+    year, week_year = f"{local.year:04}", f"{local.isocalendar().year:04}"
+    years = {"%Y": year, "%G": week_year, "%F": f"{year}-%m-%d"}
+    return re.sub(r"%.", lambda directive: years.get(directive[0], directive[0]), pattern)
 
 
 def _listed(directives: frozenset[str]) -> str:
