@@ -153,10 +153,14 @@ class Environment:
 
     def fire(self, topic: str) -> str:
         """Has the job that publishes to a topic fire now; returns the message's id."""
+        data, attributes = self.firing(topic)
+        return self.loopback.call(self.pubsub.publish, topic, data, attributes)
+
+    def firing(self, topic: str) -> tuple[bytes, Mapping[str, str]]:
+        """What the job that publishes to a topic publishes: data and attributes."""
         targets = (job.inputs["pubsubTarget"] for job in self.plan.of_type(":Job"))
         [target] = [target for target in targets if target["topicName"] == topic]
-        data = base64.b64decode(target.get("data", ""))
-        return self.loopback.call(self.pubsub.publish, topic, data, target["attributes"])
+        return base64.b64decode(target.get("data", "")), target["attributes"]
 
     def _start(self) -> None:
         self._say("Starting the stand-ins")

@@ -12,6 +12,7 @@ from ops.errors import OperationError
 from ops.trying.given import BESIDE
 from rehearsal.program import ROOT, Plan
 
+OBJECTS = "objects"
 GS_URI = re.compile(r"gs://([^/\s\"']+)/([^\s\"']+)")
 
 
@@ -42,9 +43,14 @@ def samples_of(plan: Plan, file: Path | None) -> Mapping[str, Path]:
 
 def named_beside(sample: Path) -> Iterable[tuple[str, str, Path]]:
     """Files beside a sample that stand in for objects which it names, with the objects' buckets and names."""
-    for bucket, name in GS_URI.findall(sample.read_text(errors="ignore")):
-        neighbour = sample.with_name(Path(name).name)
-        if neighbour.is_file():
+    return named_in(sample.read_text(errors="ignore"), sample.parent)
+
+
+def named_in(text: str, directory: Path) -> Iterable[tuple[str, str, Path]]:
+    """The same of a text, by the files of a directory, or of `objects/` in it: what is there is no sample itself."""
+    for bucket, name in GS_URI.findall(text):
+        places = (directory / Path(name).name, directory / OBJECTS / Path(name).name)
+        if neighbour := next(filter(Path.is_file, places), None):
             yield bucket, name, neighbour
 
 

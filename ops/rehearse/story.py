@@ -6,18 +6,20 @@ import itertools
 import json
 import os
 import queue
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 from ops.errors import OperationError
 from ops.launches.rehearsed import replay_dead_letter
-from ops.rehearse.files import named_beside
+from ops.rehearse.files import named_beside, named_in
 from ops.rehearse.occasions import occasion
 from ops.rehearse.telling import Step, Teller
+from ops.trying.samples import SAMPLES
 from rehearsal.environment import Environment, Happening, LogLine, RunningTrigger
 from rehearsal.google.pubsub import ACKNOWLEDGED, Attempt
 from rehearsal.kfp.runs import RunChange
+from rehearsal.program import ROOT
 from rehearsal.runs.executor import NOT_EXECUTED, Outputs
 
 SECONDS_OF_SILENCE = 300  # a component may install packages first
@@ -46,8 +48,7 @@ class Story:
 
         The end is long, and the same for every trigger: an outage that outlasts all attempts.
         """
-        if self._file:
-            self._provide_neighbours(self._file)
+        self._provide_objects()
         first, line = self._first()
         if happy or not first.as_expected:
             return [first]
@@ -59,11 +60,22 @@ class Story:
         steps.append(self._endpoint_outage())
         return [*steps, self._outage_that_lasts()] if to_the_end else steps
 
-    def _provide_neighbours(self, file: Path) -> None:
-        """Lets files beside the trigger file stand in for the objects that it names: data.csv for gs://b/x/data.csv."""
-        for bucket, name, neighbour in named_beside(file):
+    def _provide_objects(self) -> None:
+        """Lets files beside a sample stand in for the objects that it names: data.csv for gs://b/x/data.csv.
+
+        A schedule takes no sample: what its payload names is looked for in samples/STACK/TRIGGER/.
+        """
+        found: Iterable[tuple[str, str, Path]] = ()
+        if self._file:
+            found = named_beside(self._file)
+        elif self._trigger.kind == "schedule":
+            payload, _ = self._environment.firing(self._trigger.subscription.topic)
+            directory = ROOT / SAMPLES / self._environment.plan.stack / self._trigger.name
+            found = named_in(payload.decode(), directory)
+        for bucket, name, neighbour in found:
             self._environment.upload(bucket, name, neighbour.read_bytes())
-            self._say("storage", f"{neighbour.name}, beside {file.name}, stands in for gs://{bucket}/{name}")
+            beside = self._file.name if self._file else f"{self._trigger.name}'s samples"
+            self._say("storage", f"{neighbour.name}, beside {beside}, stands in for gs://{bucket}/{name}")
 
     def _first(self) -> tuple[Step, LogLine]:
         title = self._occasion.title

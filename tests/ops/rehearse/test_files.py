@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ops.errors import OperationError
-from ops.rehearse.files import samples_of
+from ops.rehearse.files import named_beside, named_in, samples_of
 from rehearsal.program import ROOT
 
 KINDS = {"orders": "gcs", "catalog": "pubsub", "nightly": "schedule"}
@@ -94,3 +94,15 @@ def test_a_stack_of_schedules_takes_no_file(samples: Path) -> None:
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "x") == f"there is no file {tmp_path}/x; give the path of a local file"
+
+
+def test_what_a_sample_names_may_lie_beside_it_or_in_objects(samples: Path) -> None:
+    """In `objects/`, for beside a sample in samples/STACK/TRIGGER/ every file is one."""
+    (samples / "objects").mkdir()
+    for name in ("a.csv", "objects/b.csv", "objects/c.csv"):
+        (samples / name).touch()
+    (samples / "orders.json").write_text('{"files": ["gs://x/y/a.csv", "gs://x/b.csv", "gs://x/d.csv"]}')
+    found = [("x", "y/a.csv", samples / "a.csv"), ("x", "b.csv", samples / "objects" / "b.csv")]
+    assert [*named_beside(samples / "orders.json")] == found
+    assert [*named_in("gs://x/b.csv", samples)] == found[1:]
+    assert [*named_in("gs://x/b.csv", samples / "nowhere")] == []
