@@ -9,7 +9,12 @@ import pytest
 
 from rehearsal.program import ROOT
 
-OWNED = {"Pulumi.dev.yaml": "config: {}\n", "iam/dev.json": "[]\n", "iam/dev.md": "# dev\n"}
+OWNED = {
+    "Pulumi.dev.yaml": "config: {}\n",
+    "iam/dev.json": "[]\n",
+    "iam/dev.md": "# dev\n",
+    "samples/dev/a.json": "{}\n",
+}
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 
@@ -25,7 +30,7 @@ def git(repository: Path, *arguments: str) -> str:
 def change(repository: Path, who: str, *names: str) -> None:
     for name in names:
         path = repository / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"# {who}\n{path.read_text() if path.exists() else ''}")
     git(repository, "add", "--all")
     git(repository, "commit", "--quiet", "--message", f"change of the {who}")
@@ -37,7 +42,7 @@ def repository(tmp_path: Path) -> Path:
     git(tmp_path, "init", "--quiet", "--initial-branch=main")
     shutil.copy(ROOT / ".gitattributes", tmp_path)
     for name, text in {**OWNED, "README.md": "product\n"}.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     change(tmp_path, "first version", "VERSION")
     git(tmp_path, "switch", "--quiet", "--create", "newer")

@@ -19,11 +19,11 @@ SAMPLES = ("__init__.py", "echo.py", "images.py", "validate_csv.py")  # what the
 
 
 def is_a_user_s(path: PurePath) -> bool:
-    """Whether a file, by its path in the project, is theirs: stack files, iam/, what is added to pipelines/."""
+    """Whether a file, by its path in the project, is theirs: stacks, iam/, samples/, what is added to pipelines/."""
     match path.parts:
         case (name,):
             return path.match("Pulumi.*.yaml") or path.match("Pulumi.*.yml")
-        case ("iam", *_):
+        case ("iam" | "samples", *_):
             return True
         case ("pipelines", "__pycache__", name):
             return f"{name.split('.')[0]}.py" not in SAMPLES
