@@ -14,6 +14,7 @@ from infra.errors import ConfigurationError
 from ops.endpoint.cli import connect, experiments, pipelines, runs
 from ops.errors import OperationError, explain_os_error
 from ops.iam.cli import iam
+from ops.init.cli import init
 from ops.launches.cli import launches, replay
 from ops.options import Json, OneStack, Stack
 from ops.printing import open_console, print_error, refuse
@@ -31,6 +32,7 @@ app.add_typer(iam, name="iam")
 app.add_typer(launches, name="launches")
 app.command()(replay)
 app.command("try")(try_one)
+app.command()(init)
 app.command()(connect)
 app.add_typer(runs, name="runs")
 app.add_typer(pipelines, name="pipelines")

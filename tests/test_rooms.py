@@ -23,7 +23,7 @@ ALLOWED = {
     "pipelines": set(),
     "policy": set(),
     "rehearsal": {"infra"},
-    "ops": {"function_src", "infra", "kfp_connect", "policy", "rehearsal"},
+    "ops": {"function_src", "infra", "kfp_connect", "pipelines", "policy", "rehearsal"},
 }
 ELSEWHERE = {"kfp_connect": "connect/kfp_connect"}  # the rooms that are not folders of the root
 PURE_LAUNCHER_MODULES = {

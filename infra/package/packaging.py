@@ -7,10 +7,12 @@ to JSON with sorted keys. The digest in the archive's name is over names and con
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,17 @@ def compile_pipeline(pipeline: str) -> tuple[Package, str]:
             f"pipeline {pipeline!r}: the package is damaged: {problem}; compile it anew, with kfp 2.17 or older"
         )
     return package, text
+
+
+@contextlib.contextmanager
+def pipelines_in(directory: Path) -> Iterator[None]:
+    """Takes pipelines from another directory: a copy with one in it that the project is to have."""
+    global PIPELINES  # noqa: PLW0603 the program that asks for it is run within, and takes no arguments
+    before, PIPELINES = PIPELINES, directory
+    try:
+        yield
+    finally:
+        PIPELINES = before
 
 
 def _is_of_platform(document: Any) -> bool:

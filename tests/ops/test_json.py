@@ -24,6 +24,7 @@ from ops.findings import ok
 from ops.iam.catalogue import update as catalogue
 from ops.iam.catalogue.update import Updated
 from ops.iam.kept import document
+from ops.init import making
 from ops.rehearse import chaos, rehearse
 from ops.scripts import asked_for_json
 from rehearsal.chaos.chaos import Report
@@ -41,6 +42,10 @@ OF_DEV = ["--stack", str(DEV)]
 PREVIEW = str(ROOT / "tests" / "ops" / "iam" / "recorded" / "added.json")
 REPORT = Report(1, 1, 1, Counter(launched=1), (), {}, 0, Verdict(1, (), (), ()), True, 1.0, 1.0)  # noqa: FBT003 its order
 RUN = {"display_name": "nightly", "pipeline_spec": PACKAGE}
+NEW_STACK = [
+    *("another-lab", "--project=acme-ml-dev", "--region=us-central1", "--source=gcs", "--template=echo"),
+    *("--target=kfp", "--host=https://kfp.acme.example"),
+]
 # Pulumi has the terminal then, asks its own questions, and has JSON of its own.
 PULUMI_S = {"up", "preview", "destroy"}
 
@@ -117,6 +122,7 @@ SUCCESS: dict[str, Callable[[World], list[str]]] = {
     "cost": lambda _: OF_DEV,
     "verify": lambda _: OF_DEV,
     "try": lambda _: [*OF_DEV, "--object", "incoming/a.csv"],
+    "init": lambda world: NEW_STACK + world.replace(making, "make_stack", lambda _: ["Pulumi.another-lab.yaml"]),
     "recover": World.recovery,
     "replay": lambda world: [world.letter(), "--yes"],
     "connect": World.endpoint,
@@ -200,10 +206,11 @@ def test_what_keeps_a_command_from_its_work_is_an_error_in_json(path: str, answe
     for name in ("update", "check"):  # those take no arguments that could be wrong
         world.replace(document, name, refuse)
     world.replace(catalogue, "gcloud", refuse)
+    world.replace(making, "make_stack", refuse)
     takes = {option for parameter in COMMANDS[path].params for option in parameter.opts}
     given = ["x" for parameter in COMMANDS[path].params if parameter.required]
     given += ["--stack", "nope"] * ("--stack" in takes) + ["--yes"] * ("--yes" in takes)
-    given += ["x"] * (path == "replay")
+    given += ["x"] * (path == "replay") + NEW_STACK * (path == "init")
     status, said = answer(*path.split(), *given)
     assert status == 1
     if path == "connect":  # whose answer is what is wrong
