@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
-from function_src.launcher.condition import read_condition
-from function_src.launcher.expression import paths
+from function_src.launcher.mapping.condition import read_condition
+from function_src.launcher.mapping.expression import paths
+from function_src.launcher.mapping.parameters import read_parameter
 from function_src.launcher.objects import IN_ATTRIBUTES
-from function_src.launcher.parameters import read_parameter
 from infra.configuration.settings import TRIGGERS, StackSettings, TriggerSettings
 from infra.configuration.source_settings import PubSubSource, ScheduleSource
 from infra.cron import surprising

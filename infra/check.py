@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from function_src.launcher.fitting import KFP, VERTEX
-from function_src.launcher.glob import BadGlobError, Glob
+from function_src.launcher.mapping.fitting import KFP, VERTEX
+from function_src.launcher.mapping.glob import BadGlobError, Glob
 from function_src.launcher.package import FENCE, Package, read_package
 from infra.configuration.capacity import too_little_memory
 from infra.configuration.settings import TRIGGERS, StackSettings, TriggerSettings, in_stack_file, read_settings

@@ -29,22 +29,22 @@ ELSEWHERE = {"kfp_connect": "connect/kfp_connect"}  # the rooms that are not fol
 PURE_LAUNCHER_MODULES = {
     f"function_src.launcher.{module}"
     for module in (
-        "condition",
-        "expression",
-        "fitting",
-        "functions",
-        "glob",
+        "mapping.condition",
+        "mapping.expression",
+        "mapping.fitting",
+        "mapping.functions",
+        "mapping.glob",
+        "mapping.parameters",
         "objects",
         "origin",
         "pace",
         "package",
-        "parameters",
         "storable",
     )
 }
 LONGEST_MODULE = 300
 FULL = 13  # modules in a folder
-FLAT_LAUNCHER = 27
+FLAT_LAUNCHER = 24
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import Any
 
-from .content import add_views
 from .event import Event
+from .mapping.content import add_views
 from .storage import Objects
 
 

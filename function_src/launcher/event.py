@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from .content import BadContentError, read_content
-from .fitting import show
+from .mapping.content import BadContentError, read_content
+from .mapping.fitting import show
 from .sources import BadDeliveryError, GcsSource, Message, Source, read_json
 
 PUBSUB_EVENT = "google.cloud.pubsub.topic.v1.messagePublished"

@@ -9,18 +9,18 @@ from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
-from .condition import holds
-from .content import BadContentError
 from .credentials import AccessTokens, TokenUnavailableError
 from .delivery import Delivery, Outcome
 from .document import Documents
 from .event import Event, check_size, launch_key, read_event
-from .expression import UnmappableError, read_of_content
 from .ledger import Claim, ClaimedError, DecidedError, Ledger
+from .mapping.condition import holds
+from .mapping.content import BadContentError
+from .mapping.expression import UnmappableError, read_of_content
+from .mapping.parameters import needed_content, run_parameters
 from .once import Once, TakenError, value_of
 from .pace import POSTS_AT_ONCE, BusyError, Pace, Turns
 from .package import FENCE, Package
-from .parameters import needed_content, run_parameters
 from .records import LedgerUnavailableError
 from .run import (
     MOST_POSTS,

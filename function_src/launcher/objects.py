@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .fitting import show
+from .mapping.fitting import show
 
 LONGEST_NAME = 1024  # bytes, and so letters at most (docs: storage/docs/objects)
 SURROGATE = re.compile("[\ud800-\udfff]")

@@ -17,9 +17,9 @@ from typing import Any
 
 from jmespath.parser import ParsedResult
 
-from .expression import UnmappableError, evaluate, for_want_of_data
 from .http import Api
 from .ledger import ClaimedError
+from .mapping.expression import UnmappableError, evaluate, for_want_of_data
 from .records import LedgerUnavailableError, Records, expect_ok, moment_of, object_of, understood
 
 WHAT, KIND = "once_per", "once"

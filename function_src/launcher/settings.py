@@ -16,11 +16,11 @@ from typing import Any, ClassVar
 
 from jmespath.parser import ParsedResult
 
-from .condition import read_condition
-from .expression import read_expression
-from .fitting import KFP, VERTEX
+from .mapping.condition import read_condition
+from .mapping.expression import read_expression
+from .mapping.fitting import KFP, VERTEX
+from .mapping.parameters import Parameter, read_parameter
 from .origin import BadOriginError, read_endpoint, read_origin
-from .parameters import Parameter, read_parameter
 from .sources import Source, read_source
 
 KFP_OPTIONS = (

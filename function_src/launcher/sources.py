@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .content import MOST_VALUES, holds_too_many
-from .fitting import show
-from .glob import Glob
+from .mapping.content import MOST_VALUES, holds_too_many
+from .mapping.fitting import show
+from .mapping.glob import Glob
 from .objects import IN_ATTRIBUTES, NoObjectError, made_by_a_tool, read_resource
 
 FINALIZE = "OBJECT_FINALIZE"

@@ -13,9 +13,9 @@ from urllib.parse import quote
 from urllib3.exceptions import DecodeError, HTTPError
 
 from .answers import Service, explain
-from .content import BadContentError, read_content
 from .credentials import AccessTokens
 from .http import Api, Response, read_answer
+from .mapping.content import BadContentError, read_content
 from .origin import BadOriginError, is_loopback, read_origin
 
 EMULATOR = "STORAGE_EMULATOR_HOST"

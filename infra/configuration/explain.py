@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from function_src.launcher.fitting import show
+from function_src.launcher.mapping.fitting import show
 
 PROJECT = "event-triggered-pipelines"
 GCP_KEYS = ("project", "region")

@@ -27,7 +27,7 @@ TRIGGERS = f"{PROJECT}:triggers"
 LEDGER_DAYS = f"{PROJECT}:ledger_days"
 MOST_NOTIFICATIONS = 10  # of one event type per bucket: docs.cloud.google.com/storage/docs/pubsub-notifications
 HOW = {"name", "identity", "content_limit", "function", "delivery"}  # the rest of a trigger says what it does
-PARAMETER = {  # for editors; function_src/launcher/parameters.py reads it
+PARAMETER = {  # for editors; function_src/launcher/mapping/parameters.py reads it
     "anyOf": [
         {"type": "string"},
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zoneinfo
 
-from function_src.launcher.glob import BadGlobError, Glob
+from function_src.launcher.mapping.glob import BadGlobError, Glob
 from infra.configuration.attribute_filter import BadFilterError, read_filter
 from infra.configuration.rules import BUCKET, PROJECT_ID, accept, fits_in_a_name
 from infra.cron import read_cron

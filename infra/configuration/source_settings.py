@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from function_src.launcher.glob import Glob
+from function_src.launcher.mapping.glob import Glob
 from function_src.launcher.objects import asked_for
 from infra.configuration import place_rules, rules, source_rules
 from infra.configuration.model import Model

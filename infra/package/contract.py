@@ -8,8 +8,8 @@ from typing import Any
 
 from jmespath.parser import ParsedResult
 
-from function_src.launcher.condition import read_condition
-from function_src.launcher.expression import (
+from function_src.launcher.mapping.condition import read_condition
+from function_src.launcher.mapping.expression import (
     BadMappingError,
     UnmappableError,
     paths,
@@ -18,9 +18,8 @@ from function_src.launcher.expression import (
     read_of_content,
     reads_event,
 )
-from function_src.launcher.fitting import show
-from function_src.launcher.package import Input
-from function_src.launcher.parameters import (
+from function_src.launcher.mapping.fitting import show
+from function_src.launcher.mapping.parameters import (
     ABSENT,
     fit,
     needed_content,
@@ -28,6 +27,7 @@ from function_src.launcher.parameters import (
     refuse_expanded,
     run_parameters,
 )
+from function_src.launcher.package import Input
 from infra.errors import ConfigurationError, printable
 from infra.package.documents import ANY, COUNT, LIST, MAP, NOTHING, TEXT, TRUTH, Document, kind_at, look_up
 from infra.package.inference import infer

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from function_src.launcher.glob import INT, Glob
+from function_src.launcher.mapping.glob import INT, Glob
 from infra.errors import printable
 
 Document = Mapping[str, Any]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from function_src.launcher.expression import TYPES, plain_path
-from function_src.launcher.fitting import show
-from function_src.launcher.functions import Functions
+from function_src.launcher.mapping.expression import TYPES, plain_path
+from function_src.launcher.mapping.fitting import show
+from function_src.launcher.mapping.functions import Functions
 from infra.package.documents import (
     ANY,
     COUNT,

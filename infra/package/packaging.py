@@ -128,7 +128,7 @@ def launcher_archive(package: str, function: Path = FUNCTION) -> Archive:
     requirements = function / "requirements.txt"
     if not requirements.is_file():
         raise ConfigurationError(f"function_src/{requirements.name} is missing; write it with: make lock")
-    modules = sorted((function / "launcher").glob("*.py"))
+    modules = sorted((function / "launcher").rglob("*.py"))
     files = {path.relative_to(function).as_posix(): path for path in (function / "main.py", requirements, *modules)}
     contents = {name: path.read_bytes() for name, path in files.items()} | {"pipeline.json": package.encode()}
     digest = hashlib.sha256()

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from google.cloud.storage import Blob
 
-from function_src.launcher.glob import Glob
+from function_src.launcher.mapping.glob import Glob
 from ops.errors import OperationError
 from ops.launches.cloud import Cloud
 from ops.launches.deployment import DeployedTrigger, Deployment, announced_since

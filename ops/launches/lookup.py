@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from function_src.launcher.content import parse
+from function_src.launcher.mapping.content import parse
 from function_src.launcher.once import KIND, hash_of
 from ops.errors import OperationError
 from ops.launches.absence import Absence, explain_absence

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import requests
 
-from function_src.launcher.glob import Glob
+from function_src.launcher.mapping.glob import Glob
 from infra.configuration.attribute_filter import read_filter
 from ops.errors import OperationError
 from ops.rehearse.samples import matching_name, takes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from function_src.launcher.glob import DATE, INT, Glob
+from function_src.launcher.mapping.glob import DATE, INT, Glob
 from function_src.launcher.objects import made_by_a_tool
 from ops.errors import OperationError
 from rehearsal.environment import RunningTrigger

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from function_src.launcher import kfp, vertex
-from function_src.launcher.condition import holds
-from function_src.launcher.content import add_views
 from function_src.launcher.event import Event, check_size, read_event
-from function_src.launcher.expression import evaluate, read_of_content
-from function_src.launcher.fitting import show
 from function_src.launcher.launch import WRONG_FOR_EVER
 from function_src.launcher.ledger import Ledger
+from function_src.launcher.mapping.condition import holds
+from function_src.launcher.mapping.content import add_views
+from function_src.launcher.mapping.expression import evaluate, read_of_content
+from function_src.launcher.mapping.fitting import show
+from function_src.launcher.mapping.parameters import ABSENT, UNMAPPED, needed_content, run_parameters
 from function_src.launcher.once import WHAT, value_of
 from function_src.launcher.package import FENCE, Input
-from function_src.launcher.parameters import ABSENT, UNMAPPED, needed_content, run_parameters
 from function_src.launcher.run import Run
 from function_src.launcher.settings import VertexTarget
 from function_src.launcher.sources import GcsSource

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from function_src.launcher.content import read_content
 from function_src.launcher.event import STORAGE_EVENT
+from function_src.launcher.mapping.content import read_content
 from function_src.launcher.sources import FINALIZE, GcsSource
 from function_src.launcher.storage import ObjectUnusableError
 from infra.cron import SHOWN, read_cron

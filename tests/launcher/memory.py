@@ -15,8 +15,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 
-from function_src.launcher.content import MOST_LINES, MOST_VALUES, VIEWS, add_views, read_content
 from function_src.launcher.event import Event, read_event
+from function_src.launcher.mapping.content import MOST_LINES, MOST_VALUES, VIEWS, add_views, read_content
 from function_src.launcher.sources import PubSubSource
 from infra.configuration.capacity import MEBIBYTE, OF_A_BYTE, OF_A_MESSAGE, OF_VALUES
 

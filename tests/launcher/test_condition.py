@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from function_src.launcher.condition import holds, read_condition
-from function_src.launcher.content import read_content
-from function_src.launcher.expression import BadMappingError, UnmappableError
+from function_src.launcher.mapping.condition import holds, read_condition
+from function_src.launcher.mapping.content import read_content
+from function_src.launcher.mapping.expression import BadMappingError, UnmappableError
 from tests.launcher.test_parameters import DOCUMENT, documents, expressions
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from function_src.launcher import content
-from function_src.launcher.content import MOST_LINES, MOST_VALUES, BadContentError, broken_json, read_content
+from function_src.launcher.mapping import content
+from function_src.launcher.mapping.content import MOST_LINES, MOST_VALUES, BadContentError, broken_json, read_content
 from tests.launcher.test_parameters import values
 
 SECRET = "ann@example.org"

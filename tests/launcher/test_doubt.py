@@ -12,7 +12,7 @@ import pytest
 from starlette.responses import JSONResponse, Response
 
 from function_src.launcher import ledger
-from function_src.launcher.condition import read_condition
+from function_src.launcher.mapping.condition import read_condition
 from function_src.launcher.pace import POSTS_AT_ONCE, Pace
 from function_src.launcher.settings import KfpTarget
 from tests.launcher.deliveries import OBJECT, push

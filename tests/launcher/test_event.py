@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function_src.launcher.content import VIEWS, add_views
 from function_src.launcher.credentials import AccessTokens
 from function_src.launcher.event import PUBSUB_EVENT, STORAGE_EVENT, Event, launch_key, read_event
+from function_src.launcher.mapping.content import VIEWS, add_views
 from function_src.launcher.sources import BadDeliveryError, GcsSource
 from function_src.launcher.storage import Objects, storage_api
 from infra.package.documents import ANY, COUNT, DOCUMENTS, MAP, TEXT

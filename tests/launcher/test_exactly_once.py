@@ -29,11 +29,11 @@ from jmespath.parser import ParsedResult
 from function_src.launcher.delivery import Delivery as Handled
 from function_src.launcher.delivery import Outcome
 from function_src.launcher.event import read_event
-from function_src.launcher.expression import read_expression
 from function_src.launcher.kfp import Endpoint, run_id
 from function_src.launcher.launch import Launcher
+from function_src.launcher.mapping.expression import read_expression
+from function_src.launcher.mapping.parameters import read_parameter
 from function_src.launcher.package import read_package
-from function_src.launcher.parameters import read_parameter
 from function_src.launcher.run import MOST_POSTS
 from function_src.launcher.settings import Cluster, KfpTarget, Trigger
 from function_src.launcher.sources import GcsSource

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jmespath import functions
 
-from function_src.launcher.expression import BadMappingError, UnmappableError, evaluate, read_expression
-from function_src.launcher.functions import BadArgumentError, Functions
+from function_src.launcher.mapping.expression import BadMappingError, UnmappableError, evaluate, read_expression
+from function_src.launcher.mapping.functions import BadArgumentError, Functions
 from rehearsal.program import ROOT
 from tests.launcher.test_documented_events import examples
 

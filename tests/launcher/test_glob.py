@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from function_src.launcher.glob import BadGlobError, Glob
+from function_src.launcher.mapping.glob import BadGlobError, Glob
 
 
 @pytest.mark.parametrize(

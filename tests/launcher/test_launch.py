@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from starlette.responses import JSONResponse, Response
 
 from function_src.launcher import ledger
-from function_src.launcher.condition import read_condition
 from function_src.launcher.delivery import Outcome
 from function_src.launcher.event import AGAIN, BECAUSE, read_event
-from function_src.launcher.glob import Glob
 from function_src.launcher.launch import Launcher
+from function_src.launcher.mapping.condition import read_condition
+from function_src.launcher.mapping.glob import Glob
 from function_src.launcher.package import read_package
 from function_src.launcher.sources import GcsSource, LogSource, PubSubSource
 from tests.launcher.deliveries import OBJECT, TRIGGER_ID, WRAPPINGS, Delivery, as_json, message, push

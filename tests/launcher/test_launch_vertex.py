@@ -16,8 +16,8 @@ from function_src.launcher import ledger
 from function_src.launcher.delivery import Delivery as Handled
 from function_src.launcher.delivery import Outcome
 from function_src.launcher.launch import Launcher
+from function_src.launcher.mapping.parameters import read_parameter
 from function_src.launcher.package import read_package
-from function_src.launcher.parameters import read_parameter
 from function_src.launcher.run import Run, UnavailableError
 from function_src.launcher.settings import Trigger, VertexTarget
 from function_src.launcher.sources import GcsSource

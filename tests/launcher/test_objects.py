@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from function_src.launcher.event import read_event
-from function_src.launcher.glob import Glob
+from function_src.launcher.mapping.glob import Glob
 from function_src.launcher.objects import FOLDERS, TEMPORARY, UPLOADS, asked_for, made_by_a_tool, read_resource
 from function_src.launcher.sources import GcsSource
 from tests.launcher.deliveries import OBJECT, TRIGGER_ID, message, push

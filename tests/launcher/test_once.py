@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from function_src.launcher.condition import read_condition
 from function_src.launcher.credentials import AccessTokens
 from function_src.launcher.event import AGAIN, BECAUSE
-from function_src.launcher.expression import UnmappableError, read_expression
 from function_src.launcher.launch import Launcher
 from function_src.launcher.ledger import ClaimedError
+from function_src.launcher.mapping.condition import read_condition
+from function_src.launcher.mapping.expression import UnmappableError, read_expression
 from function_src.launcher.once import Once, TakenError, hash_of, value_of
 from function_src.launcher.storage import storage_api
 from tests.launcher.deliveries import as_json

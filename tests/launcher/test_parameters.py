@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from function_src.launcher.expression import BadMappingError, UnmappableError, roots
+from function_src.launcher.mapping.expression import BadMappingError, UnmappableError, roots
+from function_src.launcher.mapping.parameters import Parameter, fit, needed_content, read_parameter, run_parameters
 from function_src.launcher.package import Input
-from function_src.launcher.parameters import Parameter, fit, needed_content, read_parameter, run_parameters
 
 INFINITY, NAN = float("inf"), float("nan")
 LARGEST = 2**53 - 1

@@ -8,11 +8,11 @@ import re
 import pytest
 import yaml
 
-from function_src.launcher.condition import holds, read_condition
-from function_src.launcher.content import VIEWS, add_views, read_content
 from function_src.launcher.event import read_event
-from function_src.launcher.expression import evaluate
-from function_src.launcher.parameters import read_parameter
+from function_src.launcher.mapping.condition import holds, read_condition
+from function_src.launcher.mapping.content import VIEWS, add_views, read_content
+from function_src.launcher.mapping.expression import evaluate
+from function_src.launcher.mapping.parameters import read_parameter
 from function_src.launcher.sources import read_source
 from infra.configuration.source_settings import GcsSource
 from infra.package.contract import check_condition

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from function_src.launcher.parameters import Parameter
+from function_src.launcher.mapping.parameters import Parameter
 from function_src.launcher.settings import BadSettingsError, KfpTarget, Trigger, VertexTarget, read_trigger
 from function_src.launcher.sources import GcsSource, LogSource, PubSubSource, ScheduleSource, Source
 

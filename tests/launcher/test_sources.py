@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function_src.launcher.content import VIEWS, add_views
 from function_src.launcher.event import STORAGE_EVENT, Event, read_event
-from function_src.launcher.glob import Glob
+from function_src.launcher.mapping.content import VIEWS, add_views
+from function_src.launcher.mapping.glob import Glob
 from function_src.launcher.sources import (
     FIRST_ID,
     FOR_TRIGGER,

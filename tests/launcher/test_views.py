@@ -12,8 +12,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from function_src.launcher.content import MOST_ROWS, MOST_VALUES, BadContentError, add_views, read_content
-from function_src.launcher.expression import evaluate, read_expression, read_of_content
+from function_src.launcher.mapping.content import MOST_ROWS, MOST_VALUES, BadContentError, add_views, read_content
+from function_src.launcher.mapping.expression import evaluate, read_expression, read_of_content
 from tests.launcher.test_parameters import values
 
 SECRET = "ann@example.org"

@@ -11,8 +11,8 @@ import pytest
 from function_src.launcher import ledger
 from function_src.launcher.delivery import Delivery as Handled
 from function_src.launcher.launch import Launcher
+from function_src.launcher.mapping.parameters import read_parameter
 from function_src.launcher.package import read_package
-from function_src.launcher.parameters import read_parameter
 from function_src.launcher.settings import KfpTarget, Trigger
 from function_src.launcher.sources import GcsSource
 from rehearsal.google.storage import Storage

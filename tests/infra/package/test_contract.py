@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from function_src.launcher.condition import holds, read_condition
 from function_src.launcher.event import read_event
-from function_src.launcher.expression import BadMappingError, UnmappableError
-from function_src.launcher.fitting import show
+from function_src.launcher.mapping.condition import holds, read_condition
+from function_src.launcher.mapping.expression import BadMappingError, UnmappableError
+from function_src.launcher.mapping.fitting import show
+from function_src.launcher.mapping.parameters import read_parameter, run_parameters
 from function_src.launcher.package import Input
-from function_src.launcher.parameters import read_parameter, run_parameters
 from function_src.launcher.sources import GcsSource
 from infra.check import check_stack
 from infra.errors import ConfigurationError

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kfp import compiler, dsl
 from kfp.pipeline_spec.pipeline_spec_pb2 import PipelineSpec
 
-from function_src.launcher.fitting import expanded
+from function_src.launcher.mapping.fitting import expanded
 from function_src.launcher.package import FENCE, read_package
 from infra.errors import ConfigurationError
 from infra.package.fence import PIPELINE, STEP, TASK, raise_fence

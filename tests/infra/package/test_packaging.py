@@ -89,7 +89,7 @@ def test_another_package_changes_the_archive_s_name() -> None:
 def test_every_module_of_the_launcher_is_deployed() -> None:
     deployed = set(launcher_archive("{}").files)
     assert deployed == {"main.py", "requirements.txt"} | {
-        f"launcher/{p.name}" for p in (FUNCTION / "launcher").glob("*.py")
+        path.relative_to(FUNCTION).as_posix() for path in (FUNCTION / "launcher").rglob("*.py")
     }
 
 

@@ -9,7 +9,7 @@ import argparse
 import sys
 import time
 
-from function_src.launcher.glob import Glob
+from function_src.launcher.mapping.glob import Glob
 from tests.launcher.fuzz.cases import KINDS
 from tests.launcher.fuzz.compare import disagreements
 from tests.launcher.fuzz.steps import HOSTILE, name_of, steps

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from function_src.launcher.functions import FUNCTIONS, BadArgumentError
-from function_src.launcher.glob import BadGlobError, Glob
+from function_src.launcher.mapping.functions import FUNCTIONS, BadArgumentError
+from function_src.launcher.mapping.glob import BadGlobError, Glob
 from tests.launcher.fuzz import globs, texts, times
 from tests.launcher.fuzz.cases import KINDS, Arguments
 from tests.launcher.fuzz.globs import RefusedError

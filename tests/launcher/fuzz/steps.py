@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from function_src.launcher.glob import Glob
+from function_src.launcher.mapping.glob import Glob
 
 # Globs over which a program that tries every way would not end in a lifetime, each with the letters of its name.
 HOSTILE = {

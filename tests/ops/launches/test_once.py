@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from function_src.launcher.expression import read_expression
 from function_src.launcher.launch import Launcher
+from function_src.launcher.mapping.expression import read_expression
 from ops.cli import app
 from tests.ops.launches.conftest import Desk
 

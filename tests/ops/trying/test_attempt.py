@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from function_src.launcher.condition import read_condition
-from function_src.launcher.glob import Glob
 from function_src.launcher.launch import Launcher
+from function_src.launcher.mapping.condition import read_condition
+from function_src.launcher.mapping.glob import Glob
 from function_src.launcher.settings import VertexTarget
 from function_src.launcher.sources import GcsSource, LogSource, PubSubSource, ScheduleSource
 from ops.errors import OperationError

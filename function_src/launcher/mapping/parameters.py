@@ -11,6 +11,7 @@ from typing import Any
 
 from jmespath.parser import ParsedResult
 
+from ..package import Input
 from .expression import (
     BadMappingError,
     UnmappableError,
@@ -21,7 +22,6 @@ from .expression import (
     reads_event,
 )
 from .fitting import UNFIT, as_type, describe, expanded, show
-from .package import Input
 
 ABSENT: Any = object()
 
