@@ -10,10 +10,12 @@ from pathlib import Path
 import flask
 
 from launcher.launch import Launcher
+from launcher.mapping.schema import read_schema
 from launcher.package import read_package
 from launcher.settings import read_trigger
 
-LAUNCHER = Launcher(read_trigger(), read_package(Path(__file__).with_name("pipeline.json").read_bytes()))
+HERE = Path(__file__).parent
+LAUNCHER = Launcher(read_trigger(), read_package((HERE / "pipeline.json").read_bytes()), read_schema(HERE))
 
 
 def launch(request: flask.Request) -> tuple[str, int]:

@@ -20,11 +20,12 @@ from infra.configuration.settings import TRIGGERS, StackSettings, TriggerSetting
 from infra.configuration.source_settings import GcsSource
 from infra.configuration.target_settings import KfpTarget
 from infra.errors import ConfigurationError
+from infra.mapping.contract import check_condition, check_given, check_once, check_parameters
+from infra.mapping.documents import DOCUMENTS, Document, document_of
+from infra.mapping.limits import check_storable
+from infra.mapping.schemas import ContentSchema, read_content_schema
 from infra.package.caching import override_caching
-from infra.package.contract import check_condition, check_once, check_parameters
-from infra.package.documents import DOCUMENTS, Document, document_of
 from infra.package.fence import raise_fence
-from infra.package.limits import check_storable
 from infra.package.packaging import Archive, compile_pipeline, launcher_archive
 
 
@@ -70,9 +71,14 @@ def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
     package, text = _compile(where, settings.pipeline)
     source = settings.source
     document = document_of(source.kind, getattr(source, "payload", None), getattr(source, "glob", None))
-    reads_content, problems = _check_mapping(
+    schema, problems = _read_schema(where, settings.content_schema)
+    if schema:
+        document = {**document, "content": schema.kind}
+    reads_content, unfit = _check_mapping(
         where, settings.parameters, settings.when, settings.once_per, package, document, settings.target.kind
     )
+    problems += unfit or check_given(f"{where}.parameters", settings.parameters, package.inputs, schema)
+    reads_content |= schema is not None
     if problem := package.unfit_for(settings.target.kind):
         problems.insert(0, f"{where}.pipeline: pipeline {settings.pipeline!r}: {problem}")
     if isinstance(settings.target, KfpTarget):
@@ -90,7 +96,16 @@ def _check(where: str, settings: TriggerSettings) -> CheckedTrigger:
     if isinstance(settings.target, KfpTarget):
         text = _rewritten(where, settings.target, text)
         package = read_package(text.encode())
-    return CheckedTrigger(settings, package, launcher_archive(text), reads_content)
+    return CheckedTrigger(
+        settings, package, launcher_archive(text, schema=schema.text if schema else None), reads_content
+    )
+
+
+def _read_schema(where: str, file: str | None) -> tuple[ContentSchema | None, list[str]]:
+    try:
+        return read_content_schema(file) if file else None, []
+    except ConfigurationError as error:
+        return None, [f"{where}.schema: {error}"]
 
 
 def _rewritten(where: str, target: KfpTarget, package: str) -> str:

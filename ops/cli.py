@@ -19,7 +19,7 @@ from ops.launches.cli import launches, replay
 from ops.options import Json, OneStack, Stack
 from ops.printing import open_console, print_error, refuse
 from ops.scripts import asked_for_json
-from ops.trying.cli import try_one
+from ops.trying.cli import schema, try_one
 
 DISTRIBUTION = "event-triggered-pipelines"
 
@@ -32,6 +32,7 @@ app.add_typer(iam, name="iam")
 app.add_typer(launches, name="launches")
 app.command()(replay)
 app.command("try")(try_one)
+app.add_typer(schema, name="schema")
 app.command()(init)
 app.command()(connect)
 app.add_typer(runs, name="runs")

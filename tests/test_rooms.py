@@ -35,6 +35,7 @@ PURE_LAUNCHER_MODULES = {
         "mapping.functions",
         "mapping.glob",
         "mapping.parameters",
+        "mapping.schema",
         "objects",
         "origin",
         "pace",
@@ -83,6 +84,7 @@ def test_what_is_asked_for_and_what_is_deployed_need_no_pulumi() -> None:
     floors = [
         *(ROOT / "infra" / f"{name}.py" for name in ("advice", "check", "cron", "errors", "syntax")),
         *modules("infra/configuration"),
+        *modules("infra/mapping"),
         *modules("infra/package"),
     ]
     assert not {name for path in floors for name in imports(path) if name.startswith("pulumi")}
@@ -95,8 +97,9 @@ def test_what_is_asked_for_and_what_is_deployed_need_no_pulumi() -> None:
         ("syntax", set()),
         ("dialect", set()),
         ("configuration", {"cron", "dialect", "errors", "syntax"}),
+        ("mapping", {"errors", "syntax"}),
         ("package", {"errors", "syntax"}),
-        ("check", {"configuration", "errors", "package", "syntax"}),
+        ("check", {"configuration", "errors", "mapping", "package", "syntax"}),
         ("resources", {"check", "configuration", "errors", "package"}),
     ],
 )
@@ -159,16 +162,17 @@ def test_the_old_name_of_the_client_stands_for_the_new_one() -> None:
 
 
 def test_the_function_imports_nothing_that_it_does_not_require() -> None:
-    allowed = {"flask", "werkzeug", "certifi", "jmespath", "urllib3", "launcher"}
+    allowed = {"flask", "werkzeug", "certifi", "fastjsonschema", "jmespath", "urllib3", "launcher"}
     third_party = {name.split(".")[0] for path in modules("function_src") for name in imports(path)}
     assert third_party - sys.stdlib_module_names - {"__future__"} <= allowed
 
 
-def test_the_function_requires_four_packages_and_the_time_zones() -> None:
+def test_the_function_requires_five_packages_and_the_time_zones() -> None:
     """The image of a function need not have the zones; they are files, read where an expression asks for one."""
     lines = (ROOT / "function_src" / "requirements.in").read_text().splitlines()
     assert [line for line in lines if not line.startswith("#")] == [
         "certifi",
+        "fastjsonschema",
         "functions-framework",
         "jmespath",
         "tzdata",

@@ -16,8 +16,9 @@ from .event import Event, check_size, launch_key, read_event
 from .ledger import Claim, ClaimedError, DecidedError, Ledger
 from .mapping.condition import holds
 from .mapping.content import BadContentError
-from .mapping.expression import UnmappableError, read_of_content
-from .mapping.parameters import needed_content, run_parameters
+from .mapping.expression import UnmappableError
+from .mapping.parameters import run_parameters
+from .mapping.schema import Schema
 from .once import Once, TakenError, value_of
 from .pace import POSTS_AT_ONCE, BusyError, Pace, Turns
 from .package import FENCE, Package
@@ -59,14 +60,12 @@ FRESH = timedelta(minutes=1)
 class Launcher:
     """Handles deliveries for one trigger. Safe to use from several threads."""
 
-    def __init__(self, trigger: Trigger, package: Package) -> None:
+    def __init__(self, trigger: Trigger, package: Package, schema: Schema | None = None) -> None:
         tokens, pace = AccessTokens(), Pace(min(trigger.lease_seconds, trigger.timeout_seconds))
         storage = storage_api(tokens, pace.for_an_answer)
         self._trigger = trigger
         self._package = package
-        self._read_by_when = read_of_content(trigger.when)
-        self._read_by_parameters = needed_content(trigger.parameters) | read_of_content(trigger.once_per)
-        self._documents = Documents(Objects(storage), trigger.content_limit)
+        self._documents = Documents(Objects(storage), trigger, schema)
         self._ledger = Ledger(storage, trigger.ledger, trigger.name, trigger.lease_seconds)
         self._once = Once(storage, trigger.ledger, trigger.name, trigger.once_within)
         self._endpoint = open_target(trigger.target, trigger.name, tokens, pace)
@@ -172,7 +171,7 @@ class Launcher:
     def _claim(self, event: Event) -> Claim | None:
         """Takes the lease on an event. None where the target itself starts nothing twice, and neither a predicate nor
         a file, which may be gone by then, decides whether it starts."""
-        if not self._endpoint.atomic or self._trigger.when or self._read_by_parameters:
+        if not self._endpoint.atomic or self._trigger.when or self._documents.read_later:
             return self._ledger.claim(event.key, event.subject)
         self._ledger.mark(event.key, event.subject)
         return None
@@ -197,11 +196,11 @@ class Launcher:
         """What the parameters are mapped from; None if ``when`` says no. A file is read once at most, and for the
         parameters only when the event is wanted."""
         condition = self._trigger.when
-        document = self._documents.with_content(event, event.document, self._read_by_when)
+        document = self._documents.for_when(event)
         if condition and not holds(condition, document):
             delivery.reason = "when is false for this event"
             return None
-        return self._documents.with_content(event, document, self._read_by_parameters)
+        return self._documents.for_parameters(event, document)
 
     def _start(self, delivery: Delivery, run: Run) -> None:
         """Asks for the run, once. A first claim has counted its POST already; any other counts it now."""

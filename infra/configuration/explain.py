@@ -52,7 +52,7 @@ def explain(error: ErrorDetails, stack: type[BaseModel]) -> str:
             fix = FIXES.get((wanted, given)) or HINTS.get(name, example)
             return f"{key}: is {given}, which is no {wanted}; {fix}"
         case "extra_forbidden":
-            known = sorted({field for block in blocks for field in block.model_fields})
+            known = sorted({field.alias or name for block in blocks for name, field in block.model_fields.items()})
             return f"{key}: unknown key; {did_you_mean(name, known)}"
         case "value_error":
             return f"{key}: {context['error']}" if key else str(context["error"])

@@ -77,11 +77,18 @@ class TriggerSettings(Model):
             examples=["ends_with(object.name, '.json')"],
         ),
     ] = None
+    content_schema: Annotated[
+        str | None,
+        Field(
+            alias="schema",
+            description="a JSON Schema, by its path from the project's root, see [A schema](#a-schema)",
+            examples=["schemas/order.json"],
+        ),
+    ] = None
     once_per: Annotated[
         str | None,
         Field(
-            description="a JMESPath expression over the event: of several events with one value one is launched, see "
-            "[Once per value](#once-per-value)",
+            description="of events with one value of it one is launched, see [Once per value](#once-per-value)",
             examples=["content.order_id"],
         ),
     ] = None

@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from function_src.launcher.mapping.schema import FILE as SCHEMA
 from function_src.launcher.package import BadPackageError, Package, read_package
 from infra.errors import ConfigurationError
 from infra.package.compile_errors import explain
@@ -41,10 +42,10 @@ OF_A_REGISTRY = " in a registry of templates"
 
 @dataclass(frozen=True)
 class Archive:
-    """What is deployed: ``files`` from function_src by their names in the archive, and the package as text."""
+    """What is deployed: ``files`` from function_src and ``texts`` that were made, by their names in the archive."""
 
     files: dict[str, Path]
-    package: str
+    texts: dict[str, str]
     digest: str
 
     @property
@@ -119,8 +120,8 @@ def _is_of_component(document: Any) -> bool:
     return isinstance(document, dict) and "implementation" in document
 
 
-def launcher_archive(package: str, function: Path = FUNCTION) -> Archive:
-    """Lists what is deployed for one trigger.
+def launcher_archive(package: str, function: Path = FUNCTION, *, schema: str | None = None) -> Archive:
+    """Lists what is deployed for one trigger: the launcher, its package and, if it has one, the schema of content.
 
     Raises:
         ConfigurationError: the function's requirements.txt is missing.
@@ -130,11 +131,13 @@ def launcher_archive(package: str, function: Path = FUNCTION) -> Archive:
         raise ConfigurationError(f"function_src/{requirements.name} is missing; write it with: make lock")
     modules = sorted((function / "launcher").rglob("*.py"))
     files = {path.relative_to(function).as_posix(): path for path in (function / "main.py", requirements, *modules)}
-    contents = {name: path.read_bytes() for name, path in files.items()} | {"pipeline.json": package.encode()}
+    texts = {"pipeline.json": package} | ({SCHEMA: schema} if schema else {})
+    contents = {name: path.read_bytes() for name, path in files.items()}
+    contents |= {name: text.encode() for name, text in texts.items()}
     digest = hashlib.sha256()
     for name in sorted(contents):
         digest.update(f"{name}\0{len(contents[name])}\0".encode() + contents[name])
-    return Archive(files, package, digest.hexdigest())
+    return Archive(files, texts, digest.hexdigest())
 
 
 def _compiled_documents(path: Path, pipeline: str) -> list[Any]:

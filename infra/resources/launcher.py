@@ -138,4 +138,4 @@ def _asset(archive: Archive) -> pulumi.AssetArchive:
     files: dict[str, pulumi.Asset | pulumi.Archive] = {
         name: pulumi.FileAsset(str(path)) for name, path in archive.files.items()
     }
-    return pulumi.AssetArchive({**files, "pipeline.json": pulumi.StringAsset(archive.package)})
+    return pulumi.AssetArchive({**files, **{name: pulumi.StringAsset(text) for name, text in archive.texts.items()}})

@@ -157,9 +157,14 @@ class _Trial:
 
     def _map(self, event: Event) -> None:
         with self._part("content"):
-            self._attempt.document = self._with_content(
-                event, needed_content(self._launcher.parameters) | read_of_content(self._launcher.once_per)
-            )
+            wanted = needed_content(self._launcher.parameters) | read_of_content(self._launcher.once_per)
+            if self._trigger.schema:
+                wanted |= {"content"}
+            self._attempt.document = self._with_content(event, wanted)
+        if schema := self._trigger.schema:
+            with self._part("schema"):
+                schema.check(self._attempt.document)
+            self._say("schema", "ok", "the content fits it")
         self._attempt.parameters = [self._mapped(name, spec) for name, spec in self._trigger.package.inputs.items()]
         problems = [mapped.problem for mapped in self._attempt.parameters if mapped.problem]
         if problems:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ops.trying.attempt import Attempt
     from ops.trying.planned import PlannedTrigger
 
+schema = typer.Typer(help="JSON Schemas of content.", no_args_is_help=True)
 NONE_STARTS = 3  # the exit code where an event would start no run
 
 
@@ -87,3 +88,18 @@ def _against(trigger: PlannedTrigger, uri: str, newest: int) -> list[Attempt]:
     from ops.trying.against import try_against
 
     return [*try_against(trigger, uri, newest, Cloud.connect(trigger.project))]
+
+
+@schema.command("infer")
+def infer(
+    samples: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="JSON files, or gzip of them.")],
+    as_json: Json = False,
+) -> None:
+    """Draft a JSON Schema that all samples fit, to be read and made stricter: pipeline-trigger schema infer *.json"""
+    from ops.trying.infer import as_text, infer_schema
+
+    found = infer_schema(samples)
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(as_text(found), nl=False)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from function_src.launcher.mapping.schema import FILE, Schema
 from function_src.launcher.package import Package, read_package
 from function_src.launcher.settings import Trigger, read_trigger
 from infra.configuration.attribute_filter import read_filter
@@ -25,6 +27,7 @@ class PlannedTrigger:
     name: str
     launcher: Trigger
     package: Package
+    schema: Schema | None
     own_bucket: bool
     subscription_filter: str
     notification: Mapping[str, Any] | None
@@ -73,12 +76,13 @@ def planned_triggers(plan: Plan) -> Iterator[PlannedTrigger]:
     own = {bucket.outputs.get("name") for bucket in plan.of_type("storage/bucket:Bucket")}
     for function in sorted(plan.of_type(":Function"), key=lambda function: function.name):
         launcher = read_trigger(function.inputs["serviceConfig"]["environmentVariables"])
-        name = launcher.name
+        name, assets = launcher.name, plan.archive_of(function).assets
         subscription = _found(plan, f"{name}-events", ":Subscription")
         yield PlannedTrigger(
             name,
             launcher,
-            read_package(_text_of(plan.archive_of(function).assets["pipeline.json"]).encode()),
+            read_package(_text_of(assets["pipeline.json"]).encode()),
+            Schema(json.loads(_text_of(assets[FILE]))) if FILE in assets else None,
             getattr(launcher.source, "bucket", None) in own,
             str(subscription.get("filter") or "") if subscription else "",
             _found(plan, f"{name}-new-objects", ":Notification"),

@@ -12,7 +12,7 @@ import pytest
 
 from function_src.launcher.event import read_event
 from function_src.launcher.sources import read_source
-from infra.package.documents import DOCUMENTS
+from infra.mapping.documents import DOCUMENTS
 from rehearsal.program import ROOT
 from tests.launcher.deliveries import as_json
 

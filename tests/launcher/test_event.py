@@ -13,7 +13,7 @@ from function_src.launcher.event import PUBSUB_EVENT, STORAGE_EVENT, Event, laun
 from function_src.launcher.mapping.content import VIEWS, add_views
 from function_src.launcher.sources import BadDeliveryError, GcsSource
 from function_src.launcher.storage import Objects, storage_api
-from infra.package.documents import ANY, COUNT, DOCUMENTS, MAP, TEXT
+from infra.mapping.documents import ANY, COUNT, DOCUMENTS, MAP, TEXT
 from rehearsal.google.storage import Storage
 from tests.conftest import Serve
 from tests.launcher.conftest import TIMEOUT, Identity

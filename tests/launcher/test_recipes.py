@@ -15,9 +15,9 @@ from function_src.launcher.mapping.expression import evaluate
 from function_src.launcher.mapping.parameters import read_parameter
 from function_src.launcher.sources import read_source
 from infra.configuration.source_settings import GcsSource
-from infra.package.contract import check_condition
-from infra.package.documents import document_of
-from infra.package.inference import infer
+from infra.mapping.contract import check_condition
+from infra.mapping.documents import document_of
+from infra.mapping.inference import infer
 from rehearsal.program import ROOT
 from tests.launcher.deliveries import OBJECT, TRIGGER_ID, push
 

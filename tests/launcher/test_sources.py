@@ -22,7 +22,7 @@ from function_src.launcher.sources import (
     ScheduleSource,
     Source,
 )
-from infra.package.documents import DOCUMENTS
+from infra.mapping.documents import DOCUMENTS
 from tests.launcher.deliveries import FRESH, OBJECT, TRIGGER_ID, as_json, message, push
 
 LIMIT = 1 << 20

@@ -123,6 +123,7 @@ SUCCESS: dict[str, Callable[[World], list[str]]] = {
     "verify": lambda _: OF_DEV,
     "try": lambda _: [*OF_DEV, "--object", "incoming/a.csv"],
     "init": lambda world: NEW_STACK + world.replace(making, "make_stack", lambda _: ["Pulumi.another-lab.yaml"]),
+    "schema infer": lambda _: [str(ROOT / "examples" / "new-orders.json")],
     "recover": World.recovery,
     "replay": lambda world: [world.letter(), "--yes"],
     "connect": World.endpoint,
@@ -210,7 +211,9 @@ def test_what_keeps_a_command_from_its_work_is_an_error_in_json(path: str, answe
     takes = {option for parameter in COMMANDS[path].params for option in parameter.opts}
     given = ["x" for parameter in COMMANDS[path].params if parameter.required]
     given += ["--stack", "nope"] * ("--stack" in takes) + ["--yes"] * ("--yes" in takes)
-    given += ["x"] * (path == "replay") + NEW_STACK * (path == "init")
+    given += ["x"] * (path in ("replay", "launches show")) + NEW_STACK * (path == "init")
+    if path == "schema infer":  # of a file that is there, and is no JSON
+        given = [str(ROOT / "Makefile")]
     status, said = answer(*path.split(), *given)
     assert status == 1
     if path == "connect":  # whose answer is what is wrong

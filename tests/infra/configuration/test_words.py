@@ -17,8 +17,8 @@ from function_src.launcher.package import Input
 from infra.configuration.settings import read_settings
 from infra.configuration.stack_file import read_stack
 from infra.errors import ConfigurationError
-from infra.package.contract import check_condition, check_parameters
-from infra.package.documents import document_of
+from infra.mapping.contract import check_condition, check_parameters
+from infra.mapping.documents import document_of
 
 # What pydantic, PyYAML, JMESPath, json and Python say, and what they call things.
 LEAKS = re.compile(

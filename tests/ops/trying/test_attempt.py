@@ -44,6 +44,7 @@ def planned(launcher: Launcher) -> PlannedTrigger:
         "echo",
         launcher._trigger,
         launcher._package,
+        None,
         own_bucket=False,
         subscription_filter="",
         notification=None,

@@ -12,7 +12,7 @@ from typing import Any
 from function_src.launcher.mapping.expression import TYPES, plain_path
 from function_src.launcher.mapping.fitting import show
 from function_src.launcher.mapping.functions import Functions
-from infra.package.documents import (
+from infra.mapping.documents import (
     ANY,
     COUNT,
     DIGITS,

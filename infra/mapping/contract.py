@@ -29,8 +29,9 @@ from function_src.launcher.mapping.parameters import (
 )
 from function_src.launcher.package import Input
 from infra.errors import ConfigurationError, printable
-from infra.package.documents import ANY, COUNT, LIST, MAP, NOTHING, TEXT, TRUTH, Document, kind_at, look_up
-from infra.package.inference import infer
+from infra.mapping.documents import ANY, COUNT, LIST, MAP, NOTHING, TEXT, TRUTH, Document, kind_at, look_up
+from infra.mapping.inference import infer
+from infra.mapping.schemas import ContentSchema
 
 # Values in other languages; in JMESPath they stand in backticks, and without them are fields.
 VALUES = {**dict.fromkeys(("null", "none", "nil", "undefined"), "null"), "true": "true", "false": "false"}
@@ -86,6 +87,25 @@ def check_condition(where: str, config: str | None, document: Document) -> bool:
     if problems := _check_expression(condition, document) or _check_truth(condition, document):
         raise ConfigurationError("\n".join(f"{where}: {problem}" for problem in problems))
     return bool(read_of_content(condition))
+
+
+def check_given(
+    where: str, config: Mapping[str, Any], inputs: Mapping[str, Input], schema: ContentSchema | None
+) -> list[str]:
+    """What a pipeline requires and a schema leaves open, where the mapping names a field of it and no default."""
+    problems = []
+    for name, value in config.items() if schema else ():
+        parameter, spec = read_parameter(name, value), inputs[name]
+        path = plain_path(parameter.expression.parsed) if parameter.expression else None
+        if not path or path[0] != "content" or not spec.required or spec.value is not None:
+            continue
+        open_at = schema.may_be_missing(path[1:]) if schema and parameter.default in (ABSENT, None) else None
+        if open_at and schema:
+            problems.append(
+                f"{where}.{printable(name)}: {open_at} may be missing or null by {schema.file}, and the pipeline "
+                f"requires {name!r}; say there that it is required, or give a default"
+            )
+    return problems
 
 
 def check_once(where: str, config: str | None, document: Document) -> bool:

@@ -18,8 +18,8 @@ from function_src.launcher.package import Input
 from function_src.launcher.sources import GcsSource
 from infra.check import check_stack
 from infra.errors import ConfigurationError
-from infra.package.contract import check_condition, check_parameters
-from infra.package.documents import DOCUMENTS, OBJECT, document_of
+from infra.mapping.contract import check_condition, check_parameters
+from infra.mapping.documents import DOCUMENTS, OBJECT, document_of
 from tests.infra.configuration.test_settings import refusal
 from tests.launcher.deliveries import push
 from tests.launcher.test_parameters import expressions, values
