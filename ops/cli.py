@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from infra.errors import ConfigurationError
+from ops.drift.cli import drift
 from ops.endpoint.cli import connect, experiments, pipelines, runs
 from ops.errors import OperationError, explain_os_error
 from ops.iam.cli import iam
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+iam.command()(drift)
 app.add_typer(iam, name="iam")
 app.add_typer(launches, name="launches")
 app.command()(replay)

@@ -20,9 +20,11 @@ GOOGLE = frozenset(
         "cloudresourcemanager",
         "cloudscheduler",
         "iam",
+        "iap",
         "logging",
         "orgpolicy",
         "pubsub",
+        "run",
         "serviceusage",
         "storage",
     )

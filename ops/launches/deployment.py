@@ -6,8 +6,6 @@ Who has no login to Pulumi's backend can name the ledger instead, which says les
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +13,8 @@ from typing import Any
 
 from ops.errors import OperationError
 from ops.launches.cloud import Cloud
-from rehearsal.program import ROOT, read_stack
+from ops.pulumi import ask_pulumi
+from rehearsal.program import read_stack
 
 NOTIFICATION = "gcp:storage/notification:Notification"
 WITHOUT_PULUMI = "launches list, launches show and replay also take --ledger gs://BUCKET, which needs no Pulumi"
@@ -112,7 +111,7 @@ def read_deployment(stack: str) -> Deployment:
         ConfigurationError: there is no such stack file.
     """
     name, _ = read_stack(stack)
-    return deployment(name, _ask_pulumi("stack", "output", "--json", "--stack", name))
+    return deployment(name, ask_pulumi("stack", "output", "--json", "--stack", name, instead=WITHOUT_PULUMI))
 
 
 def deployment(stack: str, outputs: Mapping[str, Any]) -> Deployment:
@@ -154,7 +153,7 @@ def announced_since(stack: Deployment, trigger: DeployedTrigger) -> datetime | N
     if stack.stack is None:
         return None
     try:
-        state = _ask_pulumi("stack", "export", "--stack", stack.stack)
+        state = ask_pulumi("stack", "export", "--stack", stack.stack)
         resources = state["deployment"]["resources"]
     except (OperationError, KeyError, TypeError):
         return None
@@ -167,18 +166,6 @@ def announced_since(stack: Deployment, trigger: DeployedTrigger) -> datetime | N
         and not resource.get("delete")
     ]
     return datetime.fromisoformat(made[0]) if made else None
-
-
-def _ask_pulumi(*arguments: str) -> Any:
-    if not shutil.which("pulumi"):
-        raise OperationError(
-            f"the Pulumi CLI is not installed: curl -fsSL https://get.pulumi.com | sh; {WITHOUT_PULUMI}"
-        )
-    done = subprocess.run(["pulumi", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        failure = f"`pulumi {' '.join(arguments)}` failed: {done.stderr.strip()}"
-        raise OperationError(f"{failure}; {WITHOUT_PULUMI}")
-    return json.loads(done.stdout)
 
 
 def _deployed(name: str, values: Mapping[str, Any]) -> DeployedTrigger:

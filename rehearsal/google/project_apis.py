@@ -25,8 +25,9 @@ class GoogleProject:
     """What the APIs say of one project to whoever has one of ``tokens``.
 
     ``denied`` holds the permissions that the caller lacks, also on accounts. ``policies`` are the rules of
-    organisation policies by constraint; the others have no effect. While ``silent`` nothing answers, and ``redirect``
-    sends every caller elsewhere.
+    organisation policies by constraint; the others have no effect. ``bindings`` are the IAM policies, by the path of
+    what they are on, and ``roles`` what roles hold. While ``silent`` nothing answers, and ``redirect`` sends every
+    caller elsewhere.
     """
 
     def __init__(self, project: str, number: str, tokens: Tokens) -> None:
@@ -38,6 +39,8 @@ class GoogleProject:
         self.denied: set[str] = set()
         self.accounts: dict[str, dict[str, Any]] = {}
         self.policies: dict[str, list[Mapping[str, Any]]] = {}
+        self.bindings: dict[str, list[dict[str, Any]]] = {}
+        self.roles: dict[str, list[str]] = {}
         self.wants_quota_project = False
         self.silent, self.redirect = False, ""
         self.seen: list[Request] = []
@@ -51,6 +54,31 @@ class GoogleProject:
             ("POST", "/v1/projects/-/serviceAccounts/{email}:testIamPermissions", "iam", self._held),
             ("GET", "/v1/projects/-/serviceAccounts/{email}", "iam", self._account),
             ("GET", f"/v2/projects/{project}/policies/{{constraint}}:getEffectivePolicy", "orgpolicy", self._policy),
+            ("POST", "/v3/projects/{id}:getIamPolicy", "cloudresourcemanager", self._iam("resourcemanager.projects")),
+            ("GET", "/storage/v1/b/{id}/iam", "storage", self._iam("storage.buckets")),
+            ("GET", f"{root}/topics/{{id}}:getIamPolicy", "pubsub", self._iam("pubsub.topics")),
+            ("GET", f"{root}/subscriptions/{{id}}:getIamPolicy", "pubsub", self._iam("pubsub.subscriptions")),
+            ("POST", "/v1/projects/-/serviceAccounts/{id}:getIamPolicy", "iam", self._iam("iam.serviceAccounts")),
+            (
+                "GET",
+                f"/v2/projects/{project}/locations/{{place}}/services/{{id}}:getIamPolicy",
+                "run",
+                self._iam("run.services"),
+            ),
+            (
+                "GET",
+                f"{root}/locations/{{place}}/repositories/{{id}}:getIamPolicy",
+                "artifactregistry",
+                self._iam("artifactregistry.repositories"),
+            ),
+            (
+                "POST",
+                f"/v1/projects/{number}/iap_web/compute/services/{{id}}:getIamPolicy",
+                "iap",
+                self._iam("iap.webServices"),
+            ),
+            ("GET", "/v1/roles/{id}", "iam", self._role),
+            ("GET", f"{root}/roles/{{id}}", "iam", self._role),
         ]
         self.app = Starlette(
             routes=[
@@ -104,6 +132,36 @@ class GoogleProject:
         if email not in self.accounts:
             return _error(404, "NOT_FOUND", f"Unknown service account: {email}")
         return JSONResponse({"email": email} | self.accounts[email])
+
+    def _iam(self, kind: str) -> Answer:
+        """The IAM policy of a kind of resource. Who asks for an older version than 3 is told of conditional bindings
+        under names that no role has, and without the conditions (iam/docs/policies#versions)."""
+
+        async def answer(request: Request) -> Response:
+            if f"{kind}.getIamPolicy" in self.denied:
+                return _error(403, "PERMISSION_DENIED", f"Permission '{kind}.getIamPolicy' denied on resource")
+            body = await request.json() if await request.body() else {}
+            asked = {**body.get("options", {}), **request.query_params}
+            version = next((int(value) for name, value in asked.items() if name.endswith("olicyVersion")), 1)
+            bindings = self.bindings.get(request.url.path.removesuffix(":getIamPolicy").removesuffix("/iam"), [])
+            shown = [
+                {**one, "role": f"{one['role']}_withcond_0123456789abcdef0123", "condition": None}
+                if one.get("condition") and version < 3
+                else one
+                for one in bindings
+            ]
+            told = [{name: value for name, value in one.items() if value is not None} for one in shown]
+            return JSONResponse({"version": version, "etag": "ACAB", **({"bindings": told} if told else {})})
+
+        return answer
+
+    async def _role(self, request: Request) -> Response:
+        if "iam.roles.get" in self.denied:
+            return _error(403, "PERMISSION_DENIED", "You don't have permission to get the role")
+        name = request.url.path.removeprefix("/v1/")
+        if name not in self.roles:
+            return _error(404, "NOT_FOUND", f"The role named {name} was not found.")
+        return JSONResponse({"name": name, "includedPermissions": self.roles[name]})
 
     async def _policy(self, request: Request) -> Response:
         constraint = request.path_params["constraint"]

@@ -19,6 +19,7 @@ from kfp_connect import connect
 from ops import cli
 from ops.deploy import show
 from ops.doctor import diagnosis
+from ops.drift import drift
 from ops.errors import OperationError
 from ops.findings import ok
 from ops.iam.catalogue import update as catalogue
@@ -132,6 +133,7 @@ SUCCESS: dict[str, Callable[[World], list[str]]] = {
     "iam check": lambda world: world.replace(document, "check", lambda: None),
     "iam diff": lambda _: [PREVIEW],
     "iam explain": lambda _: ["build", *OF_DEV],
+    "iam drift": lambda world: [*OF_DEV, *world.replace(drift, "find_drift", lambda *_: [])],
     "iam catalogue update": lambda world: world.replace(catalogue, "update", lambda _: [Updated("roles/x", (), ())]),
     "launches list": lambda world: ["--since", "1h"] * bool(world.event()),
     "launches show": lambda world: [world.event()],
