@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.errors import OperationError
+from ops.iam.catalogue.roles import is_role
 from ops.iam.kept.manifest import Entry, Manifest
 from ops.pulumi import ask_pulumi
 
@@ -47,7 +48,7 @@ class Standing:
     def expected(self, manifest: Manifest, number: str) -> Iterator[Grant]:
         """The grants of a manifest, as they should stand; what is no grant of a role is left out."""
         for entry in manifest.grants:
-            if not entry.is_way and entry.role.startswith(("roles/", "projects/", "organizations/")):
+            if is_role(entry.role):
                 yield self._grant(entry, number)
 
     def _grant(self, entry: Entry, number: str) -> Grant:
