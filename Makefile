@@ -6,6 +6,9 @@ HOST ?=
 WORKFLOWS ?=
 EVENTS ?= 2000
 SEED ?= 1
+ROUNDS ?= 7
+JSON ?=
+PAGE ?=
 ENGINE ?=
 HAPPY ?=
 WATCH ?=
@@ -22,10 +25,13 @@ override HOST := $(value HOST)
 override WORKFLOWS := $(value WORKFLOWS)
 override EVENTS := $(value EVENTS)
 override SEED := $(value SEED)
+override ROUNDS := $(value ROUNDS)
+override JSON := $(value JSON)
+override PAGE := $(value PAGE)
 override ENGINE := $(value ENGINE)
 override HAPPY := $(value HAPPY)
 override WATCH := $(value WATCH)
-export PYTHON STACK FILE HOST WORKFLOWS EVENTS SEED ENGINE HAPPY WATCH
+export PYTHON STACK FILE HOST WORKFLOWS EVENTS SEED ROUNDS JSON PAGE ENGINE HAPPY WATCH
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -44,7 +50,7 @@ SAMPLES := $(addprefix pipelines/,__init__.py echo.py images.py validate_csv.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help install engine rehearse chaos rush test check verify policy up preview destroy recover lock golden \
-	picture iam compare-kfp clean
+	picture iam compare-kfp bench clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,7 +76,7 @@ test: check $(PACK_READY) ## Check style and types, and run every test
 check: $(READY)
 	exec $(BIN)/ruff check . $(SAMPLES)
 	exec $(BIN)/ruff format --check . $(SAMPLES)
-	exec $(BIN)/python -m mypy connect infra ops policy rehearsal tests $(SAMPLES)
+	exec $(BIN)/python -m mypy benchmarks connect infra ops policy rehearsal tests $(SAMPLES)
 	cd function_src && exec ../$(BIN)/python -m mypy --config-file ../pyproject.toml main.py
 
 verify: $(READY) ## Look at what is yours: stack files, their pipelines and mappings, rules, iam/ [STACK=, or all]
@@ -101,13 +107,16 @@ iam: $(READY) ## Write iam/ anew: the permissions that stacks give, and those th
 compare-kfp: $(READY) ## Show where a real KFP server answers otherwise than the rehearsal's [HOST=... WORKFLOWS=...]
 	@exec $(BIN)/python -m tests.kfp_requests "$$HOST" "$$WORKFLOWS"
 
+bench: $(READY) ## Measure the launcher beside a function that does nothing, and others [ROUNDS=7 JSON=FILE PAGE=1]
+	@exec $(BIN)/python -m benchmarks --rounds="$$ROUNDS" $${JSON:+"--json=$$JSON"} $${PAGE:+--page}
+
 recover: $(READY) ## Put a stack right whose update was killed, after showing what that takes [STACK=dev]
 	@$(COMMAND) recover --stack="$$STACK"
 
 lock: ## Compile the requirements.in files into pinned requirements with hashes
 	@test -x $(LOCK)/bin/uv || ("$$PYTHON" -m venv $(LOCK) && $(LOCK)/bin/python -m pip install --quiet uv)
 	@for name in infra/requirements function_src/requirements policy/requirements policy/requirements-dev \
-	    requirements-dev; do \
+	    requirements-dev $(patsubst %.in,%,$(wildcard benchmarks/functions/*/requirements.in)); do \
 	  $(LOCK)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --custom-compile-command "make lock" $$name.in --output-file $$name.txt || exit 1; \
 	done

@@ -15,8 +15,20 @@ import kfp_connect
 from tests.watch.sitecustomize import is_a_user_s
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("connect", "function_src", "infra", "kfp_connect", "ops", "pipelines", "policy", "rehearsal", "tests")
+ROOMS = (
+    "benchmarks",
+    "connect",
+    "function_src",
+    "infra",
+    "kfp_connect",
+    "ops",
+    "pipelines",
+    "policy",
+    "rehearsal",
+    "tests",
+)
 ALLOWED = {
+    "benchmarks": {"infra", "rehearsal"},
     "function_src": set(),
     "infra": {"function_src"},
     "kfp_connect": set(),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # which sends requests by this
     from .credentials import Tokens
 
 LONGEST_TO_CONNECT = 5  # seconds
-MOST_KEPT = 1000  # connections of one origin: an instance serves no more deliveries at once
+MOST_KEPT = 100  # connections of one origin; a thousand would take 2 ms to make room for, at each start
 ALWAYS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate"}
 LONGEST_ERROR = 2**20  # bytes of an answer that refuses: what is longer gives no reason
 LONGEST_WORDS = 20_000  # characters of it that are looked at
