@@ -32,6 +32,7 @@ from benchmarks.figures import percentile
 from benchmarks.load import Took, closed, opened
 from benchmarks.serving import BenchmarkError, Server, peak
 from benchmarks.standins import BUCKET, LEDGER, Addresses
+from rehearsal.function import FunctionError
 from rehearsal.program import ROOT
 
 LATENCY = 0.01  # seconds; none at a cold start, for what an endpoint takes is not the function's
@@ -170,5 +171,5 @@ def say(what: str) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except BenchmarkError as error:
+    except (BenchmarkError, FunctionError) as error:
         sys.exit(f"error: {error}")

@@ -205,6 +205,7 @@ def test_the_rules_need_nothing_but_python(module: str) -> None:
         "policy/requirements.txt",
         "policy/requirements-dev.txt",
         "requirements-dev.txt",
+        *(f"benchmarks/functions/{name}/requirements.txt" for name in ("floor", "vertex_sdk", "walkthrough")),
     ],
 )
 def test_requirements_are_pinned_with_hashes_and_name_no_address(name: str) -> None:

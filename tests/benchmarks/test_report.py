@@ -63,11 +63,11 @@ def test_the_tables_are_as_wide_as_their_heads() -> None:
 
 
 def test_the_page_takes_another_run_and_keeps_its_words() -> None:
-    words = f"before\n{START}old\n{END}after\n"
+    words = f"before\n{START}an earlier run\n{END}after\n"
     once = quoted(words, a_run(100))
     assert once.startswith("before\n")
     assert once.endswith(f"{END}after\n")
-    assert "old" not in once
+    assert "an earlier run" not in once
     assert quoted(once, a_run(100)) == once
 
 
