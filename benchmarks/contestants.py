@@ -98,7 +98,8 @@ def launcher(directory: Path) -> None:
     for name, path in archive.files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, directory / name)
-    (directory / "pipeline.json").write_text(archive.package)
+    for name, text in archive.texts.items():
+        (directory / name).write_text(text)
 
 
 def function(name: str) -> Callable[[Path], None]:

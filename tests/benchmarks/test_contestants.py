@@ -29,7 +29,7 @@ def test_the_launcher_is_measured_as_it_is_deployed(tmp_path: Path, name: str) -
     written = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.*")}
     assert written == {
         **{name: path.read_bytes() for name, path in archive.files.items()},
-        "pipeline.json": archive.package.encode(),
+        **{name: text.encode() for name, text in archive.texts.items()},
     }
 
 
