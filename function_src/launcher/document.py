@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from typing import Any
+from typing import Any, Protocol
 
 from .event import Event
 from .mapping.content import add_views
@@ -11,7 +11,13 @@ from .mapping.expression import read_of_content
 from .mapping.parameters import needed_content
 from .mapping.schema import Schema
 from .settings import Trigger
-from .storage import Objects
+
+
+class Objects(Protocol):
+    """Where the contents of objects come from."""
+
+    def content(self, bucket: str, name: str, generation: str, limit: int) -> Mapping[str, Any]:
+        """``content`` and ``lines`` of one generation of an object, of at most so many bytes."""
 
 
 class Documents:
@@ -36,15 +42,13 @@ class Documents:
         return self._with_content(event, event.document, self._for_when)
 
     def for_parameters(self, event: Event, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What parameters are mapped from, by the document that ``when`` was asked of.
+        """What parameters are mapped from, by the document that ``when`` was asked of. Raises as :meth:`for_when`."""
+        return self._with_content(event, document, self.read_later)
 
-        Raises:
-            UnmappableError: its content does not fit the schema. Beside that, as :meth:`for_when`.
-        """
-        document = self._with_content(event, document, self.read_later)
+    def check(self, document: Mapping[str, Any]) -> None:
+        """Raises UnmappableError if the content does not fit the schema."""
         if self._schema:
             self._schema.check(document)
-        return document
 
     def _with_content(self, event: Event, document: Mapping[str, Any], wanted: Set[str]) -> Mapping[str, Any]:
         if wanted and "content" not in document:

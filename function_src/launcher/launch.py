@@ -200,7 +200,9 @@ class Launcher:
         if condition and not holds(condition, document):
             delivery.reason = "when is false for this event"
             return None
-        return self._documents.for_parameters(event, document)
+        document = self._documents.for_parameters(event, document)
+        self._documents.check(document)
+        return document
 
     def _start(self, delivery: Delivery, run: Run) -> None:
         """Asks for the run, once. A first claim has counted its POST already; any other counts it now."""

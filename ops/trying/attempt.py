@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from function_src.launcher import kfp, vertex
+from function_src.launcher.document import Documents
 from function_src.launcher.event import Event, check_size, read_event
 from function_src.launcher.launch import WRONG_FOR_EVER
 from function_src.launcher.ledger import Ledger
 from function_src.launcher.mapping.condition import holds
-from function_src.launcher.mapping.content import add_views
-from function_src.launcher.mapping.expression import evaluate, read_of_content
+from function_src.launcher.mapping.expression import evaluate
 from function_src.launcher.mapping.fitting import show
-from function_src.launcher.mapping.parameters import ABSENT, UNMAPPED, needed_content, run_parameters
+from function_src.launcher.mapping.parameters import ABSENT, UNMAPPED, run_parameters
 from function_src.launcher.once import WHAT, value_of
 from function_src.launcher.package import FENCE, Input
 from function_src.launcher.run import Run
@@ -92,12 +92,25 @@ class _EndedError(Exception):
     """A part of the trigger said no."""
 
 
+class _GivenObject:
+    """In the place of Cloud Storage: what a person gave as an object's content."""
+
+    def __init__(self, trigger: str, given: Given) -> None:
+        self._trigger, self._given = trigger, given
+
+    def content(self, _bucket: str, _name: str, _generation: str, limit: int) -> Mapping[str, Any]:
+        if self._given.content is None:
+            raise OperationError(f"trigger {self._trigger} reads what stands in its files; give that with --file")
+        return self._given.content(limit)
+
+
 class _Trial:
     """The steps of :class:`function_src.launcher.launch.Launcher`, but for claim, POST and record."""
 
     def __init__(self, trigger: PlannedTrigger, given: Given, attempt: Attempt) -> None:
         self._trigger, self._given, self._attempt = trigger, given, attempt
         self._launcher = trigger.launcher
+        self._documents = Documents(_GivenObject(trigger.name, given), trigger.launcher, trigger.schema)
 
     def go(self) -> None:
         event = self._read()
@@ -148,7 +161,7 @@ class _Trial:
         if when is None:
             return
         with self._part("content"):
-            self._attempt.document = self._with_content(event, read_of_content(when))
+            self._attempt.document = self._documents.for_when(event)
         with self._part("when"):
             wanted = holds(when, self._attempt.document)
         if not wanted:
@@ -157,13 +170,10 @@ class _Trial:
 
     def _map(self, event: Event) -> None:
         with self._part("content"):
-            wanted = needed_content(self._launcher.parameters) | read_of_content(self._launcher.once_per)
-            if self._trigger.schema:
-                wanted |= {"content"}
-            self._attempt.document = self._with_content(event, wanted)
-        if schema := self._trigger.schema:
-            with self._part("schema"):
-                schema.check(self._attempt.document)
+            self._attempt.document = self._documents.for_parameters(event, self._attempt.document)
+        with self._part("schema"):
+            self._documents.check(self._attempt.document)
+        if self._trigger.schema:
             self._say("schema", "ok", "the content fits it")
         self._attempt.parameters = [self._mapped(name, spec) for name, spec in self._trigger.package.inputs.items()]
         problems = [mapped.problem for mapped in self._attempt.parameters if mapped.problem]
@@ -195,20 +205,6 @@ class _Trial:
                 f"the default, for {expression.expression} gives nothing" if expression else "the stack file's value"
             )
         return "the package's runtimeConfig" if spec.value is not None else "the pipeline's own default"
-
-    def _with_content(self, event: Event, wanted: Set[str]) -> Mapping[str, Any]:
-        document = self._attempt.document
-        if wanted and "content" not in document:
-            limit = self._launcher.content_limit
-            document = {**document, **(event.content(limit) if event.data is not None else self._read_object(limit))}
-        return add_views(document, wanted)
-
-    def _read_object(self, limit: int) -> Mapping[str, Any]:
-        if self._given.content is None:
-            raise OperationError(
-                f"trigger {self._trigger.name} reads what stands in its files; give that with --file"
-            )
-        return self._given.content(limit)
 
     def _ask_for_run(self, event: Event) -> None:
         package, target, key = self._trigger.package, self._launcher.target, event.key
