@@ -144,6 +144,11 @@ class GoogleProject:
             asked = {**body.get("options", {}), **request.query_params}
             version = next((int(value) for name, value in asked.items() if name.endswith("olicyVersion")), 1)
             bindings = self.bindings.get(request.url.path.removesuffix(":getIamPolicy").removesuffix("/iam"), [])
+            if kind == "storage.buckets" and version < 3 and any(one.get("condition") for one in bindings):
+                message = (
+                    "The policy has conditions: ask for version 3"  # storage/docs/json_api/v1/buckets/getIamPolicy
+                )
+                return _error(412, "FAILED_PRECONDITION", message)
             shown = [
                 {**one, "role": f"{one['role']}_withcond_0123456789abcdef0123", "condition": None}
                 if one.get("condition") and version < 3
