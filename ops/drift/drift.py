@@ -45,7 +45,7 @@ def find_drift(stack: str, root: Path, web: Web | None = None) -> list[Finding]:
     if not number:
         return [found]
     wanted = list(dict.fromkeys(standing.expected(manifest, number)))
-    return [*_of_grants(apis, standing, wanted, number), *_of_roles(apis, manifest, standing, wanted)]
+    return [*_of_grants(apis, standing, wanted, number), *_of_roles(apis, manifest, wanted)]
 
 
 def read_manifest(stack: str, root: Path) -> Manifest:
@@ -87,13 +87,13 @@ def _of_grants(apis: GoogleApis, standing: Standing, wanted: Iterable[Grant], nu
             yield ok(GRANT, f"{where}: as reviewed, {len(mine)} of {len(stands)} members and roles")
 
 
-def _of_roles(apis: GoogleApis, manifest: Manifest, standing: Standing, wanted: Iterable[Grant]) -> Iterator[Finding]:
+def _of_roles(apis: GoogleApis, manifest: Manifest, wanted: Iterable[Grant]) -> Iterator[Finding]:
     """Whether roles hold what they held when they were reviewed."""
     catalogue = pinned()
     custom: dict[str, set[str]] = {}
     for entry in manifest.grants:
         if entry.kind == CUSTOM:
-            custom.setdefault(standing.real(entry.resource), set()).add(entry.role)
+            custom.setdefault(entry.resource, set()).add(entry.role)
     for role in dict.fromkeys(grant.role for grant in wanted):
         reviewed = frozenset(custom[role]) if role in custom else catalogue.at_most(role)
         if reviewed is None:

@@ -11,6 +11,16 @@ from ops.iam.catalogue.roles import is_role
 from ops.iam.kept.manifest import Entry, Manifest
 from ops.pulumi import ask_pulumi
 
+BUCKET = "storage/bucket"
+KINDS = {  # of resources that stacks make and that have a policy of their own; a function's is its service's
+    "gcp:artifactregistry/repository:Repository": "artifactregistry/repository",
+    "gcp:cloudfunctionsv2/function:Function": "cloudrunv2/service",
+    "gcp:pubsub/subscription:Subscription": "pubsub/subscription",
+    "gcp:pubsub/topic:Topic": "pubsub/topic",
+    "gcp:serviceaccount/account:Account": "serviceaccount",
+    "gcp:storage/bucket:Bucket": BUCKET,
+}
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -32,17 +42,18 @@ class Grant:
 
 @dataclass(frozen=True)
 class Standing:
-    """``names`` has the real name for each that a manifest writes as ``NAME-*``; ``own`` is what the stack made, and
-    ``accounts`` the members that it made."""
+    """``names`` has the real name for each that a manifest writes as ``NAME-*``, by the kind of resource: a topic and
+    a subscription of one name end differently. ``own`` is what the stack made, ``accounts`` the members among it."""
 
-    names: Mapping[str, str]
+    names: Mapping[tuple[str, str], str]
     own: frozenset[Scope]
     accounts: frozenset[str]
 
-    def real(self, text: str) -> str:
-        """A text of the manifest with the real names in it."""
-        for written, name in self.names.items():
-            text = text.replace(written, name)
+    def real(self, text: str, kind: str) -> str:
+        """A text of the manifest with the real names in it: of that kind of resource, and longer ones first."""
+        for of, written in sorted(self.names, key=lambda known: -len(known[1])):
+            if of == kind:
+                text = text.replace(written, self.names[of, written])
         return text
 
     def expected(self, manifest: Manifest, number: str) -> Iterator[Grant]:
@@ -52,11 +63,11 @@ class Standing:
                 yield self._grant(entry, number)
 
     def _grant(self, entry: Entry, number: str) -> Grant:
-        resource, role, member, condition = (
-            self.real(text).replace("PROJECT_NUMBER", number)
-            for text in (entry.resource, entry.role, entry.member, entry.condition)
-        )
-        return Grant(scope(entry.kind, resource), role, member, condition)
+        def known(text: str, kind: str) -> str:
+            return self.real(text, kind).replace("PROJECT_NUMBER", number)
+
+        where, condition = known(entry.resource, entry.kind), known(entry.condition, BUCKET)
+        return Grant(scope(entry.kind, where), entry.role, known(entry.member, entry.kind), condition)
 
 
 def scope(kind: str, name: str) -> Scope:
@@ -71,35 +82,32 @@ def read_standing(stack: str) -> Standing:
         OperationError: the CLI is missing or refuses, or the stack has never been deployed.
     """
     state = ask_pulumi("stack", "export", "--stack", stack)
-    resources = ((state or {}).get("deployment") or {}).get("resources") or []
-    found = [one for one in resources if one.get("custom") and not one.get("delete") and one.get("outputs")]
-    if not found:
+    standing = standing_of(((state or {}).get("deployment") or {}).get("resources") or [])
+    if not standing.own:
         raise OperationError(
             f"stack {stack} has made nothing that could have drifted; deploy it: make up STACK={stack}"
         )
-    return standing_of(found)
+    return standing
 
 
 def standing_of(resources: Iterable[Mapping[str, Any]]) -> Standing:
     """What a state's resources say."""
     names, own, accounts = {}, set(), set()
-    for resource in resources:
-        kind, outputs = str(resource["type"]), resource["outputs"]
+    made = [one for one in resources if one.get("custom") and one.get("outputs") and not one.get("delete")]
+    for resource in made:
+        kind, outputs = KINDS.get(str(resource["type"])), resource["outputs"]
+        if kind is None:
+            continue
         logical, name = str(resource["urn"]).rpartition("::")[2], str(outputs.get("name", ""))
-        if name.startswith(f"{logical}-"):
-            names[f"{logical}-*"] = name
+        names[kind, f"{logical}-*"] = name
         match kind:
-            case "gcp:storage/bucket:Bucket":
-                own.add(Scope("storage/bucket", name))
-            case "gcp:pubsub/topic:Topic":
-                own.add(Scope("pubsub/topic", name))
-            case "gcp:pubsub/subscription:Subscription":
-                own.add(Scope("pubsub/subscription", name))
-            case "gcp:serviceaccount/account:Account":
-                own.add(Scope("serviceaccount", str(outputs["email"])))
+            case "serviceaccount":
+                own.add(Scope(kind, str(outputs["email"])))
                 accounts.add(f"serviceAccount:{outputs['email']}")
-            case "gcp:cloudfunctionsv2/function:Function":
-                own.add(Scope("cloudrunv2/service", f"{outputs['location']}/{name}"))
-            case "gcp:artifactregistry/repository:Repository":
-                own.add(Scope("artifactregistry/repository", f"{outputs['location']}/{outputs['repositoryId']}"))
+            case "cloudrunv2/service":
+                own.add(Scope(kind, f"{outputs['location']}/{name}"))
+            case "artifactregistry/repository":
+                own.add(Scope(kind, f"{outputs['location']}/{outputs['repositoryId']}"))
+            case _:
+                own.add(Scope(kind, name))
     return Standing(names, frozenset(own), frozenset(accounts))
