@@ -9,12 +9,12 @@ import json
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+
+import requests
 
 from benchmarks.contestants import (
     CONTESTANTS,
@@ -43,6 +43,7 @@ RATE, SECONDS = 8.0, 4  # of the open load
 SIZES = {"1 kB": 1_000, "16 kB": 16_000, "256 kB": 256_000, "1 MiB": 2**20}
 ENTRIES = (1_000, 10_000, 100_000, 1_000_000)
 GROWING = 20  # events of each size
+LONGEST = 600  # seconds that stand-ins take to be filled
 Measured = dict[str, float]
 
 
@@ -59,12 +60,11 @@ def stand_ins() -> Iterator[Addresses]:
             process.stdin.close()
 
 
-def order(at: Addresses, verb: str, body: bytes = b"", **query: object) -> Any:
+def order(at: Addresses, verb: str, body: bytes = b"", **query: str | float) -> Any:
     """Has the stand-ins do something."""
-    request = urllib.request.Request(f"{at.control}/{verb}?{urlencode(query)}", body, method="POST")  # noqa: S310 http, of our own
-    with urllib.request.urlopen(request) as response:  # noqa: S310 as above
-        text = response.read()
-    return json.loads(text) if text else None
+    response = requests.post(f"{at.control}/{verb}", body, params=query, timeout=LONGEST)
+    response.raise_for_status()
+    return response.json() if response.content else None
 
 
 def measure(contestant: Contestant, installed: Installed, at: Addresses) -> Measured:
