@@ -42,10 +42,10 @@ def find_drift(stack: str, root: Path, web: Web | None = None) -> list[Finding]:
     standing = read_standing(stack)
     apis = GoogleApis(web or Web(_credentials(manifest.project)), manifest.project)
     number, found = check_project(apis)
-    if not number:
-        return [found]
+    if not number:  # then nothing can be told of the rest, and nothing is known to have drifted
+        return [unchecked(found.check, found.what, found.fix)]
     wanted = list(dict.fromkeys(standing.expected(manifest, number)))
-    return [*_of_grants(apis, standing, wanted, number), *_of_roles(apis, manifest, wanted)]
+    return [found, *_of_grants(apis, standing, wanted, number), *_of_roles(apis, manifest, wanted)]
 
 
 def read_manifest(stack: str, root: Path) -> Manifest:

@@ -257,6 +257,17 @@ def test_the_exit_status_is_for_jobs(deployed: Deployed, status: Exit) -> None:
     assert status() == 3
 
 
+def test_a_project_that_cannot_be_looked_at_is_no_drift_and_does_not_pass(deployed: Deployed, status: Exit) -> None:
+    deployed.project.forbidden_apis.add("cloudresourcemanager")
+    assert [found.status for found in deployed.find()] == ["could not check"]
+    assert status() == 1
+
+
+def test_a_project_that_is_being_deleted_is_said(deployed: Deployed) -> None:
+    deployed.project.state = "DELETE_REQUESTED"
+    assert [what for what in deployed.problems() if "is being deleted" in what]
+
+
 def test_what_there_is_nothing_to_compare_with_is_said(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     path = deployed.root / "iam" / f"{deployed.stack}.json"
     path.write_text("{")
