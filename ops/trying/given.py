@@ -187,7 +187,9 @@ def read_message(body: bytes) -> tuple[bytes, Mapping[str, str]]:
         written = json.loads(body)
     except ValueError:
         return body, {}
-    if not isinstance(written, dict) or "attributes" not in written or written.keys() - {"attributes", "data"}:
+    if not isinstance(written, dict) or written.keys() - {"attributes", "data"}:
+        return body, {}
+    if not isinstance(written.get("attributes"), dict):
         return body, {}
     data = written.get("data", "")
     return (data if isinstance(data, str) else json.dumps(data)).encode(), written["attributes"]

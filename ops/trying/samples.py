@@ -147,12 +147,16 @@ def _read_expected(path: Path) -> Mapping[str, Any]:
     match found:
         case {"parameters": dict(), **rest} if not rest:
             return found
-        case {"outcome": str(outcome), **rest} if outcome in get_args(Outcome) and rest.keys() <= {"reason"}:
+        case {"outcome": str(outcome), **rest} if outcome in get_args(Outcome) and _is_reason(rest):
             return found
     raise OperationError(
         f'{path.name} says nothing that can be expected; write {{"parameters": {{...}}}}, or '
         f'{{"outcome": "skipped", "reason": "..."}}, where the outcome is one of {", ".join(get_args(Outcome))}'
     )
+
+
+def _is_reason(rest: Mapping[str, Any]) -> bool:
+    return rest.keys() <= {"reason"} and isinstance(rest.get("reason", ""), str)
 
 
 def _sample_of(path: Path) -> Path:

@@ -46,6 +46,7 @@ def test_a_glob_that_no_name_was_found_for_asks_for_one() -> None:
         (b'{"attributes": {}}', b"", {}),
         (b'{"attributes": {}, "other": 1}', b'{"attributes": {}, "other": 1}', {}),
         (b'{"data": 1}', b'{"data": 1}', {}),
+        (b'{"attributes": ["a"]}', b'{"attributes": ["a"]}', {}),
         (b"\xff", b"\xff", {}),
     ],
 )

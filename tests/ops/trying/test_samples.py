@@ -85,6 +85,7 @@ URI = GIVEN["parameters"]["csv_uri"]
         ("new.json", {"status": "open"}, "new.json", "it is skipped (when is false for this event), and was to be"),
         (EXPECTED, {"parameters": []}, "new.json", NOTHING),
         (EXPECTED, {"outcome": "lost"}, "new.json", NOTHING),
+        (EXPECTED, {"outcome": "skipped", "reason": 1}, "new.json", NOTHING),
         (EXPECTED, {"outcome": "skipped", "because": ""}, "new.json", NOTHING),
         (EXPECTED, "{", "new.json", "new.json.expected.json is not JSON: "),
         ("more.json", MANIFEST, "more.json", "there is no more.json.expected.json beside it"),
