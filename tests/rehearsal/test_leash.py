@@ -26,6 +26,7 @@ subprocess.Popen(command, **on_leash).wait()
 
 def run(*command: str, **options: object) -> subprocess.CompletedProcess[str]:
     line, on_leash = leashed(*command)
+    # Ignored: by a mapping of options no overload of subprocess's can be chosen, and so no type be told.
     return subprocess.run(line, **on_leash, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload,no-any-return]
 
 
